@@ -1,0 +1,99 @@
+"""What users derive from and decorate: `Actor`, `@receive`, `@function`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from actors.core.dispatch import Handler, build_table, receives
+from actors.errors import Unhandled
+
+if TYPE_CHECKING:
+    from actors.core.context import Context
+    from actors.exits import Exit
+
+__all__ = ["Actor", "function", "needs_ready", "receive"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_READINESS = "__actors_readiness__"
+
+
+def receive(method: F) -> F:
+    """Make a method the handler of the message types that its parameter is annotated with.
+
+    `A | B` is two types. The method may be plain or `async`; what it returns answers
+    the asker. A missing annotation, or not exactly one message parameter, raises
+    TypeError here, when the class is defined.
+    """
+    if not callable(method):
+        raise TypeError(f"@receive decorates a method, not {method!r}")
+    frame = sys._getframe(1)  # the class body: names of messages defined beside the class
+    names: dict[str, Any] = {}
+    if frame.f_back is not None:
+        names.update(frame.f_back.f_locals)
+    names.update(frame.f_locals)
+    receives(method, names)
+    return method
+
+
+def function(*, readiness: bool = False) -> Callable[[F], F]:
+    """Mark an async function as an actor that says itself when it is ready.
+
+    With `readiness=True` it is ready when it calls `ctx.ready()`, otherwise when its task runs.
+    """
+
+    def decorate(decorated: F) -> F:
+        setattr(decorated, _READINESS, readiness)
+        return decorated
+
+    return decorate
+
+
+def needs_ready(decorated: object) -> bool:
+    """True when the function was made with `@function(readiness=True)`."""
+    return bool(getattr(decorated, _READINESS, False))
+
+
+class Actor:
+    """The base of actors with handlers.
+
+    One message is handled at a time. `self.ctx` is there from before `__init__` on.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "ctx")
+
+    ctx: Context
+    """This incarnation's context."""
+
+    actor_kind: ClassVar[str] = "actor"
+    """What `system.tree()` calls it."""
+
+    _dispatch: ClassVar[dict[type, Handler | None]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._dispatch = dict(build_table(cls))
+
+    async def on_start(self) -> None:
+        """Runs before the first message of every incarnation, in the actor's own task.
+
+        The actor is ready when it returns. Raising is a failed start, which counts like
+        a failure. Never interrupted; cancelled by `kill()`, or by a stop that takes
+        longer than `shutdown` seconds.
+        """
+
+    async def on_stop(self, exit: Exit) -> None:
+        """Runs at the end of every incarnation, however it ended, also after a failed start.
+
+        Shielded from cancellation for at most `shutdown` seconds. Raising, or running
+        out of that time, is a `StopFailed` event and does not change the exit.
+        """
+
+    async def on_unhandled(self, message: object) -> object:
+        """Runs for a message without a handler; what it returns answers the asker.
+
+        The default makes a told message a dead letter and gives an asker `Unhandled`.
+        """
+        raise Unhandled(self.ctx.ref, message)

@@ -1,0 +1,246 @@
+"""`Context`: what an actor is given to work with, for one hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from actors.core import hand
+from actors.core import orders as order
+from actors.core.ask import Pending, ReplyPort
+from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE
+from actors.core.timers import Timer, start_timer
+from actors.core.watch import unwatch, watch
+from actors.events import LateReply
+from actors.names import check_name
+from actors.policy import check_seconds
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+    from actors.core.ref import Ref
+    from actors.system import System
+
+__all__ = ["Context", "Inbox"]
+
+
+class Context:
+    """One incarnation's side of its actor: who it is, its mailbox, timers, watches and groups."""
+
+    __slots__ = ("_inbox", "cell", "hand")
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        """The framework's own side; not for users."""
+        self.hand: trio.CancelScope | None = None
+        self._inbox: Inbox | None = None
+
+    def __repr__(self) -> str:
+        return f"<Context of {self.cell.path}>"
+
+    # --- who ---
+
+    @property
+    def ref(self) -> Ref:
+        """Its own ref."""
+        return self.cell.ref
+
+    @property
+    def parent(self) -> Ref:
+        """Its supervisor; the root for what the system spawned."""
+        return self.cell.parent.ref
+
+    @property
+    def system(self) -> System:
+        """The system it lives in."""
+        return self.cell.kernel.system
+
+    @property
+    def sender(self) -> Ref | None:
+        """The actor that sent the message in hand; None for code outside actors, or empty hands."""
+        item = self.cell.item
+        return None if item is None or item[SENDER] is None else item[SENDER].ref
+
+    # --- messages ---
+
+    @property
+    def inbox(self) -> Inbox:
+        """The messages of a function actor: `async for message in ctx.inbox`."""
+        if self.cell.recipe.actor_class is not None:
+            raise RuntimeError(
+                f"{self.cell.path} is a class: its messages go to its @receive methods, not to an inbox"
+            )
+        if self._inbox is None:
+            self._inbox = Inbox(self.cell)
+        return self._inbox
+
+    @property
+    def pending(self) -> tuple[Pending[Any], ...]:
+        """Its own requests whose replies it has not taken yet, oldest first."""
+        return tuple(self.cell.pendings or ())
+
+    async def replies(self, timeout: float = 0.0) -> list[Pending[Any]]:
+        """Take the requests of `pending` that are done, oldest first. A checkpoint.
+
+        With none done, wait up to `timeout` seconds for the first; [] when none came.
+        """
+        check_seconds("timeout", timeout)
+        with trio.move_on_after(timeout):
+            while self.cell.pendings and not any(pending.done for pending in self.cell.pendings):
+                await self.cell.changed()
+        await trio.lowlevel.checkpoint()
+        done = [pending for pending in self.pending if pending.done]
+        for pending in done:
+            pending.cancel()  # done: this only takes it off the list
+        return done
+
+    def reply(self, value: object) -> None:
+        """Answer the message in hand now; raises RuntimeError with empty hands.
+
+        The reply to a told message goes nowhere; a second reply is dropped like a late one.
+        """
+        item = self.cell.item
+        asked = self._let_go("reply")
+        if asked is not None:
+            asked.answer(value)
+        elif item is not None and item[MARK] is ANSWERED:
+            self.cell.kernel.emit(LateReply, self.cell.ref, item[MESSAGE])
+
+    def reply_later(self) -> ReplyPort:
+        """Keep the answer to the message in hand for later; raises RuntimeError with empty hands."""
+        asked = self._let_go("reply_later")
+        cell = self.cell
+        if asked is not None:
+            if cell.ports is None:
+                cell.ports = {}
+            cell.ports[asked] = None
+        return ReplyPort(asked, self._close_port)
+
+    def _close_port(self, asked: Pending[Any]) -> None:
+        if self.cell.ports is not None:
+            self.cell.ports.pop(asked, None)
+
+    def _let_go(self, call: str) -> Pending[Any] | None:
+        item = self.cell.item
+        if item is None:
+            raise RuntimeError(
+                f"{call}() without a message in hand: {self.cell.path} has taken none, or let it go"
+            )
+        if item[ASKED] is not None:
+            self.cell.item = (item[MESSAGE], item[SENDER], None, item[SINCE], ANSWERED)
+        return item[ASKED]
+
+    @contextmanager
+    def handling(self) -> Iterator[None]:
+        """In a function: a block that `interrupt()` ends, instead of the function's whole call.
+
+        After an interrupt the code goes on behind the block, with its variables.
+        """
+        with trio.CancelScope() as scope:
+            self.hand = scope
+            try:
+                yield
+            finally:
+                self.hand = None
+        if self.cell.orders & order.INTERRUPT:
+            self.cell.orders &= ~order.INTERRUPT
+            confirmed = scope.cancelled_caught and self.cell.item is not None
+            if confirmed:
+                hand.interrupt_hand(self.cell)
+            self.cell.interrupted(confirmed)
+
+    # --- life ---
+
+    def ready(self) -> None:
+        """Say that the start is done; for functions made with `@function(readiness=True)`."""
+        self.cell.become_ready()
+
+    def stop(self) -> None:
+        """End after the message in hand, as a NORMAL exit. A permanent actor starts again."""
+        self.cell.quit()
+
+    def progress(self, n_bytes: int = 0) -> None:
+        """Note that it is at work. Costs one clock call; safe anywhere in the actor's tasks."""
+        self.cell.active_at = self.cell.kernel.now()
+
+    # --- others ---
+
+    def watch(self, ref: Ref) -> None:
+        """Get one `Terminated(ref, exit)` when `ref` is finally gone, also if it is already.
+
+        Watching twice is watching once; watching oneself raises ValueError. The watch
+        outlives a restart of either side.
+        """
+        watch(self.cell, ref.cell)
+
+    def unwatch(self, ref: Ref) -> None:
+        """Take a watch back, and its notice if that still waits. Idempotent."""
+        unwatch(self.cell, ref.cell)
+
+    def after(self, delay: float, message: object) -> Timer:
+        """Tell itself `message` in `delay` seconds. Raises ValueError for a negative or NaN delay."""
+        return start_timer(self.cell, delay, None, message)
+
+    def every(self, interval: float, message: object) -> Timer:
+        """Tell itself `message` each `interval` seconds, at start + k x interval, without drift.
+
+        What comes due while its last message still waits is skipped.
+        """
+        return start_timer(self.cell, interval, interval, message)
+
+    def join(self, group: str) -> None:
+        """Become a member of a group of the system. Joining twice is joining once."""
+        check_name(group)
+        if self.cell.groups is None:
+            self.cell.groups = set()
+        self.cell.groups.add(group)
+        self.cell.kernel.join(group, self.cell)
+
+    def leave(self, group: str) -> None:
+        """Leave a group. Idempotent."""
+        if self.cell.groups is not None:
+            self.cell.groups.discard(group)
+        self.cell.kernel.leave(group, self.cell)
+
+
+class Inbox:
+    """The messages of a function actor, one at a time.
+
+    Taking the next one ends the one in hand: without a reply its asker gets None. It
+    ends after the message in hand on `stop`, after the queue on `drain`. Taking is a
+    checkpoint when nothing waits, and at least once a batch.
+    """
+
+    __slots__ = ("_cell", "_left")
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self._left = hand.BATCH
+
+    def __aiter__(self) -> Inbox:
+        return self
+
+    async def __anext__(self) -> Any:
+        cell = self._cell
+        hand.settle_hand(cell, None)
+        if cell.orders & order.INTERRUPT:  # it came too late for the message; nothing else may be hit
+            await trio.lowlevel.checkpoint()
+        if not cell.ready:
+            cell.become_ready()
+        self._left -= 1
+        if not self._left:
+            self._left = hand.BATCH
+            await trio.lowlevel.checkpoint()
+        while True:
+            item = hand.next_wanted(cell)
+            if item is not None:
+                cell.item = item
+                return item[MESSAGE]
+            if cell.orders & (order.STOP | order.QUIT | order.HALT) or (
+                cell.orders & order.DRAIN and not cell.lanes
+            ):
+                raise StopAsyncIteration
+            await hand.park(cell)
+            self._left = hand.BATCH

@@ -1,0 +1,116 @@
+"""Groups: actors that can be told and asked together, by a name of the system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from actors.core.scope import CURRENT
+from actors.errors import ActorStopped, CircuitOpen, Deadlock, MailboxFull
+from actors.events import DeadLetterReason
+from actors.messages import Request
+from actors.outcome import FailureKind, Outcome, kind_of
+from actors.policy import check_seconds
+
+if TYPE_CHECKING:
+    from actors.core.kernel import Kernel
+    from actors.core.ref import Ref
+
+__all__ = ["Group", "outcomes_of"]
+
+
+class Group:
+    """The members of one group, as they are at each call. Members join and leave by `ctx`."""
+
+    __slots__ = ("_kernel", "_name")
+
+    def __init__(self, kernel: Kernel, name: str) -> None:
+        self._kernel = kernel
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"<Group {self._name!r} of {self._kernel.name!r}, {len(self.members)} members>"
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    @property
+    def members(self) -> tuple[Ref, ...]:
+        """In order of joining; the dead have left."""
+        return tuple(cell.ref for cell in self._kernel.groups.get(self._name, ()))
+
+    def tell(self, message: object) -> int:
+        """Tell every member and return how many took it. A member that is full makes it a dead letter."""
+        taken = 0
+        for ref in self.members:
+            try:
+                ref.tell(message)
+            except MailboxFull:
+                self._kernel.dead_letter(ref.cell, message, CURRENT.get(), DeadLetterReason.FULL)
+            else:
+                taken += 1
+        return taken
+
+    async def ask_all(self, request: Request[Any], timeout: float | None = None) -> dict[Ref, Outcome]:
+        """Ask every member at once: one `Outcome` each, in order of joining. A checkpoint.
+
+        `timeout` is in seconds and for each. Errors are outcomes, cancellation is not.
+        """
+        if not isinstance(request, Request):
+            raise TypeError(f"{type(request).__name__} is not a Request and has no reply: use tell")
+        return await outcomes_of(self.members, request, timeout)
+
+
+async def outcomes_of(refs: Iterable[Ref], message: object, timeout: float | None) -> dict[Ref, Outcome]:
+    """Ask each (a request), or tell each (anything else), all at once. A checkpoint."""
+    if timeout is not None:
+        check_seconds("timeout", timeout)
+    outcomes: dict[Ref, Outcome | None] = dict.fromkeys(refs)
+    if isinstance(message, Request):
+        async with trio.open_nursery() as nursery:
+            for ref in outcomes:
+                nursery.start_soon(_ask_one, outcomes, ref, message, timeout)
+    else:
+        for ref in outcomes:
+            outcomes[ref] = _tell_one(ref, message)
+    await trio.lowlevel.checkpoint()
+    return {ref: outcome for ref, outcome in outcomes.items() if outcome is not None}
+
+
+async def _ask_one(
+    outcomes: dict[Ref, Outcome | None], ref: Ref, request: Request[Any], timeout: float | None
+) -> None:
+    now = ref.cell.kernel.now
+    started = now()
+    try:
+        value = await ref.ask(request, timeout=timeout)
+    except Exception as error:
+        attempts = 0 if isinstance(error, CircuitOpen | MailboxFull | Deadlock | ActorStopped) else 1
+        outcomes[ref] = Outcome(
+            ok=False,
+            error=error,
+            failure=kind_of(error),
+            attempts=attempts,
+            started=started,
+            elapsed=now() - started,
+        )
+    else:
+        outcomes[ref] = Outcome(ok=True, value=value, started=started, elapsed=now() - started)
+
+
+def _tell_one(ref: Ref, message: object) -> Outcome:
+    started = ref.cell.kernel.now()
+    if ref.cell.is_final:
+        error: Exception = ActorStopped(ref, ref.cell.exit)
+    else:
+        try:
+            ref.tell(message)
+        except MailboxFull as full:
+            error = full
+        else:
+            return Outcome(ok=True, started=started)
+    return Outcome(ok=False, error=error, failure=FailureKind.ERROR, attempts=0, started=started)

@@ -1,0 +1,109 @@
+"""Taking a message into the hand and letting it go: what loops and inboxes have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from actors.core import orders as order
+from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, Item
+from actors.core.timers import Timer
+from actors.errors import Interrupted
+from actors.events import DeadLetterReason, Expired
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+
+__all__ = [
+    "BATCH",
+    "hand_done",
+    "interrupt_hand",
+    "next_item",
+    "next_wanted",
+    "park",
+    "settle_hand",
+    "still_wanted",
+]
+
+BATCH = 128
+"""Messages between two checkpoints."""
+
+
+def next_item(cell: Cell) -> Item | None:
+    """The next item while orders are pending: None when there is none to be taken now."""
+    if cell.orders & order.SUSPEND:
+        if not (cell.orders & order.ONCE and cell.lanes):
+            return None
+        cell.resume()
+    item = cell.lanes.take()
+    if item is not None and cell.orders & order.PROBE:
+        cell.permit = item
+    if cell.orders & order.SENDERS:
+        cell.admit_senders()
+    return item
+
+
+async def park(cell: Cell) -> None:
+    """Wait until somebody wakes the cell. A checkpoint."""
+    cell.active_at = cell.kernel.now()
+    cell.parked = trio.lowlevel.current_task()
+
+    def leave(_: Any) -> trio.lowlevel.Abort:
+        cell.parked = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    await trio.lowlevel.wait_task_rescheduled(leave)
+
+
+def still_wanted(cell: Cell, item: Item) -> bool:
+    """False for a request whose asker has gone; it is skipped."""
+    if isinstance(item[MARK], Timer):
+        item[MARK].taken()
+    asked = item[ASKED]
+    if asked is None or not asked.done:
+        return True
+    cell.permit = None
+    cell.kernel.emit(Expired, cell.ref, item[MESSAGE])
+    return False
+
+
+def settle_hand(cell: Cell, value: object) -> None:
+    """The message in hand was handled: answer whoever asked, and go on."""
+    item, cell.item = cell.item, None
+    if item is None:
+        return
+    cell.handled += 1
+    if item[ASKED] is not None:
+        item[ASKED].answer(value)
+    hand_done(cell)
+
+
+def hand_done(cell: Cell) -> None:
+    cell.tries = 0
+    if cell.permit is not None:
+        cell.permit = None
+        cell.orders &= ~order.PROBE
+        cell.barred = False
+        cell.parent.probe_passed(cell)
+
+
+def interrupt_hand(cell: Cell) -> None:
+    """Cancellation ended the handler: its asker gets `Interrupted`, a told message is a dead letter."""
+    item, cell.item = cell.item, None
+    assert item is not None
+    cell.handled += 1
+    cell.permit = None
+    if item[ASKED] is not None:
+        item[ASKED].fail(Interrupted(cell.ref, item[MESSAGE]))
+    elif item[MARK] is not ANSWERED:
+        cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.INTERRUPTED)
+
+
+def next_wanted(cell: Cell) -> Item | None:
+    """The next item that somebody still wants, or None when there is none to be taken now."""
+    while not cell.orders & order.LEAVES:
+        item = next_item(cell)
+        if item is None or still_wanted(cell, item):
+            return item
+    return None

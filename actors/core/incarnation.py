@@ -1,0 +1,382 @@
+"""One incarnation of an actor: the task that starts it, takes its messages, and ends it.
+
+What costs time and memory decides the shape of this file. A task switch of trio costs
+about ten times as much as handling a message, and a cancel scope more than that: so
+the loop takes messages as long as there are any and checkpoints once a batch (by count
+and by time, so that no actor starves the rest), and there is one scope an incarnation.
+Whoever cancels says why in the cell's orders first; an interrupt leaves the scope and
+enters a new one.
+
+The life of the task:
+
+    run ── scope ── start ── serve ... ── fall ── release ── on_stop ── over
+             └── an interrupt comes back here
+
+`fall` is the moment of the end: the supervisor judges, whoever waits for an answer gets
+one, in the same step. What follows (children, `on_stop`) may take time, and nobody waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from actors.core import orders as order
+from actors.core.actor import Actor
+from actors.core.context import Context
+from actors.core.dispatch import find
+from actors.core.hand import BATCH, hand_done, interrupt_hand, next_item, park, settle_hand, still_wanted
+from actors.core.lifecycle import Signal
+from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
+from actors.core.parent import Fate
+from actors.core.timers import Timer, end_timers
+from actors.errors import ActorFailed, ActorStopped, Interrupted, Refused, Unhandled
+from actors.events import (
+    DeadLetterReason,
+    Failed,
+    StartAttemptFailed,
+    StopFailed,
+    Unresponsive,
+)
+from actors.exits import Exit, ExitKind
+from actors.messages import Terminated
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+
+__all__ = ["run"]
+
+SLICE = 0.005
+"""Seconds between two checkpoints, looked at every `LOOK` messages."""
+LOOK = 16
+_UNKNOWN: Any = object()
+
+
+async def run(cell: Cell) -> None:
+    """Live once. Whatever ends it, `fall`, `on_stop` and `over` follow."""
+    exit: Exit | None = None
+    try:
+        try:
+            while exit is None:
+                with trio.CancelScope() as scope:
+                    cell.scope = scope
+                    if cell.orders & order.CANCELS:
+                        scope.cancel()
+                    if cell.recipe.actor_class is None:
+                        exit = await _run_function(cell)
+                    else:
+                        exit = await _serve(cell)
+                if exit is None:
+                    exit = _after_cancel(cell, scope.cancelled_caught)
+        except Exception as error:  # what is left of a group when the scope took Cancelled out
+            exit = _why_left(cell, error) or _failure(cell, error)
+        except BaseException:  # from outside the system, or Ctrl-C: not ours to keep
+            cell.scope = None
+            cell.kill()
+            exit = Exit(ExitKind.KILLED, reason="its block was cancelled")
+            raise
+        finally:
+            if exit is not None:
+                await _end(cell, exit)
+    finally:
+        cell.over()
+
+
+# --- messages -------------------------------------------------------------------
+
+
+async def _serve(cell: Cell) -> Exit | None:
+    """Handle messages until an order ends the incarnation (an `Exit`) or interrupts it (None)."""
+    if not cell.ready:
+        exit = await _start(cell)
+        if exit is not None:
+            return exit
+    actor: Any = cell.actor
+    lanes = cell.lanes
+    take = lanes.take
+    table = cell.recipe.table
+    now = cell.kernel.now
+    left, slice_end = BATCH, now() + SLICE
+    while True:
+        if cell.orders:
+            if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
+                return _why_left(cell)
+            item = next_item(cell)
+        else:
+            item = take()
+        if item is None:
+            await park(cell)
+            cell.active_at = now()
+            left, slice_end = BATCH, cell.active_at + SLICE
+            continue
+        message, _, asked, _, mark = item
+        if (asked is not None or mark is not None) and not still_wanted(cell, item):
+            continue
+        cell.item = item
+        handler = table.get(type(message), _UNKNOWN)
+        if handler is _UNKNOWN:
+            handler = find(table, type(message))
+        try:
+            if handler is None:
+                value = await _unhandled(actor, message)
+            elif handler[1]:
+                value = await handler[0](actor, message)
+                cell.active_at = now()
+            else:
+                value = handler[0](actor, message)
+        except Exception as error:
+            exit = _raised(cell, error)
+            if exit is not None:
+                return exit
+        else:
+            if asked is None:
+                cell.item = None
+                cell.handled += 1
+                if mark is not None or cell.permit is not None:
+                    hand_done(cell)
+            else:
+                settle_hand(cell, value)
+        left -= 1
+        if not left or (not left % LOOK and now() > slice_end):
+            if not cell.orders & order.LEAVES:  # an interrupt has cancelled the scope: leave it first
+                await trio.lowlevel.checkpoint()
+            left, slice_end = BATCH, now() + SLICE
+
+
+async def _unhandled(actor: Actor, message: object) -> object:
+    if isinstance(message, Terminated):
+        return None
+    return await actor.on_unhandled(message)
+
+
+def _raised(cell: Cell, error: Exception) -> Exit | None:
+    """A handler raised: None when the actor lives on (it refused, or has no handler)."""
+    item = cell.item
+    assert item is not None
+    asked = item[ASKED]
+    if isinstance(error, Refused):
+        cell.item = None
+        cell.handled += 1
+        if asked is not None:
+            asked.fail(error)
+        hand_done(cell)
+        return None
+    if isinstance(error, Unhandled) and error.message is item[MESSAGE] and error.ref == cell.ref:
+        cell.item = None
+        cell.handled += 1
+        cell.permit = None
+        if asked is not None:
+            asked.fail(error)
+        elif item[MARK] is not ANSWERED:
+            cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.UNHANDLED)
+        return None
+    return _failure(cell, error)
+
+
+# --- start ----------------------------------------------------------------------
+
+
+async def _start(cell: Cell) -> Exit | None:
+    """Make the object and run `on_start`; an `Exit` when that failed, or is not wanted any more."""
+    if cell.orders & order.LEAVES:
+        return _why_left(cell)
+    context = cell.context = Context(cell)
+    try:
+        actor = cell.actor = cell.recipe.build(context, cell.args)
+        if type(actor).on_start is not Actor.on_start:
+            await actor.on_start()
+    except Exception as error:
+        return _failure(cell, error)
+    cell.become_ready()
+    return None
+
+
+async def _run_function(cell: Cell) -> Exit | None:
+    """Run the function to its end; called again after an interrupt."""
+    if cell.orders & order.LEAVES:
+        return _why_left(cell)
+    context = cell.context = Context(cell)
+    if not cell.recipe.readiness:
+        cell.become_ready()
+    try:
+        value = await cell.recipe.call(context, *cell.args)
+    except Exception as error:
+        return _failure(cell, error)
+    settle_hand(cell, None)
+    if cell.orders & order.INTERRUPT:
+        cell.orders &= ~order.INTERRUPT
+    ended = _why_left(cell) or Exit(ExitKind.NORMAL)
+    return Exit(ended.kind, value=value, error=ended.error, reason=ended.reason)
+
+
+# --- the end --------------------------------------------------------------------
+
+
+def _failure(cell: Cell, error: BaseException) -> Exit:
+    return Exit(ExitKind.FAILED if cell.ready else ExitKind.START_FAILED, error=error)
+
+
+def _why_left(cell: Cell, error: BaseException | None = None) -> Exit | None:
+    """The exit that the orders ask for; None for an interrupt, or without orders."""
+    orders = cell.orders
+    if orders & order.FAIL:
+        return _failure(cell, cell.why_failed() or error or RuntimeError("failed"))
+    if orders & order.KILL:
+        return Exit(ExitKind.KILLED, error=error, reason="killed")
+    if orders & order.EXPIRED:
+        limit = f"cancelled: it did not stop within {cell.policy.shutdown:g} s"
+        return Exit(ExitKind.KILLED, error=error, reason=limit)
+    if error is not None:
+        return None
+    if orders & order.FINAL:
+        return Exit(ExitKind.SHUTDOWN, reason="drained" if orders & order.DRAIN else "stopped")
+    if orders & order.HALT:
+        return Exit(ExitKind.SHUTDOWN, reason="stopped with its group")
+    if orders & order.QUIT:
+        return Exit(ExitKind.NORMAL, reason="stopped itself")
+    return None
+
+
+def _after_cancel(cell: Cell, caught: bool) -> Exit | None:
+    """The scope is behind: the exit that was ordered, or None to go on after an interrupt."""
+    cell.scope = None
+    exit = _why_left(cell) if cell.orders & order.CANCELS else None
+    if exit is not None:
+        return exit
+    cell.orders &= ~order.INTERRUPT
+    confirmed = caught and cell.item is not None
+    if confirmed:
+        interrupt_hand(cell)
+    cell.interrupted(confirmed)
+    return None
+
+
+async def _end(cell: Cell, exit: Exit) -> None:
+    """`fall`, then what may take time, shielded: children, `on_stop`."""
+    _fall(cell, exit)
+    actor = cell.actor
+    hooked = actor is not None and type(actor).on_stop is not Actor.on_stop
+    if hooked or cell.owns_children:
+        with trio.CancelScope(shield=True):
+            await cell.release(exit)
+            if hooked:
+                assert actor is not None
+                await _stop_hook(cell, actor, exit)
+    pendings, cell.pendings = cell.pendings, None
+    for pending in tuple(pendings or ()):
+        pending.cancel()
+    end_timers(cell)
+    cell.actor = cell.context = None
+
+
+def _fall(cell: Cell, exit: Exit) -> None:
+    """The moment of the end: judge, answer, and let nobody wait for what follows."""
+    cell.exit = exit
+    cell.ended = True
+    cell.scope = None
+    cell.disarm()
+    if exit.is_failure:
+        cell.failed += 1
+        if cell.ready:
+            message = None if cell.item is None else cell.item[MESSAGE]
+            cell.kernel.emit(Failed, cell.ref, exit, message)
+        else:
+            cell.kernel.emit(StartAttemptFailed, cell.ref, exit)
+    cell.ready = False
+    end_timers(cell)
+    ordered = cell.is_final
+    cell.fate = Fate.FINAL if ordered else cell.parent.judge(cell, exit)
+    if not ordered:
+        cell.step(Signal.STOP if cell.fate is Fate.FINAL else Signal.FALL)
+    _drop_hand(cell, exit)
+    _fail_ports(cell, exit)
+    if cell.fate is Fate.FINAL:
+        cell.flush()
+    elif cell.fate is Fate.TRIPPED:
+        _refuse_queue(cell)
+    cell.orders &= ~(order.HALT | order.QUIT | order.EXPIRED | order.FAIL | order.INTERRUPT | order.PROBE)
+    cell.interrupted(confirmed=False)
+
+
+def _drop_hand(cell: Cell, exit: Exit) -> None:
+    """What becomes of the message in hand when its handling did not end well."""
+    item, cell.item = cell.item, None
+    cell.permit = None
+    if item is None:
+        return
+    cell.handled += 1
+    asked, mark = item[ASKED], item[MARK]
+    tries = cell.tries if mark is REDELIVERED else 0
+    cell.tries = 0
+    if exit.is_failure and not cell.orders & order.FAIL and _again(cell, item, tries):
+        cell.tries = tries + 1
+        cell.lanes.put_back(item)
+    elif asked is not None:
+        asked.fail(_error_for(cell, exit, item))
+    elif mark is not ANSWERED:
+        cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], _reason_for(cell, exit, tries))
+
+
+def _again(cell: Cell, item: Item, tries: int) -> bool:
+    """True when the message is to be the first one of the next incarnation."""
+    asked, mark = item[ASKED], item[MARK]
+    if cell.fate is Fate.FINAL or tries >= cell.policy.retries or cell.name is None:
+        return False
+    if mark is ANSWERED or isinstance(mark, Timer):
+        return False
+    # an asker does not wait for a breaker: it hears of the failure now
+    return asked is None or not (asked.done or cell.fate is Fate.TRIPPED)
+
+
+def _error_for(cell: Cell, exit: Exit, item: Item) -> BaseException:
+    if exit.is_failure:
+        return ActorFailed(cell.ref, exit.error)
+    if cell.fate is Fate.FINAL:
+        return ActorStopped(cell.ref, exit)
+    return Interrupted(cell.ref, item[MESSAGE])
+
+
+def _reason_for(cell: Cell, exit: Exit, tries: int) -> DeadLetterReason:
+    if exit.is_failure:
+        return DeadLetterReason.RETRIES_EXHAUSTED if tries else DeadLetterReason.CRASHED
+    return DeadLetterReason.STOPPED if cell.fate is Fate.FINAL else DeadLetterReason.INTERRUPTED
+
+
+def _fail_ports(cell: Cell, exit: Exit) -> None:
+    """Replies that were put off can no longer come."""
+    ports, cell.ports = cell.ports, None
+    for pending in ports or ():
+        failed = exit.is_failure
+        pending.fail(ActorFailed(cell.ref, exit.error) if failed else ActorStopped(cell.ref, exit))
+
+
+def _refuse_queue(cell: Cell) -> None:
+    """The breaker opened: waiting asks end now, told messages stay parked."""
+    cell.barred = True
+    for item in cell.lanes.remove(lambda item: item[ASKED] is not None):
+        error = cell.parent.refusal(cell, taken=True)
+        item[ASKED].fail(error or ActorStopped(cell.ref))
+    cell.admit_senders()
+
+
+async def _stop_hook(cell: Cell, actor: Actor, exit: Exit) -> None:
+    """Run `on_stop` for at most `shutdown` seconds; its failure is an event, not the exit."""
+    limit = cell.policy.shutdown
+    since = cell.kernel.now() + limit
+
+    def report() -> None:
+        cell.kernel.emit(Unresponsive, cell.ref, cell.kernel.now() - since)
+        cell.alarm = cell.kernel.alarms.after(1.0, report)
+
+    cell.alarm = cell.kernel.alarms.at(since + 1.0, report)
+    try:
+        with trio.move_on_after(limit, shield=True) as scope:
+            await actor.on_stop(exit)
+        if scope.cancelled_caught:
+            error = trio.TooSlowError(f"on_stop of {cell.path} took longer than shutdown={limit:g} s")
+            cell.kernel.emit(StopFailed, cell.ref, error)
+    except Exception as error:
+        cell.kernel.emit(StopFailed, cell.ref, error)
+    finally:
+        cell.disarm()

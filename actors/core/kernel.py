@@ -1,0 +1,92 @@
+"""What every cell of one system shares: clock, alarms, randomness, ids, dead letters, groups, the event sink."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol
+
+import trio
+
+from actors.core.alarms import Alarms
+from actors.errors import UnknownActor
+from actors.events import ActorEvent, DeadLetter, DeadLetterReason, Event
+from actors.policy import Policy
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+    from actors.core.ref import Ref
+    from actors.system import System
+
+__all__ = ["DEAD_LETTERS_KEPT", "Kernel", "Sink"]
+
+DEAD_LETTERS_KEPT = 1000
+
+
+class Sink(Protocol):
+    """Where facts go. Must not block or raise."""
+
+    def wants(self, kind: type[Event], /) -> bool:
+        """True when somebody listens to this kind of fact."""
+        ...
+
+    def emit(self, event: Event, /) -> None:
+        """Hand the fact to those who listen."""
+        ...
+
+
+class Kernel:
+    """The shared parts of one system. No behaviour of actors lives here."""
+
+    def __init__(self, name: str, system: System, sink: Sink, policy: Policy | None, random: Random) -> None:
+        self.name = name
+        self.incarnation = secrets.token_hex(8)
+        self.system = system
+        self.sink = sink
+        self.policy = Policy() if policy is None else policy
+        self.random = random
+        self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
+        self.alarms = Alarms(self.now)
+        self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS_KEPT)
+        self.dead_letter_count = 0
+        self.handled_by_the_dead = 0
+        self.groups: dict[str, dict[Cell, None]] = {}
+        self.next_serial = itertools.count(1).__next__
+        self.next_request = itertools.count(1).__next__
+        self.closing = False
+
+    def emit(self, kind: type[ActorEvent], ref: Ref, *facts: Any) -> None:
+        """Report a fact about an actor; it is built only when somebody listens."""
+        if self.sink.wants(kind):
+            self.sink.emit(kind(self.now(), ref, *facts))
+
+    def dead_letter(self, cell: Cell, message: object, sender: Cell | None, reason: DeadLetterReason) -> None:
+        """Keep and report a told message that nobody handled."""
+        letter = DeadLetter(self.now(), cell.ref, message, None if sender is None else sender.ref, reason)
+        self.dead_letters.append(letter)
+        self.dead_letter_count += 1
+        if self.sink.wants(DeadLetter):
+            self.sink.emit(letter)
+
+    def join(self, name: str, cell: Cell) -> None:
+        """Enter a cell in a group. Idempotent."""
+        self.groups.setdefault(name, {})[cell] = None
+
+    def leave(self, name: str, cell: Cell) -> None:
+        """Take a cell out of a group; an empty group is forgotten. Idempotent."""
+        members = self.groups.get(name)
+        if members is not None:
+            members.pop(cell, None)
+            if not members:
+                del self.groups[name]
+
+    def cell_of(self, ref: Ref) -> Cell:
+        """The cell behind a ref of this system; raises `UnknownActor` for any other."""
+        from actors.core.ref import Ref
+
+        if not isinstance(ref, Ref) or ref.cell.kernel is not self:
+            raise UnknownActor(ref, self.name)
+        return ref.cell

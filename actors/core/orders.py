@@ -1,0 +1,59 @@
+"""The orders an actor's loop looks at between two messages, as bits of one number.
+
+Plain integers: the loop tests them for every message, and an `enum.Flag` costs a
+hundred times as much.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "CANCELS",
+    "DRAIN",
+    "EXPIRED",
+    "FAIL",
+    "FINAL",
+    "HALT",
+    "INTERRUPT",
+    "KILL",
+    "LEAVES",
+    "ONCE",
+    "PROBE",
+    "QUIT",
+    "SENDERS",
+    "STOP",
+    "SUSPEND",
+]
+
+STOP: Final = 1
+"""End for good after the message in hand."""
+DRAIN: Final = 2
+"""End for good when the queue is empty."""
+QUIT: Final = 4
+"""The actor asked for its own end."""
+HALT: Final = 8
+"""End this incarnation; the supervisor starts the next one."""
+KILL: Final = 16
+"""End now: cancelled, with all children."""
+EXPIRED: Final = 32
+"""`shutdown` seconds ran out: cancelled."""
+FAIL: Final = 64
+"""A supervisor gave up: cancelled, and failed."""
+INTERRUPT: Final = 128
+"""The handler at work is cancelled, nothing else."""
+SUSPEND: Final = 256
+"""Take nothing."""
+ONCE: Final = 512
+"""With SUSPEND: until a message comes."""
+PROBE: Final = 1024
+"""Half-open: the next message taken is the probe."""
+SENDERS: Final = 2048
+"""Somebody waits for room."""
+
+FINAL: Final = STOP | DRAIN | KILL
+"""Ordered by somebody else: final for every restart type."""
+CANCELS: Final = KILL | EXPIRED | FAIL
+"""The incarnation's scope is cancelled."""
+LEAVES: Final = STOP | QUIT | HALT | KILL | EXPIRED | FAIL | INTERRUPT
+"""The loop is left before the next message."""

@@ -1,0 +1,56 @@
+"""What a cell needs from whoever supervises it."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Protocol
+
+from actors.errors import CircuitOpen
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+    from actors.core.ref import Ref
+    from actors.exits import Exit
+
+__all__ = ["Fate", "Parent"]
+
+
+class Fate(enum.Enum):
+    """What follows the end of an incarnation."""
+
+    FINAL = "final"
+    """the actor is gone"""
+    AGAIN = "again"
+    """it starts again after a wait"""
+    TRIPPED = "tripped"
+    """its breaker opened; it starts again as a probe"""
+
+
+class Parent(Protocol):
+    """The supervising side. Every call is plain and decides at once."""
+
+    ref: Ref
+    path: str
+
+    def judge(self, child: Cell, exit: Exit) -> Fate:
+        """Decide what follows, at the moment at which the incarnation fell, before its `on_stop`."""
+        ...
+
+    def settle(self, child: Cell) -> None:
+        """The incarnation is over and its fate is not FINAL: see that it starts again."""
+        ...
+
+    def gone(self, child: Cell, exit: Exit) -> None:
+        """The actor is finally gone: forget it."""
+        ...
+
+    def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
+        """The error for an ask while its breaker is not closed.
+
+        None when it is half-open and the permit is not `taken`.
+        """
+        ...
+
+    def probe_passed(self, child: Cell) -> None:
+        """The probe went well."""
+        ...

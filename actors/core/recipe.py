@@ -1,0 +1,140 @@
+"""What can be spawned: actor classes, async functions, partials of them, and anything that brings a recipe."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import attrs
+
+from actors.core.actor import Actor, needs_ready
+
+if TYPE_CHECKING:
+    from actors.core.context import Context
+    from actors.core.dispatch import Handler
+
+__all__ = ["Recipe", "Spawnable", "recipe_of"]
+
+_CURE = "spawn an Actor class, an async function of (ctx, ...), or a functools.partial of one"
+
+
+@attrs.frozen(eq=False)
+class Recipe:
+    """How each incarnation of an actor is made. Shared by all actors of one `what`.
+
+    `call` is `(actor, *args)` for a class and `(ctx, *args)` for a function; `bind` takes
+    the same and raises TypeError for arguments that `call` would choke on.
+    """
+
+    kind: str
+    call: Callable[..., Any]
+    actor_class: type[Actor] | None = None
+    readiness: bool = False
+    bind: Callable[..., object] | None = None
+
+    @property
+    def table(self) -> dict[type, Handler | None]:
+        """The handlers of an actor class."""
+        assert self.actor_class is not None
+        return self.actor_class._dispatch  # pyright: ignore[reportPrivateUsage]
+
+    def check_arguments(self, args: tuple[Any, ...]) -> None:
+        """Raise TypeError now for arguments that the start would choke on."""
+        if self.bind is None:
+            return
+        try:
+            self.bind(None, *args)
+        except TypeError as error:
+            name = getattr(self.call, "__qualname__", repr(self.call))
+            raise TypeError(f"{name} cannot be started with these arguments: {error}") from None
+
+    def build(self, ctx: Context, args: tuple[Any, ...]) -> Actor:
+        """A new object of the actor class, its context in place before `__init__` runs."""
+        assert self.actor_class is not None
+        actor = self.actor_class.__new__(self.actor_class)
+        object.__setattr__(actor, "ctx", ctx)
+        self.call(actor, *args)
+        return actor
+
+
+@runtime_checkable
+class Spawnable(Protocol):
+    """Anything else that can be spawned says itself how."""
+
+    def __actor_recipe__(self) -> Recipe:
+        """The recipe; called once a spawn."""
+        ...
+
+
+def recipe_of(what: object) -> Recipe:
+    """The recipe of a `what`; raises TypeError with the cure for anything that cannot be an actor."""
+    if isinstance(what, type):
+        if not issubclass(what, Actor):
+            raise TypeError(
+                f"{what.__qualname__} is not an Actor class: derive it from actors.Actor, or {_CURE}"
+            )
+        return _of_class(what)
+    if isinstance(what, functools.partial):
+        return _of_partial(what)  # pyright: ignore[reportUnknownArgumentType]
+    if inspect.iscoroutinefunction(what):
+        return _of_function(what)
+    if isinstance(what, Spawnable):
+        return what.__actor_recipe__()
+    raise TypeError(_why_not(what))
+
+
+def _why_not(what: object) -> str:
+    if isinstance(what, Actor):
+        name = type(what).__qualname__
+        return f"{what!r} is an instance: spawn the class, `spawn({name}, ...)`, so that a restart can make a new one"
+    if inspect.iscoroutine(what):
+        what.close()
+        return f"{what.__qualname__}(...) was called already: pass the function and its arguments, `spawn(f, arg)`"
+    if inspect.isasyncgenfunction(what):
+        return f"{what.__qualname__} is an async generator: an actor function returns, it does not yield"
+    if callable(what):
+        name = getattr(what, "__qualname__", repr(what))
+        return f"{name} is not an async function: write `async def` and take ctx first, or {_CURE}"
+    return f"{what!r} cannot be an actor: {_CURE}"
+
+
+def _bind(call: Callable[..., Any]) -> Callable[..., object] | None:
+    try:
+        return inspect.signature(call).bind
+    except (TypeError, ValueError):  # some callables in C have no signature
+        return None
+
+
+@functools.lru_cache(maxsize=512)
+def _of_class(cls: type[Actor]) -> Recipe:
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise TypeError(f"{cls.__qualname__} is abstract: implement {missing}")
+    return Recipe(cls.actor_kind, cls.__init__, cls, bind=_bind(cls.__init__))
+
+
+@functools.lru_cache(maxsize=512)
+def _of_function(call: Callable[..., Any]) -> Recipe:
+    recipe = Recipe("function", call, readiness=needs_ready(call), bind=_bind(call))
+    parameters = list(inspect.signature(call).parameters.values())
+    if not parameters or parameters[0].kind in (parameters[0].KEYWORD_ONLY, parameters[0].VAR_KEYWORD):
+        name = getattr(call, "__qualname__", repr(call))
+        raise TypeError(f"{name} takes no context: write `async def {name}(ctx, ...)`")
+    return recipe
+
+
+def _of_partial(what: functools.partial[Any]) -> Recipe:
+    base = recipe_of(what.func)
+    given: tuple[Any, ...] = what.args
+    keywords: Mapping[str, Any] = what.keywords
+
+    @functools.wraps(base.call)
+    def call(first: Any, *args: Any) -> Any:
+        return base.call(first, *given, *args, **keywords)
+
+    def bind(first: Any, *args: Any) -> object:
+        return None if base.bind is None else base.bind(first, *given, *args, **keywords)
+
+    return attrs.evolve(base, call=call, bind=bind)

@@ -1,0 +1,182 @@
+"""`Ref`: the handle of an actor that everybody else holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from actors.core.ask import Pending
+from actors.policy import check_seconds
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+    from actors.core.lifecycle import ActorState
+    from actors.core.statistics import Statistics
+    from actors.exits import Exit
+    from actors.messages import Request
+
+__all__ = ["Ref"]
+
+R = TypeVar("R")
+
+
+class Ref:
+    """The handle of one actor's life, valid across its restarts. Frozen and hashable.
+
+    Two refs are equal when they mean the same life: a new actor of the same name has
+    another ref, and the old one stays STOPPED.
+    """
+
+    __slots__ = ("__weakref__", "cell")
+
+    cell: Cell
+    """The framework's own side of the actor; not for users."""
+
+    def __init__(self, cell: Cell) -> None:
+        object.__setattr__(self, "cell", cell)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Ref is frozen: cannot set {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Ref) and self.identity == other.identity)
+
+    def __hash__(self) -> int:
+        return hash(self.cell)
+
+    def __copy__(self) -> Ref:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Ref:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be pickled: send it in a message over a link instead")
+
+    def __repr__(self) -> str:
+        return self.cell.describe()
+
+    @property
+    def identity(self) -> tuple[str, str, str, int]:
+        """(node, incarnation of the node, path, serial number): what equality compares."""
+        cell = self.cell
+        return cell.kernel.name, cell.kernel.incarnation, cell.path, cell.serial
+
+    @property
+    def name(self) -> str | None:
+        """Its name, or None for an adhoc actor."""
+        return self.cell.name
+
+    @property
+    def path(self) -> str:
+        """From the root down, as in `/network/worker-1`."""
+        return self.cell.path
+
+    @property
+    def node(self) -> str:
+        """The name of the node, which is the name of its system."""
+        return self.cell.kernel.name
+
+    @property
+    def state(self) -> ActorState:
+        """What it is doing right now; derived on each reading, never stale."""
+        return self.cell.state
+
+    def statistics(self) -> Statistics:
+        """Counts and times of this actor, as they are now."""
+        return self.cell.statistics()
+
+    # --- messages ---
+
+    def tell(self, message: object, *, urgent: bool = False) -> None:
+        """Put a message in the mailbox. Never blocks, and is no checkpoint.
+
+        At most once; in order per sender and lane. A full mailbox follows the policy's
+        overflow rule ("reject" raises `MailboxFull`); a stopped actor makes it a dead
+        letter without an exception. Not promised: that it is ever handled.
+        """
+        self.cell.tell(message, urgent)
+
+    async def send(self, message: object) -> None:
+        """As `tell`, but wait for room, whatever the overflow rule. A checkpoint.
+
+        Room is handed to the senders in the order of their waiting. Cancelled while
+        waiting, the message was not sent.
+        """
+        await self.cell.send(message)
+
+    async def ask(self, request: Request[R], *, timeout: float | None = None) -> R:
+        """Send a request and wait for its reply. A checkpoint.
+
+        Raises `AskTimeout` after `timeout` seconds (None: no limit), `ActorFailed`,
+        `ActorStopped`, `Refused`, `Unhandled`, `Interrupted`, `MailboxFull`,
+        `CircuitOpen` or `Deadlock`. It waits through STARTING, BACKING_OFF and SUSPENDED,
+        and survives a restart in the queue; the end of the callee ends it at once.
+        Cancelled, the request is withdrawn: skipped if it still waits, else its reply
+        is dropped. Not promised: that the handler stops working on it.
+        """
+        pending: Pending[R] = self.cell.request(request, timeout, keep=False)
+        return await pending.result()
+
+    def request(self, request: Request[R], *, timeout: float | None = None) -> Pending[R]:
+        """Send a request without waiting. No checkpoint; whatever goes wrong, the `Pending` tells.
+
+        An actor's own open requests are in `ctx.pending`, and are cancelled at the end
+        of the incarnation that made them.
+        """
+        return self.cell.request(request, timeout, keep=True)
+
+    # --- life ---
+
+    async def wait_started(self) -> None:
+        """Return when it is ready. A checkpoint.
+
+        Raises `StartFailed` or `ActorStopped` when that can no longer happen.
+        """
+        await self.cell.wait_started()
+
+    async def wait_stopped(self) -> Exit:
+        """Return its `Exit` when it is finally gone, not on a restart. A checkpoint."""
+        return await self.cell.wait_stopped()
+
+    def stop(self) -> None:
+        """Finish the message in hand, then end for good.
+
+        Queued asks end with `ActorStopped`, queued told messages are dead letters.
+        Idempotent, never blocks, bounded by the policy's `shutdown`.
+        """
+        self.cell.stop()
+
+    def drain(self) -> None:
+        """Take no new messages, finish the queue, then end for good; bounded by `shutdown`."""
+        self.cell.drain()
+
+    def kill(self) -> None:
+        """Cancel it now, and its children. `on_stop` still runs, for at most `shutdown` seconds."""
+        self.cell.kill()
+
+    async def interrupt(self) -> bool:
+        """Cancel the running handler and return when it has ended. A checkpoint.
+
+        True if cancellation ended it: its asker got `Interrupted`, or its told message
+        is a dead letter. False if nothing was in hand, or it ended by itself. The actor,
+        its state and its mailbox stay; hooks are never interrupted. A function is called
+        again with its arguments, unless it works inside `ctx.handling()`.
+        """
+        return await self.cell.interrupt()
+
+    def suspend(self, *, until_message: bool = False) -> None:
+        """Take no more messages until `resume()`; the one in hand is finished. Idempotent.
+
+        With `until_message` the next message that comes in (or waits already) resumes it, once.
+        """
+        self.cell.suspend(until_message)
+
+    def resume(self) -> None:
+        """Take messages again. Idempotent."""
+        self.cell.resume()
+
+
+def check_timeout(timeout: Any) -> None:
+    """Raise ValueError for a limit that is no time."""
+    if timeout is not None:
+        check_seconds("timeout", timeout)

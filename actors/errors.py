@@ -1,0 +1,313 @@
+"""Every exception of the framework, grouped by what the caller can do about it.
+
+Rules of this file: an error carries its objects as fields, its text says what
+happened, where, and what to do. It is raised once, at the edge where the fault
+shows, with the foreign exception as its cause.
+
+`TooSlowError` is the one name taken from trio: an `AskTimeout` must be caught by
+code that knows only trio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from trio import TooSlowError
+
+if TYPE_CHECKING:
+    from actors.core.ref import Ref
+    from actors.exits import Exit
+
+__all__ = [
+    "ActorError",
+    "ActorFailed",
+    "ActorStopped",
+    "AskTimeout",
+    "CircuitOpen",
+    "Deadlock",
+    "Interrupted",
+    "InvalidName",
+    "MailboxFull",
+    "NameTaken",
+    "NestedSystem",
+    "NotSerializable",
+    "PermanentFailure",
+    "RateLimited",
+    "Refused",
+    "RestartsExhausted",
+    "StartFailed",
+    "SupervisorFailed",
+    "SystemClosed",
+    "TagTaken",
+    "Unhandled",
+    "UnknownActor",
+    "UnknownNode",
+]
+
+
+class ActorError(Exception):
+    """The base of every error that this package raises."""
+
+
+# --- mistakes in the call: nothing was done, correct the call -----------------
+
+
+class InvalidName(ActorError, ValueError):
+    """The text cannot be the name of an actor or a system."""
+
+    def __init__(self, name: object) -> None:
+        self.name = name
+        shown = repr(name) if len(repr(name)) <= 60 else repr(name)[:57] + "..."
+        super().__init__(
+            f"{shown} is not a valid name: use 1 to 128 letters, digits, '.', '_' or '-', "
+            f"beginning with a letter or a digit, as in 'worker-1'"
+        )
+
+
+class NameTaken(ActorError, ValueError):
+    """A living sibling has this name already."""
+
+    def __init__(self, name: str, ref: Ref) -> None:
+        self.name = name
+        self.ref = ref
+        super().__init__(f"{ref.path} is taken by a living actor: stop it first, or choose another name")
+
+
+class TagTaken(ActorError, ValueError):
+    """Two different message classes claim one wire tag."""
+
+    def __init__(self, tag: str, owner: type, newcomer: type) -> None:
+        self.tag = tag
+        self.owner = owner
+        self.newcomer = newcomer
+        super().__init__(
+            f"the tag {tag!r} belongs to {owner.__module__}.{owner.__qualname__}: "
+            f"give {newcomer.__module__}.{newcomer.__qualname__} another one with @message(tag=...)"
+        )
+
+
+class NotSerializable(ActorError, TypeError):
+    """Only `@message` classes may cross a link or enter a durable store."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        super().__init__(
+            f"{kind.__module__}.{kind.__qualname__} is not a message class: decorate it with @actors.message"
+        )
+
+
+class UnknownActor(ActorError, LookupError):
+    """The ref does not belong to this system."""
+
+    def __init__(self, ref: object, system: str) -> None:
+        self.ref = ref
+        self.system = system
+        super().__init__(f"{ref!r} is not an actor of the system {system!r}: pass a ref that it spawned")
+
+
+class UnknownNode(ActorError, LookupError):
+    """No linked node has this name."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        super().__init__(
+            f"no node named {node!r} is linked to this system: leave out on=, or connect it first"
+        )
+
+
+class NestedSystem(ActorError, RuntimeError):
+    """A system was opened inside an actor of another one."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"open_system() was called inside the actor {path}: its tasks would have no supervisor. "
+            f"Spawn into the system at hand with self.ctx.system.spawn(...)"
+        )
+
+
+class Deadlock(ActorError, RuntimeError):
+    """An actor waits for its own answer, which it can never give."""
+
+    def __init__(self, ref: Ref, message: object) -> None:
+        self.ref = ref
+        self.message = message
+        super().__init__(
+            f"{ref.path} asks itself for {type(message).__name__} and would wait for ever: "
+            f"call the method directly, or tell itself the message"
+        )
+
+
+class SystemClosed(ActorError, RuntimeError):
+    """The system is closing or closed and starts nothing any more."""
+
+    def __init__(self, system: str) -> None:
+        self.system = system
+        super().__init__(f"the system {system!r} is closed: spawn inside its `async with` block")
+
+
+# --- how an ask can end without an answer -------------------------------------
+
+
+class AskTimeout(ActorError, TooSlowError):
+    """No reply came within the limit (seconds). The request is withdrawn if it still waits."""
+
+    def __init__(self, ref: Ref, message: object, limit: float, state: object) -> None:
+        self.ref = ref
+        self.message = message
+        self.limit = limit
+        self.state = state
+        super().__init__(
+            f"{ref.path} did not answer {type(message).__name__} within {limit:g} s; it is {state} now"
+        )
+
+
+class ActorFailed(ActorError):
+    """The actor failed while it handled the request; its error is the cause."""
+
+    def __init__(self, ref: Ref, error: BaseException | None = None) -> None:
+        self.ref = ref
+        self.error = error
+        said = "" if error is None else f": {one_line(error)}"
+        super().__init__(f"{ref.path} failed while handling the request{said}")
+        self.__cause__ = error
+
+
+class ActorStopped(ActorError):
+    """The actor has ended or is ending, and answers no more."""
+
+    def __init__(self, ref: Ref, exit: Exit | None = None) -> None:
+        self.ref = ref
+        self.exit = exit
+        said = "is stopping" if exit is None else f"has stopped ({exit.reason})"
+        super().__init__(f"{ref.path} {said} and takes no requests")
+        if exit is not None:
+            self.__cause__ = exit.error
+
+
+class Refused(ActorError):
+    """Raised by a handler to turn a request down; the actor lives on."""
+
+
+class Unhandled(ActorError):
+    """The actor has no handler for this type of message."""
+
+    def __init__(self, ref: Ref, message: object) -> None:
+        self.ref = ref
+        self.message = message
+        super().__init__(
+            f"{ref.path} has no handler for {type(message).__name__}: "
+            f"add one with @actors.receive, or ask another actor"
+        )
+
+
+class Interrupted(ActorError):
+    """`interrupt()` cancelled the handler that worked on this request; the actor lives on."""
+
+    def __init__(self, ref: Ref, message: object) -> None:
+        self.ref = ref
+        self.message = message
+        super().__init__(f"{ref.path} was interrupted while handling {type(message).__name__}")
+
+
+class MailboxFull(ActorError):
+    """The mailbox is at its capacity; the message comes back in `.message`."""
+
+    def __init__(self, ref: Ref, message: object, capacity: float) -> None:
+        self.ref = ref
+        self.message = message
+        self.capacity = capacity
+        super().__init__(
+            f"the mailbox of {ref.path} is full ({capacity:g} waiting); {type(message).__name__} was not taken: "
+            f"wait for room with `await ref.send(...)`, or try again later"
+        )
+
+
+class CircuitOpen(ActorError):
+    """The breaker of the path is open: nothing is tried for `retry_after` more seconds."""
+
+    def __init__(self, path: str = "", failures: int = 0, retry_after: float = 0.0) -> None:
+        self.path = path
+        self.failures = failures
+        self.retry_after = retry_after
+        when = f"try again in {retry_after:g} s" if retry_after > 0 else "a probe is under way"
+        super().__init__(f"the breaker of {path} is open after {failures} failures: {when}")
+
+
+# --- how an actor can end ------------------------------------------------------
+
+
+class StartFailed(ActorError):
+    """The actor did not become ready; what its start raised is the cause."""
+
+    def __init__(self, ref: Ref, error: BaseException | None = None) -> None:
+        self.ref = ref
+        self.error = error
+        said = "it ended before it was ready" if error is None else one_line(error)
+        super().__init__(f"{ref.path} failed to start: {said}")
+        self.__cause__ = error
+
+
+class RestartsExhausted(ActorError):
+    """A supervisor gave up: a child failed more often than its strategy allows."""
+
+    def __init__(self, child: Ref, restarts: int, within: float, error: BaseException | None = None) -> None:
+        self.child = child
+        self.restarts = restarts
+        self.within = within
+        self.error = error
+        said = "" if error is None else f"; last: {one_line(error)}"
+        super().__init__(
+            f"{child.path} needs more than {restarts} restarts within {within:g} s{said}. Raise max_restarts "
+            f"or within of its supervisor's strategy, or give it a breaker that opens earlier"
+        )
+        self.__cause__ = error
+
+
+class SupervisorFailed(ActorError):
+    """The root supervisor of a system gave up; its error is the cause."""
+
+    def __init__(self, system: str, error: BaseException | None = None) -> None:
+        self.system = system
+        self.error = error
+        said = "" if error is None else f": {one_line(error)}"
+        super().__init__(f"the root supervisor of the system {system!r} gave up{said}")
+        self.__cause__ = error
+
+
+# --- failures that user code raises to say more --------------------------------
+
+
+class RateLimited(ActorError):
+    """Raise or derive it: the service asks to come back later. Never counts for a breaker.
+
+    `retry_after` is in seconds, or None when the service did not say.
+    """
+
+    def __init__(self, *text: object, retry_after: float | None = None) -> None:
+        if len(text) == 1 and isinstance(text[0], int | float):
+            retry_after, text = float(text[0]), ()
+        self.retry_after = retry_after
+        when = "" if retry_after is None else f"; retry after {retry_after:g} s"
+        super().__init__(*(text or (f"rate limited{when}",)))
+
+
+class PermanentFailure(ActorError):
+    """Raise or derive it: trying again cannot help (a wrong key, an unknown model)."""
+
+
+def one_line(error: BaseException) -> str:
+    """The error's type and text on one line, never empty."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def flatten(error: BaseException) -> Iterable[BaseException]:
+    """The leaves of an exception group, depth first; an ordinary exception is its own only leaf."""
+    if isinstance(error, BaseExceptionGroup):
+        group: BaseExceptionGroup[Any] = error
+        for child in group.exceptions:
+            yield from flatten(child)
+    else:
+        yield error

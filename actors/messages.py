@@ -1,0 +1,101 @@
+"""Messages: the `@message` decorator, requests, and the notices that the framework sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, dataclass_transform, overload
+
+import attrs
+
+from actors.errors import NotSerializable, TagTaken
+
+if TYPE_CHECKING:
+    from actors.core.ref import Ref
+    from actors.exits import Exit
+
+__all__ = ["MESSAGES", "MessageRegistry", "Request", "Terminated", "message", "tag_of"]
+
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T", bound=type)
+
+_TAG = "__actors_tag__"
+
+
+class Request(Generic[R_co]):
+    """A message that is answered: asking a `Request[R]` yields an `R`.
+
+    Derive message classes from it; it has no fields and no behaviour of its own.
+    """
+
+    __slots__ = ()
+
+
+@attrs.frozen
+class Terminated:
+    """The one notice a watcher gets when the actor it watches is finally gone."""
+
+    ref: Ref
+    exit: Exit
+
+
+@attrs.define
+class MessageRegistry:
+    """Wire tag → message class. Open: classes enter whenever they are defined."""
+
+    _classes: dict[str, type] = attrs.field(factory=dict[str, type])
+
+    def add(self, tag: str, cls: type) -> None:
+        """Enter `cls`; the same class defined again replaces itself, else raises `TagTaken`."""
+        owner = self._classes.get(tag)
+        if owner is not None and _identity(owner) != _identity(cls):
+            raise TagTaken(tag, owner, cls)
+        self._classes[tag] = cls
+
+    def find(self, tag: str) -> type | None:
+        """The class with this tag, or None."""
+        return self._classes.get(tag)
+
+
+def _identity(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
+
+
+MESSAGES = MessageRegistry()
+"""The tags of this process. Class definitions are process-wide in Python, so this is too."""
+
+
+@overload
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
+def message(cls: T, /) -> T: ...
+@overload
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
+def message(*, tag: str) -> Callable[[T], T]: ...
+def message(cls: Any = None, /, *, tag: str | None = None) -> Any:
+    """Make a class a message: frozen, with slots, and with a wire tag.
+
+    The tag is `module.qualname` unless `tag=` gives a stable one. Defining the same
+    class again replaces the entry; another class with the same tag raises `TagTaken`.
+    """
+
+    def decorate(plain: type) -> type:
+        frozen = attrs.frozen(plain)
+        chosen = f"{plain.__module__}.{plain.__qualname__}" if tag is None else tag
+        if not chosen:
+            raise ValueError("a tag cannot be empty: write @message(tag='greet/2')")
+        MESSAGES.add(chosen, frozen)
+        setattr(frozen, _TAG, chosen)
+        return frozen
+
+    if cls is None:
+        return decorate
+    if not isinstance(cls, type):
+        raise TypeError(f"@message decorates a class, not {cls!r}: write @message or @message(tag='greet/2')")
+    return decorate(cls)
+
+
+def tag_of(cls: type) -> str:
+    """The wire tag of a message class; raises `NotSerializable` for any other class."""
+    tag = cls.__dict__.get(_TAG)
+    if tag is None:
+        raise NotSerializable(cls)
+    return tag

@@ -1,0 +1,114 @@
+"""The bus: from a system's sink to its subscribers. A slow subscriber loses the oldest, and is told."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from actors.events import Event, EventsLost
+
+__all__ = ["EVENTS_KEPT", "Bus", "Subscription"]
+
+EVENTS_KEPT = 10_000
+"""Events that wait for one subscriber before the oldest are lost."""
+
+
+class Subscription:
+    """The events of one subscriber: `async for event in events`. Ends when the system has closed."""
+
+    __slots__ = ("_closed", "_kept", "_lost", "_lot", "_now", "_waiting", "kinds")
+
+    def __init__(self, kinds: tuple[type[Event], ...], kept: int, now: Callable[[], float]) -> None:
+        self.kinds = kinds
+        self._kept = kept
+        self._now = now
+        self._waiting: deque[Event] = deque()
+        self._lost = 0
+        self._lot = trio.lowlevel.ParkingLot()
+        self._closed = False
+
+    def put(self, event: Event) -> None:
+        """Queue an event; never blocks."""
+        if len(self._waiting) >= self._kept:
+            self._waiting.popleft()
+            self._lost += 1
+        self._waiting.append(event)
+        self._lot.unpark()
+
+    def close(self) -> None:
+        """What waits can still be read; then it ends."""
+        self._closed = True
+        self._lot.unpark_all()
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event, a checkpoint."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not (self._waiting or self._closed):
+            await self._lot.park()
+        event = self.next_nowait()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    def next_nowait(self) -> Event | None:
+        """The next event, or None when none waits."""
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            return EventsLost(self._now(), lost)
+        return self._waiting.popleft() if self._waiting else None
+
+
+class Bus:
+    """Subscribers by kind of event; nothing is built for kinds that nobody wants."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._subscriptions: list[Subscription] = []
+        self._wanted: dict[type[Event], bool] = {}
+        self._closed = False
+
+    def wants(self, kind: type[Event]) -> bool:
+        """True when somebody listens to this kind."""
+        if not self._subscriptions:
+            return False
+        wanted = self._wanted.get(kind)
+        if wanted is None:
+            wanted = any(issubclass(kind, one.kinds) for one in self._subscriptions)
+            self._wanted[kind] = wanted
+        return wanted
+
+    def emit(self, event: Event) -> None:
+        """Give the event to everybody who wants it."""
+        for subscription in self._subscriptions:
+            if isinstance(event, subscription.kinds):
+                subscription.put(event)
+
+    @asynccontextmanager
+    async def subscribe(self, *kinds: type[Event], kept: int = EVENTS_KEPT) -> AsyncGenerator[Subscription]:
+        """Listen inside the block to these kinds and what derives from them; to all without any."""
+        for kind in kinds:
+            if not (isinstance(kind, type) and issubclass(kind, Event)):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"{kind!r} is not a kind of event: pass classes of actors.events")
+        subscription = Subscription(kinds or (Event,), kept, self._now)
+        if self._closed:
+            subscription.close()
+        self._subscriptions.append(subscription)
+        self._wanted.clear()
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.remove(subscription)
+            self._wanted.clear()
+
+    def close(self) -> None:
+        """No more events come."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription.close()

@@ -1,0 +1,407 @@
+"""A supervisor's cell: it judges its children's ends, and carries the verdicts out.
+
+The decisions are pure and elsewhere (`restart`, `backoff`, `breaker`, `strategy`); this
+file asks them in the order of the contract and does what they answer:
+
+    restart type → breaker → budget → backoff
+
+`judge` decides in the step in which a child falls; `settle` acts when nothing of the
+incarnation runs any more. A failure under OneForOne needs one alarm and no task. The
+group strategies run a `Round` as a task of the supervisor's own nursery, which also
+owns the children: the supervisor's task cannot end before theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from actors.core import incarnation
+from actors.core import orders as order
+from actors.core.cell import Cell
+from actors.core.lifecycle import Phase
+from actors.core.parent import Fate, Parent
+from actors.core.recipe import Recipe, recipe_of
+from actors.errors import (
+    ActorStopped,
+    CircuitOpen,
+    NameTaken,
+    RestartsExhausted,
+    StartFailed,
+    SystemClosed,
+    UnknownNode,
+)
+from actors.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Escalated, Restarting
+from actors.exits import Exit, ExitKind
+from actors.names import check_name
+from actors.outcome import FailureKind
+from actors.policy import OneForOne, Policy
+from actors.supervision.backoff import Retreat
+from actors.supervision.breaker import Circuit, CircuitState
+from actors.supervision.breakers import Breakers
+from actors.supervision.restart import Budgets, wants_restart
+from actors.supervision.rounds import Round, member
+from actors.supervision.strategy import stop_order
+from actors.supervision.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from actors.core.kernel import Kernel
+    from actors.core.ref import Ref
+
+__all__ = ["Family"]
+
+
+class Family(Cell):
+    """The cell of a supervisor, and the parent of its children's cells."""
+
+    __slots__ = ("breakers", "budgets", "children", "given_up", "nursery", "retreats", "round", "waits")
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        parent: Parent,
+        recipe: Recipe,
+        args: tuple[Any, ...],
+        name: str | None,
+        policy: Policy,
+        breakers: Breakers,
+    ) -> None:
+        super().__init__(kernel, parent, recipe, args, name, policy)
+        self.breakers = breakers
+        self.children: dict[str, Cell] = {}
+        self.nursery: trio.Nursery | None = None
+        self.given_up: RestartsExhausted | None = None
+        self.round: Round | None = None
+        self.budgets: Budgets | None = None
+        self.retreats: dict[Cell, Retreat] = {}
+        self.waits: dict[Cell, float] = {}
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The user's object of the running incarnation."""
+        assert isinstance(self.actor, Supervisor)
+        return self.actor
+
+    @property
+    def child_refs(self) -> tuple[Ref, ...]:
+        """The living children in start order."""
+        return tuple(cell.ref for cell in self.children.values())
+
+    # --- its own life ---
+
+    async def run(self) -> None:
+        """One incarnation, around the nursery of its children."""
+        try:
+            async with trio.open_nursery() as self.nursery:
+                await incarnation.run(self)
+        finally:
+            self.nursery = None
+            super().over()
+
+    def over(self) -> None:
+        """Not yet: the nursery is still open; `run` says when."""
+
+    @property
+    def owns_children(self) -> bool:
+        """Always: also an empty family is closed in order."""
+        return True
+
+    def why_failed(self) -> BaseException | None:
+        """The child that failed too often."""
+        return self.given_up
+
+    def kill(self) -> None:
+        """Cancel it and all its children now."""
+        super().kill()
+        for child in tuple(self.children.values()):
+            child.kill()
+
+    async def release(self, exit: Exit) -> None:
+        """Stop the children: adhoc ones at once, then the named ones in reverse start order."""
+        if self.round is not None:
+            self.round.cancel()
+            self.round = None
+        if self.orders & order.KILL:
+            for child in tuple(self.children.values()):
+                child.kill()
+        while self.children:
+            together, one_by_one = stop_order([member(child) for child in self.children.values()])
+            for child in together:
+                child.stop()
+            for child in together:
+                await child.wait_stopped()
+            for child in one_by_one:
+                child.stop()
+                await child.wait_stopped()
+        self.retreats.clear()
+        self.waits.clear()
+        self.budgets = None
+        self.given_up = None
+
+    # --- new children ---
+
+    def spawn(self, what: Any, *args: Any, significant: bool = False, **options: Any) -> Ref:
+        """See `Supervisor.spawn`."""
+        child = self._enter(what, args, significant, **options)
+        self._begin(child)
+        return child.ref
+
+    async def start(self, what: Any, *args: Any, significant: bool = False, **options: Any) -> Ref:
+        """See `Supervisor.start`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        child = self._enter(what, args, significant, trial=True, **options)
+        self._begin(child)
+        try:
+            while not child.readies and not child.is_gone:
+                await child.changed()
+        except BaseException:
+            child.kill()
+            with trio.CancelScope(shield=True):
+                await child.wait_stopped()
+            raise
+        if child.readies:
+            return child.ref
+        exit = child.exit
+        if exit is None or exit.kind in (ExitKind.START_FAILED, ExitKind.NORMAL):
+            raise StartFailed(child.ref, None if exit is None else exit.error)
+        raise ActorStopped(child.ref, exit)
+
+    def _enter(
+        self,
+        what: Any,
+        args: tuple[Any, ...],
+        significant: bool,
+        *,
+        name: str | None = None,
+        policy: Policy | None = None,
+        on: str | None = None,
+        trial: bool = False,
+    ) -> Cell:
+        """Check everything at the door, and make the child's cell."""
+        recipe = recipe_of(what)
+        recipe.check_arguments(args)
+        if policy is None:
+            policy = self.kernel.policy
+        elif not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"policy must be a Policy, not {policy!r}: write actors.Policy(...) or Policy.preset(name)"
+            )
+        if significant and name is not None and policy.restart == "permanent":
+            raise ValueError(f"{name!r} is permanent and never ends by itself: it cannot be significant")
+        if on is not None and on != self.kernel.name:
+            raise UnknownNode(on)
+        if self.nursery is None or self.ended or self.orders & order.KILL:
+            raise SystemClosed(self.kernel.name) if self.kernel.closing else ActorStopped(self.ref, self.exit)
+        if name is not None:
+            self._check_free(check_name(name), trial)
+        child = self._make(recipe, args, name, policy)
+        child.significant = significant
+        child.trial = trial
+        self.children[child.key] = child
+        return child
+
+    def _check_free(self, name: str, trial: bool) -> None:
+        owner = self.children.get(name)
+        if owner is not None:
+            raise NameTaken(name, owner.ref)
+        path = f"{self.path.rstrip('/')}/{name}"
+        circuit = self.breakers.find(path)
+        if (
+            trial
+            and circuit is not None
+            and circuit.state is CircuitState.OPEN
+            and not circuit.due(self.kernel.now())
+        ):
+            raise self._circuit_open(path, circuit)
+
+    def _make(self, recipe: Recipe, args: tuple[Any, ...], name: str | None, policy: Policy) -> Cell:
+        if recipe.actor_class is not None and issubclass(recipe.actor_class, Supervisor):
+            return Family(self.kernel, self, recipe, args, name, policy, self.breakers)
+        return Cell(self.kernel, self, recipe, args, name, policy)
+
+    def _begin(self, child: Cell) -> None:
+        """The first incarnation; with an open breaker on the path it waits for the probe."""
+        circuit = self._circuit(child)
+        if circuit is not None and circuit.state is CircuitState.OPEN and not circuit.due(self.kernel.now()):
+            child.phase = Phase.TRIPPED
+            child.barred = True
+            self._ring(child, circuit.until)
+        else:
+            self.launch_child(child)
+
+    # --- a child falls ---
+
+    def judge(self, child: Cell, exit: Exit) -> Fate:
+        """Restart type, breaker, budget: in this order, in the step of the failure."""
+        if child.name is None or self.ended or self.is_final:
+            return Fate.FINAL
+        tripped = self._record(child, exit)
+        halted = bool(child.orders & order.HALT) and self.round is not None
+        if not halted and (child.trial or not wants_restart(child.policy.restart, exit.kind)):
+            return Fate.FINAL
+        if tripped:
+            return self._isolate(child)
+        if halted:
+            return Fate.AGAIN
+        in_round = self.round is not None and self.round.takes_over(child)
+        if not in_round and not self._spend(child, exit):
+            return Fate.FINAL
+        alive = self.kernel.now() - child.begun_at
+        retreat = self.retreats.setdefault(child, Retreat())
+        delay = self.waits[child] = retreat.next(child.policy.backoff, alive, self.kernel.random.random())
+        self.kernel.emit(Restarting, child.ref, child.restarts + 1, delay, exit)
+        return Fate.AGAIN
+
+    def _isolate(self, child: Cell) -> Fate:
+        """The breaker is the milder answer: what the child spent of the budget is forgiven."""
+        if self.budgets is not None:
+            self.budgets.forgive(child)
+        circuit = self._circuit(child)
+        assert circuit is not None
+        self.waits[child] = circuit.until
+        return Fate.TRIPPED
+
+    def _record(self, child: Cell, exit: Exit) -> bool:
+        """Tell the breaker; True when it is open now."""
+        policy = child.policy.breaker
+        if policy is None:
+            return False
+        if not exit.is_failure:
+            circuit = self._circuit(child)
+            if (
+                circuit is not None
+                and circuit.state is CircuitState.HALF_OPEN
+                and exit.kind is ExitKind.NORMAL
+            ):
+                self.probe_passed(child)
+            return False
+        circuit = self._circuit(child)
+        if child.trial and (circuit is None or circuit.state is CircuitState.CLOSED):
+            return False  # one attempt by hand: nothing of it is left
+        if not self.breakers.failure(child.path, policy, _classify(child.policy, exit)):
+            return False
+        view = self.breakers.view(child.path)
+        self.kernel.emit(BreakerOpened, child.ref, view.failures, view.retry_after)
+        return True
+
+    def _spend(self, child: Cell, exit: Exit) -> bool:
+        """Take a restart out of the budget; without one left, give up."""
+        strategy = self.supervisor.strategy
+        if self.budgets is None:
+            self.budgets = Budgets(strategy)
+        if self.budgets.spend(self.kernel.now(), child):
+            return True
+        self.given_up = RestartsExhausted(child.ref, strategy.max_restarts, strategy.within, exit.error)
+        self.kernel.emit(Escalated, self.ref, child.ref, self.given_up)
+        self.fail()
+        return False
+
+    def settle(self, child: Cell) -> None:
+        """Nothing of the child runs: start it again when its time has come, alone or with its group."""
+        if self.ended:
+            return  # release stops it
+        tripped = child.fate is Fate.TRIPPED
+        due = self.waits.pop(child, 0.0) + (0.0 if tripped else self.kernel.now())
+        if self.round is not None and self.round.takes_over(child):
+            if tripped:
+                self.round.wait_until(due)
+        elif isinstance(self.supervisor.strategy, OneForOne):
+            self._ring(child, due)
+        else:
+            self._start_round(child, due)
+
+    def _start_round(self, failed: Cell, due: float) -> None:
+        assert self.nursery is not None
+        former = self.round
+        self.round = Round(self, failed, due, former)
+        if former is not None:
+            former.cancel()
+        self.nursery.start_soon(self.round.run, name=f"{self.path} restarts its group")
+
+    def _ring(self, child: Cell, due: float) -> None:
+        child.disarm()
+        child.alarm = self.kernel.alarms.at(due, self._starter(child))
+
+    def _starter(self, child: Cell) -> Callable[[], None]:
+        def start() -> None:
+            child.alarm = None
+            self.launch_child(child)
+
+        return start
+
+    def launch_child(self, child: Cell) -> None:
+        """Start the next incarnation, as a probe if its breaker is not closed."""
+        if self.nursery is None or self.ended or child.is_final or (child.runs and child.scope is not None):
+            return
+        circuit = self._circuit(child)
+        if circuit is not None and circuit.state is CircuitState.OPEN:
+            circuit.probe()
+            self.kernel.emit(BreakerHalfOpen, child.ref)
+        child.barred = circuit is not None and circuit.state is CircuitState.HALF_OPEN
+        if child.barred:
+            child.orders |= order.PROBE
+        child.launch(self.nursery)
+
+    def gone(self, child: Cell, exit: Exit) -> None:
+        """Forget the child; a significant one that ended by itself may end the supervisor."""
+        del self.children[child.key]
+        self.retreats.pop(child, None)
+        self.waits.pop(child, None)
+        if self.budgets is not None:
+            self.budgets.drop(child)
+        if not child.significant or child.orders & order.FINAL or self.ended or self.is_final:
+            return
+        rest = any(other.significant for other in self.children.values())
+        mode = self.supervisor.auto_shutdown if self.actor is not None else "never"
+        if mode == "any" or (mode == "all" and not rest):
+            self.quit()
+
+    # --- breakers ---
+
+    def _circuit(self, child: Cell) -> Circuit | None:
+        if child.name is None or child.policy.breaker is None:
+            return None
+        return self.breakers.find(child.path)
+
+    def _circuit_open(self, path: str, circuit: Circuit) -> CircuitOpen:
+        view = circuit.view(self.kernel.now())
+        return CircuitOpen(path, view.failures, view.retry_after)
+
+    def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
+        """See `Parent.refusal`."""
+        circuit = self._circuit(child)
+        if circuit is None or circuit.state is CircuitState.CLOSED:
+            return None
+        if circuit.state is CircuitState.HALF_OPEN and not taken:
+            return None
+        return self._circuit_open(child.path, circuit)
+
+    def probe_passed(self, child: Cell) -> None:
+        """See `Parent.probe_passed`."""
+        circuit = self._circuit(child)
+        if circuit is not None and circuit.state is CircuitState.HALF_OPEN:
+            circuit.success()
+            self.kernel.emit(BreakerClosed, child.ref)
+
+    def breaker_was_reset(self, child: Cell) -> None:
+        """Somebody reset the breaker of a child by hand: nothing holds it back any more."""
+        child.barred = False
+        child.orders &= ~order.PROBE
+        child.permit = None
+        self.kernel.emit(BreakerClosed, child.ref)
+        if child.phase is Phase.TRIPPED:
+            if self.round is not None and self.round.takes_over(child):
+                self.round.wait_no_more()
+            else:
+                self._ring(child, self.kernel.now())
+
+
+def _classify(policy: Policy, exit: Exit) -> FailureKind:
+    if exit.error is None:
+        return FailureKind.ERROR
+    try:
+        return policy.classify(exit.error)
+    except Exception:  # a broken classifier must not take the supervisor down
+        return FailureKind.ERROR

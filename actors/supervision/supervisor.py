@@ -1,0 +1,99 @@
+"""`Supervisor`: an actor with children. The class users derive from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
+
+from actors.core.actor import Actor
+from actors.core.groups import outcomes_of
+from actors.policy import OneForAll, OneForOne, Policy, RestForOne, Strategy
+
+if TYPE_CHECKING:
+    from actors.core.ref import Ref
+    from actors.outcome import Outcome
+    from actors.supervision.family import Family
+
+__all__ = ["AutoShutdown", "Supervisor", "check_strategy"]
+
+AutoShutdown = Literal["never", "any", "all"]
+
+
+def check_strategy(strategy: object) -> Strategy:
+    """Return a strategy as it is; raise ValueError naming the known ones for anything else."""
+    known = (OneForOne, OneForAll, RestForOne)
+    if not isinstance(strategy, known):
+        names = ", ".join(f"{kind.__name__}(...)" for kind in known)
+        raise ValueError(f"{strategy!r} is not a strategy: use one of {names}")
+    return strategy
+
+
+class Supervisor(Actor):
+    """An actor with children, which it starts, restarts and stops in order.
+
+    Children belong to the incarnation that spawned them: usually in `on_start`. They
+    are stopped before the supervisor's own `on_stop` runs.
+    """
+
+    actor_kind: ClassVar[str] = "supervisor"
+
+    strategy: Strategy = OneForOne()
+    """What the failure of one child means for the others, and how many restarts are allowed."""
+    auto_shutdown: AutoShutdown = "never"
+    """Whether it stops when "any" or "all" of its significant children have ended by themselves."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_strategy(cls.strategy)
+        if cls.auto_shutdown not in get_args(AutoShutdown):
+            names = ", ".join(get_args(AutoShutdown))
+            raise ValueError(f"auto_shutdown must be one of {names}, not {cls.auto_shutdown!r}")
+
+    @property
+    def _family(self) -> Family:
+        return cast("Family", self.ctx.cell)
+
+    def spawn(
+        self,
+        what: Any,
+        *args: Any,
+        name: str | None = None,
+        policy: Policy | None = None,
+        on: str | None = None,
+        significant: bool = False,
+    ) -> Ref:
+        """Start a child and return its ref at once; messages queue until it is ready.
+
+        A failed start counts like a failure. Raises TypeError for what cannot be an
+        actor, `InvalidName`, `NameTaken`, `SystemClosed`, or `ActorStopped` when this
+        supervisor is ending. No checkpoint.
+        """
+        return self._family.spawn(what, *args, name=name, policy=policy, on=on, significant=significant)
+
+    async def start(
+        self,
+        what: Any,
+        *args: Any,
+        name: str | None = None,
+        policy: Policy | None = None,
+        on: str | None = None,
+        significant: bool = False,
+    ) -> Ref:
+        """Start a child and return its ref when it is ready. A checkpoint.
+
+        One attempt: when it fails (`StartFailed`) or is cancelled, nothing of the child
+        is left and its name is free. Raises `CircuitOpen` while the breaker of the path
+        is open, and what `spawn` raises.
+        """
+        return await self._family.start(what, *args, name=name, policy=policy, on=on, significant=significant)
+
+    @property
+    def children(self) -> tuple[Ref, ...]:
+        """The living children in start order."""
+        return self._family.child_refs
+
+    async def broadcast(self, message: object, timeout: float | None = None) -> dict[Ref, Outcome]:
+        """Ask (a `Request`) or tell (anything else) every child at once: one `Outcome` each. A checkpoint.
+
+        `timeout` is in seconds and for each child. One child's failure does not stop the others.
+        """
+        return await outcomes_of(self.children, message, timeout)

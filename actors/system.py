@@ -1,0 +1,384 @@
+"""`open_system` and `System`: the facade over all features, and the block that owns every task.
+
+The block has two parts. The body runs in the caller's task. The actors run in a host
+task of their own, shielded, so that cancellation from outside reaches the body first;
+the block then ends the tree in order, children before parents, and lets the
+cancellation go on. Whatever happens, the host has ended before the block does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from actors.core.cell import Cell
+from actors.core.groups import Group
+from actors.core.kernel import Kernel
+from actors.core.lifecycle import ActorState
+from actors.core.parent import Fate
+from actors.core.recipe import recipe_of
+from actors.core.ref import Ref
+from actors.core.scope import CURRENT
+from actors.errors import CircuitOpen, NestedSystem, SupervisorFailed, SystemClosed, flatten
+from actors.events import DeadLetter, Event
+from actors.exits import Exit
+from actors.names import ROOT, check_name, split
+from actors.observe.bus import Bus, Subscription
+from actors.observe.tree import TreeNode
+from actors.policy import OneForOne, Policy, Strategy
+from actors.supervision.breaker import BreakerState
+from actors.supervision.breakers import Breakers
+from actors.supervision.family import Family
+from actors.supervision.supervisor import Supervisor, check_strategy
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+__all__ = ["System", "SystemStatistics", "open_system"]
+
+
+@attrs.frozen(kw_only=True)
+class SystemStatistics:
+    """A snapshot of a whole system; times are seconds."""
+
+    actors: int
+    """Living actors, the root not counted."""
+    states: dict[ActorState, int]
+    """How many are in which state."""
+    waiting: int
+    """Items in all mailboxes."""
+    handled: int
+    """Messages handled since the system opened, those of actors that are gone included."""
+    dead_letters: int
+    """Dead letters since the system opened, those no longer kept included."""
+    alarms: int
+    """Deadlines and timers in the heap, cancelled ones not yet swept included."""
+    uptime: float
+    """Since the system opened."""
+
+
+class _Root(Supervisor):
+    """The supervisor of everything in a system."""
+
+    actor_kind = "system"
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.strategy = strategy
+
+
+class _RootFamily(Family):
+    """The root's cell: its path is `/`, and its failure is the system's."""
+
+    __slots__ = ()
+
+    @property
+    def path(self) -> str:
+        return ROOT
+
+    def fail(self) -> None:
+        super().fail()
+        self.kernel.system.end_body()
+
+
+class _Above:
+    """What stands above the root: it decides nothing."""
+
+    path = ROOT
+    ref: Ref
+
+    def judge(self, child: Cell, exit: Exit) -> Fate:
+        return Fate.FINAL
+
+    def settle(self, child: Cell) -> None: ...
+
+    def gone(self, child: Cell, exit: Exit) -> None: ...
+
+    def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
+        return None
+
+    def probe_passed(self, child: Cell) -> None: ...
+
+
+class System:
+    """A tree of supervised actors. Made by `open_system`; valid inside its block."""
+
+    def __init__(self, name: str, strategy: Strategy, policy: Policy | None, random: Random) -> None:
+        now = trio.lowlevel.current_clock().current_time
+        self._bus = Bus(now)
+        self._kernel = Kernel(name, self, self._bus, policy, random)
+        self._breakers = Breakers(now)
+        above = _Above()
+        root_policy = Policy(restart="temporary", breaker=None)
+        self._root = _RootFamily(
+            self._kernel, above, recipe_of(_Root), (strategy,), None, root_policy, self._breakers
+        )
+        above.ref = self._root.ref
+        self._body = trio.CancelScope()
+        self._ended = trio.Event()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._root.is_gone else "closing" if self._root.is_final else "open"
+        return f"<System {self.name!r} {state}, {len(self._root.children)} children>"
+
+    # --- who ---
+
+    @property
+    def name(self) -> str:
+        """Its name, which is also the name of its node."""
+        return self._kernel.name
+
+    @property
+    def dead_letters(self) -> Sequence[DeadLetter]:
+        """The last 1,000 told messages that nobody handled, newest last."""
+        return tuple(self._kernel.dead_letters)
+
+    # --- actors ---
+
+    def spawn(
+        self,
+        what: Any,
+        *args: Any,
+        name: str | None = None,
+        policy: Policy | None = None,
+        on: str | None = None,
+        significant: bool = False,
+    ) -> Ref:
+        """Start an actor under the root and return its ref at once; see `Supervisor.spawn`."""
+        self._check_open()
+        return self._root.spawn(what, *args, name=name, policy=policy, on=on, significant=significant)
+
+    async def start(
+        self,
+        what: Any,
+        *args: Any,
+        name: str | None = None,
+        policy: Policy | None = None,
+        on: str | None = None,
+        significant: bool = False,
+    ) -> Ref:
+        """Start an actor under the root and return when it is ready; see `Supervisor.start`. A checkpoint."""
+        self._check_open()
+        return await self._root.start(what, *args, name=name, policy=policy, on=on, significant=significant)
+
+    def _check_open(self) -> None:
+        if self._root.is_final or self._root.nursery is None:
+            raise SystemClosed(self.name)
+
+    def find(self, path: str) -> Ref | None:
+        """The living actor with this path, or None. Raises ValueError for a path not from the root."""
+        cell: Cell = self._root
+        for part in split(path):
+            child = cell.children.get(part) if isinstance(cell, Family) else None
+            if child is None:
+                return None
+            cell = child
+        return cell.ref
+
+    def children(self, ref: Ref) -> tuple[Ref, ...]:
+        """Its living children in start order; () for an actor that has none. Raises `UnknownActor`."""
+        cell = self._kernel.cell_of(ref)
+        return cell.child_refs if isinstance(cell, Family) else ()
+
+    def peers(self, ref: Ref) -> tuple[Ref, ...]:
+        """Its living siblings in start order, without itself. Raises `UnknownActor`."""
+        parent = self._kernel.cell_of(ref).parent
+        refs = parent.child_refs if isinstance(parent, Family) else ()
+        return tuple(peer for peer in refs if peer != ref)
+
+    def group(self, name: str) -> Group:
+        """The group of this name; it may be empty. Actors join by `ctx.join(name)`."""
+        return Group(self._kernel, check_name(name))
+
+    # --- seeing ---
+
+    def tree(self) -> TreeNode:
+        """The living actors as they are now; `str()` draws them."""
+        return _node(self._root, self.name)
+
+    def subscribe(self, *kinds: type[Event]) -> AbstractAsyncContextManager[Subscription]:
+        """Listen to events: `async with system.subscribe(Failed) as events: async for event in events`.
+
+        Kinds that derive from one named come too; without any, all come. A subscriber
+        that lags by more than 10,000 events loses the oldest and gets `EventsLost`.
+        """
+        return self._bus.subscribe(*kinds)
+
+    def statistics(self) -> SystemStatistics:
+        """Counts over all actors. Costs a walk over the tree."""
+        states: dict[ActorState, int] = {}
+        waiting, handled = 0, self._kernel.handled_by_the_dead
+        cells = list(_below(self._root))
+        for cell in cells:
+            states[cell.state] = states.get(cell.state, 0) + 1
+            waiting += cell.depth
+            handled += cell.handled
+        return SystemStatistics(
+            actors=len(cells),
+            states=states,
+            waiting=waiting,
+            handled=handled,
+            dead_letters=self._kernel.dead_letter_count,
+            alarms=len(self._kernel.alarms),
+            uptime=self._kernel.now() - self._root.spawned_at,
+        )
+
+    def breaker(self, path: str) -> BreakerState:
+        """What the breaker of a path is like; CLOSED where nothing failed. Never changes it."""
+        return self._breakers.view(path)
+
+    def breakers(self) -> dict[str, BreakerState]:
+        """The health of every living named actor and of every path that has failed, by path."""
+        living = {cell.path: self._breakers.view(cell.path) for cell in _below(self._root) if cell.name}
+        return living | self._breakers.views()
+
+    def reset_breaker(self, path: str) -> None:
+        """Forget all failures of a path; an actor that its breaker holds back starts now."""
+        if not self._breakers.reset(path):
+            return
+        ref = self.find(path)
+        if ref is not None and isinstance(ref.cell.parent, Family):
+            ref.cell.parent.breaker_was_reset(ref.cell)
+
+    # --- the end ---
+
+    def stop(self) -> None:
+        """End the system in order; the body of its block is cancelled. Idempotent, never blocks."""
+        self._kernel.closing = True
+        self._root.stop()
+        self.end_body()
+
+    def end_body(self) -> None:
+        """Cancel the body of the block, without ending the actors. For the framework."""
+        self._body.cancel()
+
+    async def wait_stopped(self) -> None:
+        """Return when nothing of the system lives any more. A checkpoint; for tasks outside the block."""
+        await self._ended.wait()
+
+    # --- the block ---
+
+    async def host(self, task_status: trio.TaskStatus[None]) -> None:
+        """Own every task of the system until the root is gone. For `open_system`."""
+        try:
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._kernel.alarms.run, name=f"alarms of {self.name}")
+                    self._root.launch(nursery)
+                    await self._root.wait_started()
+                    task_status.started()
+                    await self._root.wait_stopped()
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._bus.close()
+            self._ended.set()
+
+    @asynccontextmanager
+    async def block(self) -> AsyncGenerator[System]:
+        """The block of `open_system`."""
+        causes: list[BaseException] = []
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self.host)
+                try:
+                    with self._body:
+                        yield self
+                    await self._close()
+                except BaseException as error:
+                    causes.append(error)
+                    await self._close_now()
+        except BaseException as error:
+            causes.extend(flatten(error))
+        exit = self._root.exit
+        if exit is not None and exit.is_failure:
+            causes.append(SupervisorFailed(self.name, exit.error))
+        _raise(causes)
+
+    async def _close(self) -> None:
+        self._kernel.closing = True
+        self._root.stop()
+        await self._ended.wait()
+
+    async def _close_now(self) -> None:
+        self._kernel.closing = True
+        self._root.kill()
+        with trio.CancelScope(shield=True):
+            await self._ended.wait()
+
+
+def _raise(causes: list[BaseException]) -> None:
+    """Raise one plain exception for one cause, one flat group for several; Ctrl-C comes first."""
+    for error in causes:
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+    told = [error for error in causes if not isinstance(error, trio.Cancelled)]
+    if len(told) > 1:
+        leaves = [leaf for error in told for leaf in flatten(error) if not isinstance(leaf, trio.Cancelled)]
+        raise BaseExceptionGroup("the body of open_system and its actors failed", leaves)
+    for error in told or causes[:1]:
+        raise error
+
+
+def _below(root: Cell) -> list[Cell]:
+    """Every living cell under `root`, parents first."""
+    found: list[Cell] = []
+    for child in root.children.values() if isinstance(root, Family) else ():
+        found.append(child)
+        found.extend(_below(child))
+    return found
+
+
+def _node(cell: Cell, name: str | None) -> TreeNode:
+    children = cell.children.values() if isinstance(cell, Family) else ()
+    return TreeNode(
+        name=name,
+        path=cell.path,
+        kind=cell.recipe.kind,
+        state=cell.state,
+        depth=cell.depth,
+        restarts=cell.restarts,
+        children=tuple(_node(child, child.name) for child in children),
+    )
+
+
+def open_system(
+    name: str,
+    *,
+    strategy: Strategy | None = None,
+    policy: Policy | None = None,
+    random: Random | None = None,
+) -> AbstractAsyncContextManager[System]:
+    """Open a system of actors: `async with open_system("alpha") as system`.
+
+    Leaving the block stops the tree, children before parents; an exception in the
+    body, or cancellation from outside, does the same with every actor cancelled.
+    Afterwards no task, timer, process or socket of it is left. Raises one plain
+    exception when there is one cause (the body's own, or `SupervisorFailed` when the
+    root gave up), else one flat group. When the root gives up, and on `system.stop()`,
+    the body is cancelled.
+
+    `strategy` is the root's, OneForOne by default. `policy` is that of every actor
+    spawned without one; it is not inherited otherwise. `random` draws the jitter.
+    Raises `InvalidName`, ValueError for an unknown strategy, and `NestedSystem` inside
+    an actor.
+    """
+    check_name(name)
+    if policy is not None and not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"policy must be a Policy, not {policy!r}: write actors.Policy(...)")
+    chosen = check_strategy(OneForOne() if strategy is None else strategy)
+    inside = CURRENT.get()
+    if inside is not None:
+        raise NestedSystem(inside.path)
+    return _opened(name, chosen, policy, random or Random())
+
+
+@asynccontextmanager
+async def _opened(
+    name: str, strategy: Strategy, policy: Policy | None, random: Random
+) -> AsyncGenerator[System]:
+    async with System(name, strategy, policy, random).block() as system:
+        yield system
