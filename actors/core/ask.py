@@ -31,26 +31,34 @@ class Pending(Generic[R]):
         "_alarm",
         "_asker",
         "_error",
+        "_id",
         "_request",
+        "_task",
         "_tasks",
         "_value",
         "cell",
         "done",
-        "id",
     )
 
     def __init__(self, cell: Cell, request: object, asker: Cell | None) -> None:
         self.cell = cell
-        self.id = cell.kernel.next_request()
-        """Unique within its system."""
         self.done = False
         """True once it has ended, one way or another."""
         self._request = request
         self._asker = asker
-        self._value: Any = None
         self._error: BaseException | None = None
+        self._task: trio.lowlevel.Task | None = None  # the first waiter; nearly always the only one
         self._tasks: list[trio.lowlevel.Task] | None = None
         self._alarm: Alarm | None = None
+
+    @property
+    def id(self) -> int:
+        """Unique within its system; drawn when it is first looked at."""
+        try:
+            return self._id
+        except AttributeError:
+            self._id: int = self.cell.kernel.next_request()
+            return self._id
 
     def __repr__(self) -> str:
         state = "done" if self.done else "waiting"
@@ -68,56 +76,67 @@ class Pending(Generic[R]):
             check_seconds("timeout", timeout)
         if self.done:
             await trio.lowlevel.checkpoint()
+        elif CURRENT.get() is self.cell:
+            raise Deadlock(self.cell.ref, self._request)
+        elif timeout is None:
+            await trio.lowlevel.wait_task_rescheduled(self.park())
         else:
-            await self._wait_done(timeout)
+            await self._wait_at_most(timeout)
         self._collect()
+        return self.take()
+
+    async def _wait_at_most(self, timeout: float) -> None:
+        task = trio.lowlevel.current_task()
+        alarm = self.cell.kernel.alarms.after(timeout, lambda: self._wake_late(task))
+        try:
+            woken = await trio.lowlevel.wait_task_rescheduled(self.park())
+        finally:
+            alarm.cancel()
+        if woken is _LATE:
+            raise AskTimeout(self.cell.ref, self._request, timeout, self.cell.state)
+
+    def park(self) -> Callable[[Any], trio.lowlevel.Abort]:
+        """Enter the running task as a waiter; the answer is what trio calls when it is cancelled."""
+        task = trio.lowlevel.current_task()
+        if self._task is None:
+            self._task = task
+            return self._first_leaves
+        if self._tasks is None:
+            self._tasks = []
+        self._tasks.append(task)
+        return lambda _: self._leave(task)
+
+    def _first_leaves(self, _: Any) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _leave(self, task: trio.lowlevel.Task) -> trio.lowlevel.Abort:
+        self._drop(task)
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _drop(self, task: trio.lowlevel.Task) -> bool:
+        if self._task is task:
+            self._task = None
+        elif self._tasks is not None and task in self._tasks:
+            self._tasks.remove(task)
+        else:
+            return False
+        return True
+
+    def take(self) -> R:
+        """The reply of a request that is done, or its error raised."""
         if self._error is not None:
             raise self._error
         return self._value
 
-    async def _wait_done(self, timeout: float | None) -> None:
-        if CURRENT.get() is self.cell:
-            raise Deadlock(self.cell.ref, self._request)
-        task = trio.lowlevel.current_task()
-        if self._tasks is None:
-            self._tasks = []
-        self._tasks.append(task)
-        alarm = (
-            None if timeout is None else self.cell.kernel.alarms.after(timeout, lambda: self._wake_late(task))
-        )
-        try:
-            woken = await trio.lowlevel.wait_task_rescheduled(lambda _: self._leave(task))
-        finally:
-            if alarm is not None:
-                alarm.cancel()
-        if woken is _LATE:
-            assert timeout is not None
-            raise AskTimeout(self.cell.ref, self._request, timeout, self.cell.state)
-
-    def _leave(self, task: trio.lowlevel.Task) -> trio.lowlevel.Abort:
-        assert self._tasks is not None
-        self._tasks.remove(task)
-        return trio.lowlevel.Abort.SUCCEEDED
-
     def _wake_late(self, task: trio.lowlevel.Task) -> None:
-        if self._tasks and task in self._tasks:
-            self._tasks.remove(task)
+        if self._drop(task):
             trio.lowlevel.reschedule(task, outcome.Value(_LATE))
-
-    async def result(self) -> R:
-        """`wait` for a request that nobody else knows: leaving it withdraws it."""
-        try:
-            return await self.wait()
-        except BaseException:
-            self.cancel()
-            raise
 
     def cancel(self) -> None:
         """Withdraw the request. Idempotent. A handler that has it in hand goes on; its reply is dropped."""
         if not self.done:
-            self._end(
-                None, ActorError(f"the request {self.id} to {self.cell.path} was cancelled by its asker")
-            )
+            self._end(ActorError(f"the request {self.id} to {self.cell.path} was cancelled by its asker"))
         self._collect()
 
     def _collect(self) -> None:
@@ -132,30 +151,33 @@ class Pending(Generic[R]):
 
     def _expire(self, timeout: float) -> None:
         self._alarm = None
-        self._end(None, AskTimeout(self.cell.ref, self._request, timeout, self.cell.state))
+        self._end(AskTimeout(self.cell.ref, self._request, timeout, self.cell.state))
 
     def answer(self, value: Any) -> None:
         """End with a reply; a late one is dropped with an event."""
         if self.done:
             self.cell.kernel.emit(LateReply, self.cell.ref, self._request)
-        else:
-            self._end(value, None)
+            return
+        self._value = value
+        self._end(None)
 
     def fail(self, error: BaseException) -> None:
         """End with an error; a late one is dropped."""
         if not self.done:
-            self._end(None, error)
+            self._end(error)
 
-    def _end(self, value: Any, error: BaseException | None) -> None:
+    def _end(self, error: BaseException | None) -> None:
         self.done = True
-        self._value = value
         self._error = error
         if self._alarm is not None:
             self._alarm.cancel()
-        if self._tasks:
-            tasks, self._tasks = self._tasks, None
-            for task in tasks:
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+        if self._tasks is not None:
+            for task in self._tasks:
                 trio.lowlevel.reschedule(task)
+            self._tasks = None
         if self._asker is not None and self._asker.pendings is not None and self in self._asker.pendings:
             self._asker.reply_came()
 

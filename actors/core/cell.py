@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Cell"]
 
 _UNRESPONSIVE_EVERY = 1.0
+_current = CURRENT.get
 
 
 class Cell:
@@ -77,6 +78,7 @@ class Cell:
         "lanes",
         "lot",
         "name",
+        "now",
         "on_ordered",
         "orders",
         "parent",
@@ -114,6 +116,7 @@ class Cell:
         policy: Policy,
     ) -> None:
         self.kernel = kernel
+        self.now = kernel.now
         self.parent = parent
         self.recipe = recipe
         self.args = args
@@ -228,7 +231,7 @@ class Cell:
 
     def tell(self, message: object, urgent: bool = False) -> None:
         """Offer a told message; see `Ref.tell`."""
-        item = (message, CURRENT.get(), None, self.kernel.now(), None)
+        item = (message, _current(), None, self.now(), None)
         refused = self.lanes.offer(item, urgent)
         if self.parked is not None:
             self.wake()
@@ -296,7 +299,7 @@ class Cell:
             )
         if timeout is not None:
             check_seconds("timeout", timeout)
-        asker = CURRENT.get()
+        asker = _current()
         pending: Pending[Any] = Pending(self, request, asker if keep else None)
         if keep and asker is not None:
             if asker.pendings is None:
@@ -307,7 +310,7 @@ class Cell:
             return pending
         if self.barred and not self._bars(pending):
             return pending
-        item = (request, asker, pending, self.kernel.now(), None)
+        item = (request, asker, pending, self.now(), None)
         refused = self.lanes.offer(item)
         if self.parked is not None:
             self.wake()
@@ -342,6 +345,11 @@ class Cell:
         if task is not None:
             self.parked = None
             trio.lowlevel.reschedule(task)
+
+    def unpark(self, _: Any) -> trio.lowlevel.Abort:
+        """What trio calls when the parked task is cancelled."""
+        self.parked = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     # --- orders ---
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -48,12 +48,7 @@ async def park(cell: Cell) -> None:
     """Wait until somebody wakes the cell. A checkpoint."""
     cell.active_at = cell.kernel.now()
     cell.parked = trio.lowlevel.current_task()
-
-    def leave(_: Any) -> trio.lowlevel.Abort:
-        cell.parked = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    await trio.lowlevel.wait_task_rescheduled(leave)
+    await trio.lowlevel.wait_task_rescheduled(cell.unpark)
 
 
 def still_wanted(cell: Cell, item: Item) -> bool:

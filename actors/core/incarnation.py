@@ -26,7 +26,7 @@ from actors.core import orders as order
 from actors.core.actor import Actor
 from actors.core.context import Context
 from actors.core.dispatch import find
-from actors.core.hand import BATCH, hand_done, interrupt_hand, next_item, park, settle_hand, still_wanted
+from actors.core.hand import BATCH, hand_done, interrupt_hand, next_item, settle_hand, still_wanted
 from actors.core.lifecycle import Signal
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
 from actors.core.parent import Fate
@@ -97,7 +97,8 @@ async def _serve(cell: Cell) -> Exit | None:
     take = lanes.take
     table = cell.recipe.table
     now = cell.kernel.now
-    left, slice_end = BATCH, now() + SLICE
+    task = trio.lowlevel.current_task()
+    left, look, slice_end = BATCH, BATCH - LOOK, now() + SLICE
     while True:
         if cell.orders:
             if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
@@ -106,9 +107,10 @@ async def _serve(cell: Cell) -> Exit | None:
         else:
             item = take()
         if item is None:
-            await park(cell)
+            cell.parked = task
+            await trio.lowlevel.wait_task_rescheduled(cell.unpark)  # `park`, without its coroutine
             cell.active_at = now()
-            left, slice_end = BATCH, cell.active_at + SLICE
+            left, look, slice_end = BATCH, BATCH - LOOK, cell.active_at + SLICE
             continue
         message, _, asked, _, mark = item
         if (asked is not None or mark is not None) and not still_wanted(cell, item):
@@ -130,18 +132,22 @@ async def _serve(cell: Cell) -> Exit | None:
             if exit is not None:
                 return exit
         else:
-            if asked is None:
-                cell.item = None
-                cell.handled += 1
-                if mark is not None or cell.permit is not None:
-                    hand_done(cell)
-            else:
-                settle_hand(cell, value)
+            if asked is not None:
+                asked = cell.item[ASKED]  # None by now if the handler replied, or put it off
+                if asked is not None:
+                    asked.answer(value)
+            cell.item = None
+            cell.handled += 1
+            if mark is not None or cell.permit is not None:
+                hand_done(cell)
         left -= 1
-        if not left or (not left % LOOK and now() > slice_end):
+        if left == look:
+            if left and now() < slice_end:
+                look -= LOOK
+                continue
             if not cell.orders & order.LEAVES:  # an interrupt has cancelled the scope: leave it first
                 await trio.lowlevel.checkpoint()
-            left, slice_end = BATCH, now() + SLICE
+            left, look, slice_end = BATCH, BATCH - LOOK, now() + SLICE
 
 
 async def _unhandled(actor: Actor, message: object) -> object:

@@ -153,8 +153,9 @@ class Lanes:
         if self._urgent:
             self._extra -= 1
             return self._urgent.popleft()
-        if self._normal:
-            item = self._normal.popleft()
+        normal = self._normal
+        if normal:
+            item = normal.popleft()
             if item[4] is not None:
                 self._extra += 1
             return item

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+import trio
+
 from actors.core.ask import Pending
 from actors.policy import check_seconds
 
@@ -115,7 +117,15 @@ class Ref:
         is dropped. Not promised: that the handler stops working on it.
         """
         pending: Pending[R] = self.cell.request(request, timeout, keep=False)
-        return await pending.result()
+        if pending.done:
+            await trio.lowlevel.checkpoint()
+        else:  # written out here: every coroutine between asker and trio costs, twice an ask
+            try:
+                await trio.lowlevel.wait_task_rescheduled(pending.park())
+            except BaseException:
+                pending.cancel()
+                raise
+        return pending.take()
 
     def request(self, request: Request[R], *, timeout: float | None = None) -> Pending[R]:
         """Send a request without waiting. No checkpoint; whatever goes wrong, the `Pending` tells.
