@@ -11,7 +11,7 @@ code that knows only trio.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from trio import TooSlowError
 
@@ -219,8 +219,8 @@ class MailboxFull(ActorError):
         self.message = message
         self.capacity = capacity
         super().__init__(
-            f"the mailbox of {ref.path} is full ({capacity:g} waiting); {type(message).__name__} was not taken: "
-            f"wait for room with `await ref.send(...)`, or try again later"
+            f"the mailbox of {ref.path} is full ({capacity:g} waiting) and did not take "
+            f"{type(message).__name__}: wait for room with `await ref.send(...)`, or try again later"
         )
 
 
@@ -306,8 +306,7 @@ def one_line(error: BaseException) -> str:
 def flatten(error: BaseException) -> Iterable[BaseException]:
     """The leaves of an exception group, depth first; an ordinary exception is its own only leaf."""
     if isinstance(error, BaseExceptionGroup):
-        group: BaseExceptionGroup[Any] = error
-        for child in group.exceptions:
+        for child in cast("BaseExceptionGroup[BaseException]", error).exceptions:
             yield from flatten(child)
     else:
         yield error

@@ -43,6 +43,10 @@ class ExitKind(enum.StrEnum):
 _NO_FAILURE = frozenset({ExitKind.NORMAL, ExitKind.SHUTDOWN, ExitKind.KILLED})
 
 
+def _reason(exit: Exit) -> str:
+    return exit.kind.lower().replace("_", " ") if exit.error is None else one_line(exit.error)
+
+
 @attrs.frozen
 class Exit:
     """The end of one incarnation: `kind`, the `value` it returned, the `error` it failed with.
@@ -53,11 +57,7 @@ class Exit:
     kind: ExitKind
     value: Any = None
     error: BaseException | None = None
-    reason: str = attrs.field()
-
-    @reason.default
-    def _reason(self) -> str:
-        return self.kind.lower().replace("_", " ") if self.error is None else one_line(self.error)
+    reason: str = attrs.field(default=attrs.Factory(_reason, takes_self=True))
 
     @property
     def is_failure(self) -> bool:

@@ -1,4 +1,4 @@
-"""How many bytes does an idle actor cost? Raw: a task that waits at a channel. Counted as allocated blocks."""
+"""How many bytes does an idle actor cost, as allocated? Raw: a task that waits at a channel."""
 
 from __future__ import annotations
 

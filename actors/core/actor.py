@@ -29,7 +29,8 @@ def receive(method: F) -> F:
     """
     if not callable(method):
         raise TypeError(f"@receive decorates a method, not {method!r}")
-    frame = sys._getframe(1)  # the class body: names of messages defined beside the class
+    # the class body: messages may be defined beside the class, inside a function
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     names: dict[str, Any] = {}
     if frame.f_back is not None:
         names.update(frame.f_back.f_locals)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +133,7 @@ class Context:
         return item[ASKED]
 
     @contextmanager
-    def handling(self) -> Iterator[None]:
+    def handling(self) -> Generator[None]:
         """In a function: a block that `interrupt()` ends, instead of the function's whole call.
 
         After an interrupt the code goes on behind the block, with its variables.

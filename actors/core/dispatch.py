@@ -82,7 +82,7 @@ def _types_in(annotation: Any, function: Callable[..., Any]) -> list[type]:
     if isinstance(annotation, type):
         return [annotation]
     raise TypeError(
-        f"{function.__qualname__} is annotated with {annotation!r}, which is not a class: name message classes"
+        f"{function.__qualname__} is annotated with {annotation!r}, not a class: name message classes"
     )
 
 
@@ -107,8 +107,8 @@ def build_table(cls: type) -> dict[type, Handler]:
         for kind in kinds:
             if kind in owners:
                 raise TypeError(
-                    f"{cls.__qualname__} has two handlers for {kind.__qualname__}: {owners[kind]} and {name}. "
-                    f"Keep one, or override {owners[kind]} by its own name"
+                    f"{cls.__qualname__} has two handlers for {kind.__qualname__}: "
+                    f"{owners[kind]} and {name}. Keep one, or override {owners[kind]} by its own name"
                 )
             owners[kind] = name
             table[kind] = function, inspect.iscoroutinefunction(function)

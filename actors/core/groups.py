@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
@@ -60,7 +60,7 @@ class Group:
 
         `timeout` is in seconds and for each. Errors are outcomes, cancellation is not.
         """
-        if not isinstance(request, Request):
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"{type(request).__name__} is not a Request and has no reply: use tell")
         return await outcomes_of(self.members, request, timeout)
 
@@ -73,7 +73,7 @@ async def outcomes_of(refs: Iterable[Ref], message: object, timeout: float | Non
     if isinstance(message, Request):
         async with trio.open_nursery() as nursery:
             for ref in outcomes:
-                nursery.start_soon(_ask_one, outcomes, ref, message, timeout)
+                nursery.start_soon(_ask_one, outcomes, ref, cast("Request[Any]", message), timeout)
     else:
         for ref in outcomes:
             outcomes[ref] = _tell_one(ref, message)

@@ -75,6 +75,7 @@ def settle_hand(cell: Cell, value: object) -> None:
 
 
 def hand_done(cell: Cell) -> None:
+    """A message was handled well: what it stood for (a retry, a probe) is settled."""
     cell.tries = 0
     if cell.permit is not None:
         cell.permit = None

@@ -116,9 +116,10 @@ async def _serve(cell: Cell) -> Exit | None:
         if (asked is not None or mark is not None) and not still_wanted(cell, item):
             continue
         cell.item = item
-        handler = table.get(type(message), _UNKNOWN)
+        kind: type = message.__class__
+        handler = table.get(kind, _UNKNOWN)
         if handler is _UNKNOWN:
-            handler = find(table, type(message))
+            handler = find(table, kind)
         try:
             if handler is None:
                 value = await _unhandled(actor, message)

@@ -1,4 +1,4 @@
-"""What every cell of one system shares: clock, alarms, randomness, ids, dead letters, groups, the event sink."""
+"""What every cell of one system shares: clock, alarms, randomness, ids, dead letters, groups, event sink."""
 
 from __future__ import annotations
 
@@ -83,10 +83,9 @@ class Kernel:
             if not members:
                 del self.groups[name]
 
-    def cell_of(self, ref: Ref) -> Cell:
-        """The cell behind a ref of this system; raises `UnknownActor` for any other."""
-        from actors.core.ref import Ref
-
-        if not isinstance(ref, Ref) or ref.cell.kernel is not self:
+    def cell_of(self, ref: object) -> Cell:
+        """The cell behind a ref of this system; raises `UnknownActor` for anything else."""
+        cell: Cell | None = getattr(ref, "cell", None)
+        if cell is None or cell.kernel is not self:
             raise UnknownActor(ref, self.name)
-        return ref.cell
+        return cell

@@ -18,7 +18,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from actors.policy import Mailbox
 
@@ -36,9 +36,13 @@ __all__ = [
 ]
 
 Item = tuple[Any, Any, Any, float, Any]
-MESSAGE, SENDER, ASKED, SINCE, MARK = range(5)
-REDELIVERED = "redelivered"
-ANSWERED = "answered"
+MESSAGE: Final = 0
+SENDER: Final = 1
+ASKED: Final = 2
+SINCE: Final = 3
+MARK: Final = 4
+REDELIVERED: Final = "redelivered"
+ANSWERED: Final = "answered"
 
 
 class Verdict(enum.Enum):

@@ -29,8 +29,15 @@ class Fate(enum.Enum):
 class Parent(Protocol):
     """The supervising side. Every call is plain and decides at once."""
 
-    ref: Ref
-    path: str
+    @property
+    def ref(self) -> Ref:
+        """Its ref, the parent that its children see."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+        ...
 
     def judge(self, child: Cell, exit: Exit) -> Fate:
         """Decide what follows, at the moment at which the incarnation fell, before its `on_stop`."""

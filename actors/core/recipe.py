@@ -1,4 +1,4 @@
-"""What can be spawned: actor classes, async functions, partials of them, and anything that brings a recipe."""
+"""What can be spawned: actor classes, async functions, partials of them, and what brings a recipe."""
 
 from __future__ import annotations
 
@@ -88,10 +88,12 @@ def recipe_of(what: object) -> Recipe:
 def _why_not(what: object) -> str:
     if isinstance(what, Actor):
         name = type(what).__qualname__
-        return f"{what!r} is an instance: spawn the class, `spawn({name}, ...)`, so that a restart can make a new one"
+        return (
+            f"{what!r} is an instance, and a restart makes a new one: spawn the class, `spawn({name}, ...)`"
+        )
     if inspect.iscoroutine(what):
         what.close()
-        return f"{what.__qualname__}(...) was called already: pass the function and its arguments, `spawn(f, arg)`"
+        return f"{what.__qualname__}(...) was called already: pass function and arguments, `spawn(f, arg)`"
     if inspect.isasyncgenfunction(what):
         return f"{what.__qualname__} is an async generator: an actor function returns, it does not yield"
     if callable(what):
@@ -110,7 +112,7 @@ def _bind(call: Callable[..., Any]) -> Callable[..., object] | None:
 @functools.lru_cache(maxsize=512)
 def _of_class(cls: type[Actor]) -> Recipe:
     if inspect.isabstract(cls):
-        missing = ", ".join(sorted(cls.__abstractmethods__))
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise TypeError(f"{cls.__qualname__} is abstract: implement {missing}")
     return Recipe(cls.actor_kind, cls.__init__, cls, bind=_bind(cls.__init__))
 

@@ -18,7 +18,7 @@ def delay(policy: Backoff, attempt: int, draw: float) -> float:
     try:
         plain = min(policy.maximum, policy.initial * policy.factor**attempt)
     except OverflowError:
-        plain = policy.maximum
+        plain = policy.maximum if policy.initial else 0.0
     spread = plain * (1 + policy.jitter * (2 * draw - 1))
     return max(0.0, min(policy.maximum, spread))
 

@@ -12,6 +12,7 @@ Times are seconds on any monotonic clock; `now` is always an argument.
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 
 import attrs
@@ -141,7 +142,7 @@ class Circuit:
         try:
             return self.policy.reset_after * self.policy.factor**self._failed_probes
         except OverflowError:
-            return self.policy.reset_after * self.policy.factor**100
+            return math.inf if self.policy.reset_after else 0.0
 
     def _counted(self, now: float) -> int:
         return sum(1 for at in self._failures if now - at <= self.policy.within)
