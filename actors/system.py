@@ -352,7 +352,7 @@ def open_system(
     policy: Policy | None = None,
     random: Random | None = None,
 ) -> AbstractAsyncContextManager[System]:
-    """A system of actors, in a block: `async with open_system("alpha") as system`.
+    """Open a block with a system of actors in it, as in `async with open_system("alpha") as system`.
 
     Leaving the block stops the tree, children before parents; an exception in the
     body, or cancellation from outside, does the same with every actor cancelled.

@@ -222,5 +222,6 @@ class Lanes:
 
     def oldest(self) -> float | None:
         """When the item that has waited longest came in, or None when nothing waits."""
-        heads = [lane[0][SINCE] for lane in (self._redelivered, self._urgent, self._normal) if lane]
-        return min(heads) if heads else None
+        waiting = [lane[0][SINCE] for lane in (self._urgent, self._normal) if lane]
+        waiting.extend(item[SINCE] for item in self._redelivered or ())  # all lanes in one while draining
+        return min(waiting, default=None)

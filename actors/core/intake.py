@@ -1,0 +1,161 @@
+"""Messages into a cell: tell, send, request, and what becomes of those that do not get in."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+import trio
+
+from actors.core import orders as order
+from actors.core.ask import Pending
+from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item, Verdict
+from actors.core.scope import CURRENT
+from actors.core.vitals import Vitals
+from actors.errors import ActorStopped, Deadlock, MailboxFull
+from actors.events import DeadLetterReason
+from actors.messages import Request
+from actors.policy import check_seconds
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+
+__all__ = ["Intake"]
+
+_current = CURRENT.get
+
+
+class Intake(Vitals):
+    """The mailbox side of a cell, never alone: every Intake is a Cell. Plain calls, but for `send`."""
+
+    __slots__ = ()
+
+    def tell(self, message: object, urgent: bool = False) -> None:
+        """Offer a told message; see `Ref.tell`."""
+        item = (message, _current(), None, self.now(), None)
+        refused = self.lanes.offer(item, urgent)
+        if self.parked is not None:
+            self.wake()
+        if refused is not None:
+            self._not_taken(item, refused)
+
+    def _not_taken(self, item: Item, refused: Verdict | Item) -> None:
+        if refused is Verdict.FULL:
+            raise MailboxFull(self.ref, item[MESSAGE], self.lanes.capacity)
+        if refused is Verdict.CLOSED:
+            self.discard(item, DeadLetterReason.STOPPED)
+        elif refused is Verdict.DROPPED:
+            self.discard(item, DeadLetterReason.DROPPED_NEWEST)
+        else:
+            assert isinstance(refused, tuple)
+            self.discard(refused, DeadLetterReason.DROPPED_OLDEST)
+
+    def discard(self, item: Item, reason: DeadLetterReason) -> None:
+        """End an item that is not handled: a dead letter, or an error for its asker."""
+        asked: Pending[Any] | None = item[ASKED]
+        if asked is None:
+            self.kernel.dead_letter(cast("Cell", self), item[MESSAGE], item[SENDER], reason)
+        elif reason in (DeadLetterReason.DROPPED_NEWEST, DeadLetterReason.DROPPED_OLDEST):
+            asked.fail(MailboxFull(self.ref, item[MESSAGE], self.lanes.capacity))
+        else:
+            asked.fail(ActorStopped(self.ref, self.exit if self.is_gone else None))
+
+    async def send(self, message: object) -> None:
+        """Offer a told message, waiting for room; see `Ref.send`."""
+        item = (message, CURRENT.get(), None, self.kernel.now(), None)
+        if self.lanes.closed or (not self.senders and self.lanes.has_room):
+            await trio.lowlevel.checkpoint_if_cancelled()
+            self.tell(message)
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        if self.senders is None:
+            self.senders = deque()
+        waiter = (item, trio.lowlevel.current_task())
+        self.senders.append(waiter)
+        self.orders |= order.SENDERS
+
+        def leave(_: Any) -> trio.lowlevel.Abort:
+            assert self.senders is not None
+            self.senders.remove(waiter)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
+
+    def admit_senders(self) -> None:
+        """Hand the room there is to those who wait for it, first come first served."""
+        while self.senders and (self.lanes.closed or self.lanes.has_room):
+            item, task = self.senders.popleft()
+            if self.lanes.offer(item) is not None:
+                self.discard(item, DeadLetterReason.STOPPED)
+            trio.lowlevel.reschedule(task)
+        if not self.senders:
+            self.orders &= ~order.SENDERS
+
+    def request(self, request: Request[Any], timeout: float | None, *, keep: bool) -> Pending[Any]:
+        """Offer a request; see `Ref.request`. With `keep` its asker finds it in `ctx.pending`."""
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"{type(request).__name__} is not a Request and has no reply: tell it, "
+                f"or derive it, as in `class {type(request).__name__}(actors.Request[str])`"
+            )
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        asker = _current()
+        kept_by = asker if keep else None
+        pending: Pending[Any] = Pending(self, request, kept_by)  # pyright: ignore[reportArgumentType]
+        if keep and asker is not None:
+            if asker.pendings is None:
+                asker.pendings = {}
+            asker.pendings[pending] = None
+        elif asker is self and not keep:
+            pending.fail(Deadlock(self.ref, request))
+            return pending
+        if self.barred and not self._bars(pending):
+            return pending
+        item = (request, asker, pending, self.now(), None)
+        refused = self.lanes.offer(item)
+        if self.parked is not None:
+            self.wake()
+        if refused is Verdict.FULL or refused is Verdict.DROPPED:
+            pending.fail(MailboxFull(self.ref, request, self.lanes.capacity))
+        elif refused is not None:
+            self._not_taken(item, refused)
+        if timeout is not None and not pending.done:
+            pending.arm(timeout)
+        return pending
+
+    def _bars(self, pending: Pending[Any]) -> bool:
+        """The breaker is not closed: True when this request may be the probe."""
+        taken = bool(self.lanes) or (self.permit is not None and not getattr(self.permit, "done", False))
+        error = self.parent.refusal(cast("Cell", self), taken)
+        if error is not None:
+            pending.fail(error)
+            return False
+        self.permit = pending
+        return True
+
+    def put_marked(self, message: object, sender: Cell | None, mark: Any) -> bool:
+        """Queue an uncounted message: a notice, a timer's."""
+        taken = self.lanes.put_marked((message, sender, None, self.kernel.now(), mark))
+        if self.parked is not None:
+            self.wake()
+        return taken
+
+    def wake(self) -> None:
+        """Let the loop look again, if it is parked."""
+        task = self.parked
+        if task is not None:
+            self.parked = None
+            trio.lowlevel.reschedule(task)
+
+    def unpark(self, _: Any) -> trio.lowlevel.Abort:
+        """What trio calls when the parked task is cancelled."""
+        self.parked = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def flush(self) -> None:
+        """Close the mailbox: what waits is not handled any more."""
+        for item in self.lanes.close():
+            if item[MARK] is None or item[MARK] is REDELIVERED:
+                self.discard(item, DeadLetterReason.STOPPED)
+        self.admit_senders()

@@ -1,0 +1,242 @@
+"""What a cell is made of, what it is like, and waiting for it to change."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextvars import Context as Variables
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, cast
+
+import trio
+
+from actors.core import orders as order
+from actors.core.ask import Pending
+from actors.core.lifecycle import ActorState, Phase, Signal, state_of, step
+from actors.core.mailbox import Item, Lanes
+from actors.core.parent import Fate, Parent
+from actors.core.ref import Ref
+from actors.core.scope import CURRENT
+from actors.core.statistics import Statistics
+from actors.errors import ActorStopped, StartFailed
+from actors.events import Spawned
+from actors.exits import Exit, ExitKind
+from actors.names import adhoc_key, join
+from actors.policy import Policy
+
+if TYPE_CHECKING:
+    from actors.core.actor import Actor
+    from actors.core.alarms import Alarm
+    from actors.core.cell import Cell
+    from actors.core.context import Context
+    from actors.core.kernel import Kernel
+    from actors.core.recipe import Recipe
+    from actors.core.timers import Timer
+
+__all__ = ["Vitals"]
+
+
+class Vitals:
+    """The fields of a cell. Slots, and nothing made before its first use: an idle actor is small."""
+
+    __slots__ = (
+        "active_at",
+        "actor",
+        "alarm",
+        "args",
+        "barred",
+        "begun_at",
+        "context",
+        "ended",
+        "ended_at",
+        "exit",
+        "failed",
+        "fate",
+        "groups",
+        "handled",
+        "interrupters",
+        "item",
+        "kernel",
+        "lanes",
+        "lot",
+        "name",
+        "now",
+        "on_ordered",
+        "orders",
+        "parent",
+        "parked",
+        "pendings",
+        "permit",
+        "phase",
+        "policy",
+        "ports",
+        "readies",
+        "ready",
+        "recipe",
+        "ref",
+        "restarts",
+        "scope",
+        "senders",
+        "serial",
+        "significant",
+        "spawned_at",
+        "timers",
+        "trial",
+        "tries",
+        "variables",
+        "watchers",
+        "watching",
+    )
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        parent: Parent,
+        recipe: Recipe,
+        args: tuple[Any, ...],
+        name: str | None,
+        policy: Policy,
+    ) -> None:
+        self.kernel = kernel
+        self.now = kernel.now
+        self.parent = parent
+        self.recipe = recipe
+        self.args = args
+        self.name = name
+        self.policy = policy
+        self.serial = kernel.next_serial()
+        self.ref = Ref(cast("Cell", self))
+        self.lanes = Lanes(policy.mailbox)
+        self.phase = Phase.STARTING
+        self.orders = 0
+        self.spawned_at = self.begun_at = self.ended_at = kernel.now()
+        self.active_at: float | None = None
+        self.handled = self.failed = self.readies = self.tries = 0
+        self.restarts: int = 0
+        self.significant = self.trial = self.barred = False
+        # of the running incarnation
+        self.actor: Actor | None = None
+        self.context: Context | None = None
+        self.scope: trio.CancelScope | None = None
+        self.parked: trio.lowlevel.Task | None = None
+        self.item: Item | None = None
+        self.exit: Exit | None = None
+        self.fate = Fate.FINAL
+        self.ready = self.ended = False
+        # made on first use: an idle actor has none of them
+        self.alarm: Alarm | None = None
+        self.permit: Any = None
+        self.lot: trio.lowlevel.ParkingLot | None = None
+        self.interrupters: list[list[bool]] | None = None
+        self.senders: deque[tuple[Item, trio.lowlevel.Task]] | None = None
+        self.timers: set[Timer] | None = None
+        self.pendings: dict[Pending[Any], None] | None = None
+        self.ports: dict[Pending[Any], None] | None = None
+        self.watchers: dict[Cell, None] | None = None
+        self.watching: dict[Cell, None] | None = None
+        self.groups: set[str] | None = None
+        self.on_ordered: Any = None
+        self.variables: Variables | None = copy_context()
+        self.variables.run(CURRENT.set, cast("Cell", self))
+        kernel.emit(Spawned, self.ref)
+
+    # --- what it is like ---
+
+    @property
+    def key(self) -> str:
+        """The last part of its path."""
+        return adhoc_key(self.serial) if self.name is None else self.name
+
+    @property
+    def path(self) -> str:
+        """From the root down."""
+        return join(self.parent.path, self.key)
+
+    @property
+    def state(self) -> ActorState:
+        """Derived on each reading."""
+        return state_of(self.phase, busy=self.is_busy, suspended=bool(self.orders & order.SUSPEND))
+
+    @property
+    def is_busy(self) -> bool:
+        """A message in hand; a function is also busy while it runs and does not wait for one."""
+        if self.item is not None:
+            return True
+        return self.recipe.actor_class is None and self.parked is None
+
+    @property
+    def is_gone(self) -> bool:
+        """True once nothing of it is left."""
+        return self.phase is Phase.STOPPED
+
+    @property
+    def is_final(self) -> bool:
+        """True when it will end for good, or has."""
+        return self.phase is Phase.STOPPING or self.phase is Phase.STOPPED
+
+    @property
+    def depth(self) -> int:
+        """How many items wait."""
+        return sum(self.lanes.depth().values())
+
+    def describe(self) -> str:
+        """The status line that a ref shows."""
+        said = [f"<Ref {self.path} {self.state}"]
+        if self.depth:
+            said.append(f"depth={self.depth}")
+        if self.restarts:
+            said.append(f"restarts={self.restarts}")
+        if self.is_gone and self.exit is not None:
+            said.append(f"exit={self.exit.kind}")
+        return " ".join(said) + ">"
+
+    def statistics(self) -> Statistics:
+        """Counts and times as they are now."""
+        now = self.kernel.now()
+        since = self.lanes.oldest()
+        return Statistics(
+            handled=self.handled,
+            failed=self.failed,
+            restarts=self.restarts,
+            depth=self.lanes.depth(),
+            oldest=None if since is None else now - since,
+            last_activity=self.active_at,
+            uptime=(self.ended_at if self.is_gone else now) - self.spawned_at,
+        )
+
+    def step(self, signal: Signal) -> None:
+        """Move on in the table of `lifecycle`, and wake whoever waits for a change."""
+        self.phase = step(self.phase, signal)
+        if self.lot is not None:
+            self.lot.unpark_all()
+
+    # --- waiting for a change ---
+
+    async def changed(self) -> None:
+        """Park until the next step of its life. A checkpoint."""
+        if self.lot is None:
+            self.lot = trio.lowlevel.ParkingLot()
+        await self.lot.park()
+
+    async def wait_started(self) -> None:
+        """See `Ref.wait_started`."""
+        seen = self.readies
+        if self.phase is Phase.RUNNING:
+            await trio.lowlevel.checkpoint()
+            return
+        while self.readies == seen:
+            if self.is_final and self.exit is not None and self.exit.kind is ExitKind.START_FAILED:
+                await trio.lowlevel.checkpoint()
+                raise StartFailed(self.ref, self.exit.error)
+            if self.is_final:
+                await trio.lowlevel.checkpoint()
+                raise ActorStopped(self.ref, self.exit if self.is_gone else None)
+            await self.changed()
+
+    async def wait_stopped(self) -> Exit:
+        """See `Ref.wait_stopped`."""
+        if self.is_gone:
+            await trio.lowlevel.checkpoint()
+        while not self.is_gone:
+            await self.changed()
+        assert self.exit is not None
+        return self.exit
