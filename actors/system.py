@@ -82,7 +82,7 @@ class _RootFamily(Family):
 
     def fail(self) -> None:
         super().fail()
-        self.kernel.system.end_body()
+        self.kernel.system._end_body()  # pyright: ignore[reportPrivateUsage]
 
 
 class _Above:
@@ -250,10 +250,10 @@ class System:
         """End the system in order; the body of its block is cancelled. Idempotent, never blocks."""
         self._kernel.closing = True
         self._root.stop()
-        self.end_body()
+        self._end_body()
 
-    def end_body(self) -> None:
-        """Cancel the body of the block, without ending the actors. For the framework."""
+    def _end_body(self) -> None:
+        """Cancel the body of the block; the actors end by other orders."""
         self._body.cancel()
 
     async def wait_stopped(self) -> None:
@@ -262,15 +262,13 @@ class System:
 
     # --- the block ---
 
-    async def host(self, task_status: trio.TaskStatus[None]) -> None:
-        """Own every task of the system until the root is gone. For `open_system`."""
+    async def _host(self) -> None:
+        """Own every task of the system until the root is gone."""
         try:
             with trio.CancelScope(shield=True):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._kernel.alarms.run, name=f"alarms of {self.name}")
                     self._root.launch(nursery)
-                    await self._root.wait_started()
-                    task_status.started()
                     await self._root.wait_stopped()
                     nursery.cancel_scope.cancel()
         finally:
@@ -278,13 +276,14 @@ class System:
             self._ended.set()
 
     @asynccontextmanager
-    async def block(self) -> AsyncGenerator[System]:
+    async def _block(self) -> AsyncGenerator[System]:
         """The block of `open_system`."""
         causes: list[BaseException] = []
         try:
             async with trio.open_nursery() as nursery:
-                await nursery.start(self.host)
+                nursery.start_soon(self._host, name=f"host of {self.name}")
                 try:
+                    await self._root.wait_started()
                     with self._body:
                         yield self
                     await self._close()
@@ -352,7 +351,9 @@ def open_system(
     policy: Policy | None = None,
     random: Random | None = None,
 ) -> AbstractAsyncContextManager[System]:
-    """Open a block with a system of actors in it, as in `async with open_system("alpha") as system`.
+    """Open a block with a system of actors in it.
+
+    `async with open_system("alpha") as system:` is the whole of it.
 
     Leaving the block stops the tree, children before parents; an exception in the
     body, or cancellation from outside, does the same with every actor cancelled.
@@ -380,5 +381,5 @@ def open_system(
 async def _opened(
     name: str, strategy: Strategy, policy: Policy | None, random: Random
 ) -> AsyncGenerator[System]:
-    async with System(name, strategy, policy, random).block() as system:
+    async with System(name, strategy, policy, random)._block() as system:  # pyright: ignore[reportPrivateUsage]
         yield system

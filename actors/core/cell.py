@@ -175,7 +175,7 @@ class Cell(Intake):
 
     def launch(self, nursery: trio.Nursery) -> None:
         """Begin the next incarnation, as a task of its supervisor's nursery."""
-        if self.phase is not Phase.STARTING:
+        if self.phase in (Phase.WAITING, Phase.TRIPPED):
             self.step(Signal.START)
             self.restarts += 1
         self.exit = None

@@ -102,7 +102,7 @@ class Intake(Vitals):
             check_seconds("timeout", timeout)
         asker = _current()
         kept_by = asker if keep else None
-        pending: Pending[Any] = Pending(self, request, kept_by)  # pyright: ignore[reportArgumentType]
+        pending: Pending[Any] = Pending(self, request, kept_by)  # pyright: ignore
         if keep and asker is not None:
             if asker.pendings is None:
                 asker.pendings = {}
