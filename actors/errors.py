@@ -259,8 +259,8 @@ class RestartsExhausted(ActorError):
         self.error = error
         said = "" if error is None else f"; last: {one_line(error)}"
         super().__init__(
-            f"{child.path} needs more than {restarts} restarts within {within:g} s{said}. Raise max_restarts "
-            f"or within of its supervisor's strategy, or give it a breaker that opens earlier"
+            f"{child.path} needs more than the {restarts} restarts allowed within {within:g} s{said}. Raise "
+            f"max_restarts or within of its supervisor's strategy, or give it a breaker that opens earlier"
         )
         self.__cause__ = error
 

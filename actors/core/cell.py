@@ -178,6 +178,7 @@ class Cell(Intake):
         if self.phase in (Phase.WAITING, Phase.TRIPPED):
             self.step(Signal.START)
             self.restarts += 1
+        self.disarm()
         self.exit = None
         self.ended = False
         self.begun_at = self.kernel.now()
