@@ -37,7 +37,7 @@ class Timer:
     @property
     def due(self) -> float:
         """When it fires next, or fired last: seconds on trio's clock."""
-        return self._first + self._rings * (self._interval or 0.0)
+        return self._first + self._rings * self._interval if self._interval and self._rings else self._first
 
     def cancel(self) -> None:
         """Idempotent. A message of this timer that still waits is taken out of the mailbox."""
