@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import attrs
 
@@ -31,6 +31,10 @@ __all__ = [
 RestartType = Literal["permanent", "transient", "temporary"]
 Overflow = Literal["reject", "drop_oldest", "drop_newest"]
 Scope = Literal["child", "supervisor"]
+if TYPE_CHECKING:
+    Classify: TypeAlias = Callable[[BaseException], FailureKind]
+else:
+    Classify = Any  # no plain data: converters let it through as it is
 
 
 def check_seconds(name: str, value: object, *, least: float = 0.0, above: bool = False) -> float:
@@ -136,6 +140,11 @@ class Breaker:
         return cls(failures=4, within=300.0, reset_after=120.0, fast_fail=True, fast_fail_within=30.0)
 
 
+def _whole(value: float) -> float:
+    """1000.0 is 1000: a converter of plain data makes a float of it, because infinity is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _check_capacity(_: object, field: attrs.Attribute[float], value: object) -> None:
     if value == math.inf:
         return
@@ -147,7 +156,7 @@ def _check_capacity(_: object, field: attrs.Attribute[float], value: object) -> 
 class Mailbox:
     """How many urgent and normal messages may wait, and what happens to the next one."""
 
-    capacity: float = attrs.field(default=1000, validator=_check_capacity)
+    capacity: float = attrs.field(default=1000, converter=_whole, validator=_check_capacity)
     overflow: Overflow = attrs.field(default="reject", validator=_one_of(Overflow))
 
 
@@ -166,7 +175,7 @@ class Policy:
     )
     mailbox: Mailbox = attrs.field(factory=Mailbox, validator=attrs.validators.instance_of(Mailbox))
     shutdown: float = attrs.field(default=5.0, validator=_seconds())
-    classify: Callable[[BaseException], FailureKind] = attrs.field(default=classify, repr=False)
+    classify: Classify = attrs.field(default=classify, validator=attrs.validators.is_callable(), repr=False)
 
     @classmethod
     def preset(cls, name: str) -> Policy:

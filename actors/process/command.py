@@ -70,7 +70,7 @@ class Command:
     max_output: bytes kept of each of stdout and stderr, the last ones.
     check: whether a code other than 0 is a failure.
     on_output: called as `on_output("stdout" or "stderr", line)` for each line as it comes,
-        in the actor's own task, without its newline. It must not block. The lines of one stream
+        in a task of the actor's, without its newline. It must not block. The lines of one stream
         come in order; nothing is promised between the two. One that raises is logged and
         not called again, the process goes on.
     max_line: bytes of a line handed to `on_output`; a longer one comes in pieces.
