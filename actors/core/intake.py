@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
@@ -69,14 +68,14 @@ class Intake(Vitals):
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
         if self.senders is None:
-            self.senders = deque()
-        waiter = (item, trio.lowlevel.current_task())
-        self.senders.append(waiter)
+            self.senders = {}
+        task = trio.lowlevel.current_task()
+        self.senders[task] = item
         self.orders |= order.SENDERS
 
         def leave(_: Any) -> trio.lowlevel.Abort:
             assert self.senders is not None
-            self.senders.remove(waiter)
+            del self.senders[task]
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
@@ -84,7 +83,8 @@ class Intake(Vitals):
     def admit_senders(self) -> None:
         """Hand the room there is to those who wait for it, first come first served."""
         while self.senders and (self.lanes.closed or self.lanes.has_room):
-            item, task = self.senders.popleft()
+            task, item = next(iter(self.senders.items()))
+            del self.senders[task]
             if self.lanes.offer(item) is not None:
                 self.discard(item, DeadLetterReason.STOPPED)
             trio.lowlevel.reschedule(task)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextvars import Context as Variables
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
@@ -127,7 +126,7 @@ class Vitals:
         self.permit: Any = None
         self.lot: trio.lowlevel.ParkingLot | None = None
         self.interrupters: list[list[bool]] | None = None
-        self.senders: deque[tuple[Item, trio.lowlevel.Task]] | None = None
+        self.senders: dict[trio.lowlevel.Task, Item] | None = None
         self.timers: set[Timer] | None = None
         self.pendings: dict[Pending[Any], None] | None = None
         self.ports: dict[Pending[Any], None] | None = None

@@ -55,8 +55,8 @@ class Command:
     start with `ProcessNotStarted`. Its value is `Completed`. A code other than 0, and
     death by a signal, is a FAILED exit with `ProcessFailed`, unless `check=False`.
 
-    An order to stop, from whomever, sends TERM to the whole group at once; after the
-    policy's `shutdown` seconds, and on `kill()` and cancellation at once, it gets KILL.
+    An order to stop, from whomever, sends TERM to the whole group at once, and only once;
+    after the policy's `shutdown` seconds, and on `kill()` and cancellation at once, it gets KILL.
     In time the exit is SHUTDOWN, its value `Completed`, whatever the code. What a leader
     that ended leaves behind in its group gets TERM, `linger` seconds, and KILL: the actor
     is gone when the group is.
