@@ -122,7 +122,7 @@ async def _serve(cell: Cell) -> Exit | None:
             handler = find(table, kind)
         try:
             if handler is None:
-                value = await _unhandled(actor, message)
+                value = await _unhandled(cell, message)
             elif handler[1]:
                 value = await handler[0](actor, message)
                 cell.active_at = now()
@@ -151,10 +151,12 @@ async def _serve(cell: Cell) -> Exit | None:
             left, look, slice_end = BATCH, BATCH - LOOK, now() + SLICE
 
 
-async def _unhandled(actor: Actor, message: object) -> object:
+async def _unhandled(cell: Cell, message: object) -> object:
     if isinstance(message, Terminated):
+        cell.permit = None  # ignored: nothing of the actor was tried
         return None
-    return await actor.on_unhandled(message)
+    assert cell.actor is not None
+    return await cell.actor.on_unhandled(message)
 
 
 def _raised(cell: Cell, error: Exception) -> Exit | None:

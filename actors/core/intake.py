@@ -126,7 +126,8 @@ class Intake(Vitals):
 
     def _bars(self, pending: Pending[Any]) -> bool:
         """The breaker is not closed: True when this request may be the probe."""
-        taken = bool(self.lanes) or (self.permit is not None and not getattr(self.permit, "done", False))
+        held = self.permit is not None and not getattr(self.permit, "done", False)
+        taken = held or self.lanes.any(lambda item: item[ASKED] is None or not item[ASKED].done)
         error = self.parent.refusal(cast("Cell", self), taken)
         if error is not None:
             pending.fail(error)

@@ -165,6 +165,12 @@ class Lanes:
             return item
         return None
 
+    def any(self, wanted: Callable[[Item], bool]) -> bool:
+        """True when `wanted` is true for a waiting item."""
+        return any(
+            wanted(item) for lane in (self._redelivered, self._urgent, self._normal) for item in lane or ()
+        )
+
     def remove(self, unwanted: Callable[[Item], bool]) -> list[Item]:
         """Take every waiting item out for which `unwanted` is true, in order."""
         removed: list[Item] = []

@@ -9,6 +9,10 @@ nothing is sent any more.
 There is nothing to wait on for a group as a whole. On Linux its members are found in
 `/proc` and waited for one by one, each by its pidfd; elsewhere `watchable` is False, and
 the caller must go by the end of the pipes that the members hold.
+
+Everybody is asked once to end: some take a second TERM for impatience. But a process that
+is just being started may lose the first one, to a handler of its parent that it still has.
+Who lives after TERM and does nothing to hear it has lost it, and is asked again.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from pathlib import Path
 
 import trio
 
-__all__ = ["REAP_SECONDS", "Group", "group_of"]
+__all__ = ["REAP_SECONDS", "ProcessGroup", "group_of", "hears_term"]
 
 REAP_SECONDS = 5.0
 """How long a killed group may take to be gone; the kernel needs longer only when it is stuck itself."""
@@ -32,7 +36,7 @@ _PROC = Path("/proc")
 _ZOMBIE_OR_DEAD = frozenset({b"Z", b"X"})
 
 
-class Group:
+class ProcessGroup:
     """The group that a leader was started in, as its own session."""
 
     def __init__(self, leader: trio.Process) -> None:
@@ -67,10 +71,12 @@ class Group:
     async def wait_empty(self) -> None:
         """Return when no member runs; those that ended and nobody reaped do not count. A checkpoint.
 
-        Only where `watchable`. Not promised: a member that is started while `/proc` is read.
+        Only where `watchable`, and after TERM: those who lost it are asked again. Not
+        promised: a member that is started while `/proc` is read.
         """
         with contextlib.suppress(OSError):  # no more descriptors: the KILL that follows is all we can do
             while running := await trio.to_thread.run_sync(_running, self.leader.pid):
+                _ask_again(running)
                 await _wait_ended(running[0])
 
     async def end(self) -> None:
@@ -89,6 +95,20 @@ def group_of(status: bytes) -> tuple[int, bool]:
     """From a `/proc/N/stat`: the number of the process's group, and whether it runs still."""
     state, _, group, *_ = status.rpartition(b")")[2].split()  # the name before may hold anything
     return int(group), state not in _ZOMBIE_OR_DEAD
+
+
+def hears_term(status: bytes) -> bool:
+    """From a `/proc/N/status`: whether the process handles TERM, or blocks it to wait for it."""
+    masks = [status.partition(field)[2].split()[0] for field in (b"\nSigCgt:", b"\nSigBlk:")]
+    return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
+
+def _ask_again(pids: list[int]) -> None:
+    """TERM to those that got it and live, though they neither handle nor block it."""
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if not hears_term((_PROC / str(pid) / "status").read_bytes()):
+                os.kill(pid, signal.SIGTERM)
 
 
 def _running(number: int) -> list[int]:

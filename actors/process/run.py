@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ import trio
 
 from actors.core import orders as order
 from actors.process.completed import Completed, ProcessFailed, ProcessNotStarted
-from actors.process.group import Group
+from actors.process.group import ProcessGroup
 from actors.process.output import Lines, Tail
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Run:
     def __init__(self, command: Command, ctx: Context) -> None:
         self.command = command
         self.ctx = ctx
-        self._group: Group | None = None
+        self._group: ProcessGroup | None = None
         self._ordered = self._asked = False
         self._output_ended = trio.Event()
         self._on_output = command.on_output
@@ -72,7 +71,7 @@ class Run:
         else:
             self._terminate(self._group)
 
-    def _terminate(self, group: Group) -> bool:
+    def _terminate(self, group: ProcessGroup) -> bool:
         """Ask the group to end, once: some take a second TERM for impatience. False when nobody is left."""
         if self._asked:
             return group.signal(0)
@@ -95,7 +94,7 @@ class Run:
             raise ProcessNotStarted(command.argv, error, command.cwd) from error
 
     async def _live(self, process: trio.Process) -> Completed:
-        group = self._group = Group(process)
+        group = self._group = ProcessGroup(process)
         streams = _Stream("stdout", process.stdout, self), _Stream("stderr", process.stderr, self)
         try:
             self._begin()
@@ -116,7 +115,7 @@ class Run:
         else:
             self.ctx.ready()
 
-    async def _follow(self, group: Group, streams: tuple[_Stream, ...]) -> int:
+    async def _follow(self, group: ProcessGroup, streams: tuple[_Stream, ...]) -> int:
         """Read and write until nobody of the group is left."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._read, streams)
@@ -127,16 +126,22 @@ class Run:
             nursery.cancel_scope.cancel()
         return code
 
-    async def _end_others(self, group: Group) -> None:
+    async def _end_others(self, group: ProcessGroup) -> None:
         """What a leader that ended left behind: TERM, a bounded wait, KILL.
 
-        After an order they have as long as the cell waits: then it cancels.
+        After an order they have as long as the cell waits: then it cancels. Halfway they
+        are looked at once more: who was being started at the first look may have lost TERM.
         """
-        limit = math.inf if self._ordered else self.command.linger
+        ordered = self._ordered
         if self._terminate(group):
-            with trio.move_on_after(limit):
-                await (group.wait_empty() if group.watchable else self._output_ended.wait())
+            with trio.move_on_after(self.command.linger):
+                await self._others_ended(group)
+            if ordered:
+                await self._others_ended(group)
         await group.end()
+
+    async def _others_ended(self, group: ProcessGroup) -> None:
+        await (group.wait_empty() if group.watchable else self._output_ended.wait())
 
     async def _read(self, streams: tuple[_Stream, ...]) -> None:
         async with trio.open_nursery() as nursery:
@@ -146,10 +151,12 @@ class Run:
 
     def hand_on(self, stream: str, lines: list[bytes]) -> None:
         """Call `on_output` for each line; one that raises is logged, and not called again."""
+        on_output = self._on_output
+        if on_output is None:
+            return
         try:
             for line in lines:
-                if self._on_output is not None:
-                    self._on_output(stream, line)
+                on_output(stream, line)
         except Exception:
             self._on_output = None
             _log.exception("on_output of %s raised; it is not called any more", self.ctx.ref.path)

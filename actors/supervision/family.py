@@ -391,7 +391,9 @@ class Family(Cell):
         child.orders &= ~order.PROBE
         child.permit = None
         self.kernel.emit(BreakerClosed, child.ref)
-        if child.phase is Phase.TRIPPED:
+        if child.phase is Phase.ENDING and child.fate is Fate.TRIPPED:
+            self.waits[child] = 0.0  # its `on_stop` runs still: settle starts it
+        elif child.phase is Phase.TRIPPED:
             if self.round is not None and self.round.takes_over(child):
                 self.round.wait_no_more()
             else:
