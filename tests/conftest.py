@@ -1,0 +1,69 @@
+"""Fixtures of every test: nothing may be left behind.
+
+Tests that depend on time take pytest-trio's `autojump_clock`: time then passes at once,
+and comes out exact. Only tests of real sockets, threads and processes use the real clock.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import HealthCheck, settings
+from trio.testing import wait_all_tasks_blocked
+
+from actors.system import System
+from tests.leftovers import TaskWatch, Traces, relics
+
+settings.register_profile(
+    "actors", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("actors")
+
+
+@pytest.fixture(autouse=True)
+def no_leftovers(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """After the test no thread, process, socket, pipe or part of a system is left."""
+    systems: list[System] = []
+    made = System.__init__
+
+    def remember(system: System, *args: Any, **kwargs: Any) -> None:
+        systems.append(system)
+        made(system, *args, **kwargs)
+
+    monkeypatch.setattr(System, "__init__", remember)
+    before = Traces()
+    yield
+    left = relics(systems) + before.left_behind()
+    if left:
+        pytest.fail("left behind: " + "; ".join(left), pytrace=False)
+
+
+def _leaving_no_task(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """`test`, failing when it leaves a trio task."""
+
+    @functools.wraps(test)
+    async def watched(*args: Any, **kwargs: Any) -> None:
+        with TaskWatch() as watch:
+            await test(*args, **kwargs)
+        await wait_all_tasks_blocked()
+        left = watch.left_behind(trio.lowlevel.current_task())
+        if left:
+            pytest.fail("left behind: " + "; ".join(left), pytrace=False)
+
+    return watched
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch the tasks of async tests, also inside hypothesis."""
+    if isinstance(item, pytest.Function) and item.get_closest_marker("trio") is not None:
+        examples = getattr(item.obj, "hypothesis", None)
+        if examples is None:
+            item.obj = _leaving_no_task(item.obj)
+        else:
+            examples.inner_test = _leaving_no_task(examples.inner_test)
+    return (yield)

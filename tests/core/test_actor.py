@@ -1,0 +1,387 @@
+"""Actors that are classes: their handlers, hooks and failures (contract §2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+import actors
+from actors.events import DeadLetter, Failed, Restarted, StartAttemptFailed, StopFailed
+from tests.core.cast import AT_ONCE, Die, Echo, Fail, Note, Seen, Sleep, Worker, facts, settled
+
+
+class Diary(actors.Actor):
+    """Writes down its hooks and handlers into a list that outlives it."""
+
+    def __init__(self, book: list[Any], *, fail_in: str = "") -> None:
+        self.book = book
+        self.fail_in = fail_in
+
+    def write(self, entry: Any) -> None:
+        self.book.append(entry)
+        if self.fail_in == entry:
+            raise RuntimeError(f"failed in {entry}")
+
+    async def on_start(self) -> None:
+        self.write("start")
+        await trio.sleep(1)
+        self.write("started")
+
+    async def on_stop(self, exit: actors.Exit) -> None:
+        self.book.append(f"stop {exit.kind}")
+        if self.fail_in == "stop":
+            raise RuntimeError("failed in stop")
+
+    @actors.receive
+    async def note(self, message: Note) -> None:
+        self.write(message.text)
+        await trio.sleep(1)
+        self.book.append(f"{message.text} done")
+
+
+async def test_what_a_handler_returns_answers_the_asker(autojump_clock: MockClock) -> None:
+    """Plain and async functions are handlers alike."""
+    async with actors.open_system("alpha") as system:
+        worker = system.spawn(Worker)
+        assert await worker.ask(Echo("hello")) == "hello"
+        assert await worker.ask(Sleep(2)) == "slept"
+
+
+async def test_one_message_is_handled_at_a_time_in_the_order_of_sending(autojump_clock: MockClock) -> None:
+    book: list[Any] = []
+    async with actors.open_system("alpha") as system:
+        diary = await system.start(Diary, book, name="diary")
+        for text in "abc":
+            diary.tell(Note(text))
+        diary.drain()
+        await diary.wait_stopped()
+    assert book == ["start", "started", "a", "a done", "b", "b done", "c", "c done", "stop SHUTDOWN"]
+
+
+async def test_urgent_messages_go_before_those_that_wait(autojump_clock: MockClock) -> None:
+    """The one in hand is finished first; each lane keeps its own order."""
+    async with actors.open_system("alpha") as system:
+        worker = await system.start(Worker)
+        worker.tell(Sleep(1))
+        await settled()
+        worker.tell(Note("a"))
+        worker.tell(Note("B"), urgent=True)
+        worker.tell(Note("C"), urgent=True)
+        assert worker.statistics().depth == {"system": 0, "urgent": 2, "normal": 1}
+        assert await worker.ask(Seen()) == ["B", "C", "a"]
+
+
+async def test_messages_wait_until_on_start_has_returned(autojump_clock: MockClock) -> None:
+    book: list[Any] = []
+    async with actors.open_system("alpha") as system:
+        diary = system.spawn(Diary, book, name="diary")
+        diary.tell(Note("a"))
+        await trio.sleep(0.5)
+        assert (book, diary.state) == (["start"], actors.ActorState.STARTING)
+        await diary.wait_started()
+        assert trio.current_time() == pytest.approx(1.0)
+        await trio.sleep(0.5)
+        assert (book, diary.state) == (["start", "started", "a"], actors.ActorState.BUSY)
+
+
+async def test_the_context_is_there_in_the_constructor(autojump_clock: MockClock) -> None:
+    class Early(actors.Actor):
+        def __init__(self) -> None:
+            self.path = self.ctx.ref.path
+
+        @actors.receive
+        def echo(self, message: Echo) -> str:
+            return self.path
+
+    async with actors.open_system("alpha") as system:
+        assert await system.spawn(Early, name="early").ask(Echo()) == "/early"
+
+
+async def test_the_context_tells_who_and_where(autojump_clock: MockClock) -> None:
+    class Who(actors.Actor):
+        @actors.receive
+        def echo(self, message: Echo) -> Any:
+            return self.ctx.ref, self.ctx.parent, self.ctx.system, self.ctx.sender
+
+    class Asker(actors.Actor):
+        def __init__(self, other: actors.Ref) -> None:
+            self.other = other
+
+        @actors.receive
+        async def echo(self, message: Echo) -> Any:
+            return await self.other.ask(Echo())
+
+    async with actors.open_system("alpha") as system:
+        who = system.spawn(Who, name="who")
+        root = system.find("/")
+        assert await who.ask(Echo()) == (who, root, system, None)
+        asker = system.spawn(Asker, who)
+        assert await asker.ask(Echo()) == (who, root, system, asker)
+
+
+async def test_the_sender_is_the_actor_of_the_task_also_of_one_it_started(autojump_clock: MockClock) -> None:
+    """Hooks, handlers and the tasks they start send in the actor's name; the body in nobody's."""
+
+    class Sender(actors.Actor):
+        def __init__(self, to: actors.Ref) -> None:
+            self.to = to
+            to.tell(Note("constructor"))
+
+        async def on_start(self) -> None:
+            self.to.tell(Note("on_start"))
+
+        async def on_stop(self, exit: actors.Exit) -> None:
+            self.to.tell(Note("on_stop"))
+
+        async def child(self) -> None:
+            self.to.tell(Note("child task"))
+
+        @actors.receive
+        async def note(self, message: Note) -> None:
+            self.to.tell(Note("handler"))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.child)
+
+    class Listener(actors.Actor):
+        def __init__(self, heard: dict[str, actors.Ref | None]) -> None:
+            self.heard = heard
+
+        @actors.receive
+        def note(self, message: Note) -> None:
+            self.heard[message.text] = self.ctx.sender
+
+    heard: dict[str, actors.Ref | None] = {}
+    async with actors.open_system("alpha") as system:
+        listener = system.spawn(Listener, heard)
+        sender = system.spawn(Sender, listener)
+        sender.tell(Note())
+        listener.tell(Note("body"))
+        await settled()
+        sender.stop()
+        await sender.wait_stopped()
+        await settled()
+    inside = ("constructor", "on_start", "handler", "child task", "on_stop")
+    assert heard == {"body": None} | dict.fromkeys(inside, sender)
+
+
+async def test_an_unhandled_told_message_is_a_dead_letter(autojump_clock: MockClock) -> None:
+    async with actors.open_system("alpha") as system:
+        worker = system.spawn(Worker, name="worker")
+        worker.tell("what?")
+        assert await worker.ask(Echo("alive")) == "alive"
+        letters = [(letter.ref, letter.message, letter.reason) for letter in system.dead_letters]
+        assert letters == [(worker, "what?", "unhandled")]
+
+
+async def test_on_unhandled_may_answer_instead(autojump_clock: MockClock) -> None:
+    class Polite(actors.Actor):
+        async def on_unhandled(self, message: object) -> object:
+            return f"no idea about {type(message).__name__}"
+
+    async with actors.open_system("alpha") as system:
+        polite = system.spawn(Polite)
+        polite.tell("what?")
+        assert await polite.ask(Echo()) == "no idea about Echo"
+        assert system.dead_letters == ()
+
+
+async def test_a_refusal_goes_to_the_asker_and_the_actor_lives_on(autojump_clock: MockClock) -> None:
+    async with actors.open_system("alpha") as system:
+        worker = system.spawn(Worker, name="worker", policy=AT_ONCE)
+        worker.tell(Note("kept"))
+        with pytest.raises(actors.Refused, match=r"^not today$"):
+            await worker.ask(Fail(actors.Refused("not today")))
+        assert await worker.ask(Seen()) == ["kept"]
+        assert worker.statistics().failed == 0
+
+
+async def test_a_told_message_that_is_refused_is_handled(autojump_clock: MockClock) -> None:
+    """Nobody waits for the refusal; it is no failure and no dead letter."""
+    async with actors.open_system("alpha") as system:
+        worker = system.spawn(Worker)
+        worker.tell(Fail(actors.Refused("no")))
+        assert await worker.ask(Echo("alive")) == "alive"
+        assert system.dead_letters == ()
+
+
+async def test_any_other_exception_fails_the_actor(autojump_clock: MockClock) -> None:
+    """The asker gets `ActorFailed` with the cause; a new object takes the next message."""
+    cause = ValueError("broken")
+    async with actors.open_system("alpha") as system, system.subscribe(Failed, Restarted) as events:
+        worker = system.spawn(Worker, name="worker", policy=AT_ONCE)
+        worker.tell(Note("forgotten"))
+        with pytest.raises(actors.ActorFailed) as caught:
+            await worker.ask(Fail(cause))
+        assert (caught.value.ref, caught.value.error, caught.value.__cause__) == (worker, cause, cause)
+        assert await worker.ask(Seen()) == []
+        failed, restarted = facts(events)
+        assert failed == ("Failed", "/worker", actors.Exit(actors.ExitKind.FAILED, error=cause), Fail(cause))
+        assert restarted == ("Restarted", "/worker", 1)
+
+
+async def test_the_asker_hears_of_the_failure_at_once(autojump_clock: MockClock) -> None:
+    """Not after `on_stop`, and not at its own timeout."""
+
+    class Slow(actors.Actor):
+        @actors.receive
+        async def fail(self, message: Fail) -> None:
+            raise message.error
+
+        async def on_stop(self, exit: actors.Exit) -> None:
+            await trio.sleep(3)
+
+    async with actors.open_system("alpha") as system:
+        slow = system.spawn(Slow, name="slow", policy=AT_ONCE)
+        start = trio.current_time()
+        with pytest.raises(actors.ActorFailed):
+            await slow.ask(Fail(ValueError()), timeout=60)
+        assert trio.current_time() - start == 0.0
+
+
+async def test_a_told_message_that_fails_is_one_dead_letter(autojump_clock: MockClock) -> None:
+    async with actors.open_system("alpha") as system, system.subscribe(DeadLetter) as events:
+        worker = system.spawn(Worker, name="worker", policy=AT_ONCE)
+        worker.tell(Die("boom"))
+        await settled()
+        assert facts(events) == [("DeadLetter", "/worker", Die("boom"), None, "crashed")]
+
+
+async def test_on_stop_runs_also_after_a_kill(autojump_clock: MockClock) -> None:
+    """The handler at work is cancelled, the hook is not."""
+    book: list[Any] = []
+    async with actors.open_system("alpha") as system:
+        diary = await system.start(Diary, book, name="diary")
+        diary.tell(Note("a"))
+        await settled()
+        diary.kill()
+        exit = await diary.wait_stopped()
+        assert (exit.kind, trio.current_time()) == (actors.ExitKind.KILLED, pytest.approx(1.0))
+    assert book == ["start", "started", "a", "stop KILLED"]
+
+
+async def test_on_stop_runs_after_a_failure_and_before_the_next_start(autojump_clock: MockClock) -> None:
+    book: list[Any] = []
+
+    class Failing(Diary):
+        def __init__(self, book: list[Any]) -> None:
+            super().__init__(book, fail_in="a")
+
+    async with actors.open_system("alpha") as system:
+        diary = await system.start(Failing, book, name="diary", policy=AT_ONCE)
+        diary.tell(Note("a"))
+        await settled()
+        await diary.wait_started()
+    assert book == ["start", "started", "a", "stop FAILED", "start", "started", "stop SHUTDOWN"]
+
+
+async def test_a_failing_on_start_is_a_failed_start(autojump_clock: MockClock) -> None:
+    """`on_stop` runs after it too, with START_FAILED."""
+    book: list[Any] = []
+
+    class Failing(Diary):
+        def __init__(self, book: list[Any]) -> None:
+            super().__init__(book, fail_in="started")
+
+    async with actors.open_system("alpha") as system, system.subscribe(StartAttemptFailed) as events:
+        with pytest.raises(actors.StartFailed, match="failed in started") as caught:
+            await system.start(Failing, book, name="diary")
+        assert isinstance(caught.value.__cause__, RuntimeError)
+        assert [fact[:2] for fact in facts(events)] == [("StartAttemptFailed", "/diary")]
+        assert system.find("/diary") is None
+    assert book == ["start", "started", "stop START_FAILED"]
+
+
+async def test_a_failing_on_stop_is_an_event_and_not_the_exit(autojump_clock: MockClock) -> None:
+    class Failing(Diary):
+        def __init__(self, book: list[Any]) -> None:
+            super().__init__(book, fail_in="stop")
+
+    async with actors.open_system("alpha") as system, system.subscribe(StopFailed) as events:
+        diary = await system.start(Failing, [], name="diary")
+        diary.stop()
+        exit = await diary.wait_stopped()
+        assert (exit.kind, exit.error) == (actors.ExitKind.SHUTDOWN, None)
+        assert [(kind, path, str(error)) for kind, path, error in facts(events)] == [
+            ("StopFailed", "/diary", "failed in stop")
+        ]
+
+
+async def test_ctx_stop_ends_after_the_message_in_hand(autojump_clock: MockClock) -> None:
+    """The exit is NORMAL, what waited becomes dead letters, and a transient actor stays down."""
+
+    class Quitter(Worker):
+        @actors.receive
+        async def quit(self, message: str) -> None:
+            self.ctx.stop()
+            await trio.sleep(1)
+            self.seen.append("end of the handler")
+            seen.extend(self.seen)
+
+    seen: list[str] = []
+    async with actors.open_system("alpha") as system:
+        quitter = await system.start(Quitter, name="quitter")
+        quitter.tell("go")
+        quitter.tell(Note("too late"))
+        exit = await quitter.wait_stopped()
+        assert trio.current_time() == pytest.approx(1.0)
+        assert (exit.kind, seen) == (actors.ExitKind.NORMAL, ["end of the handler"])
+        assert [(letter.message, letter.reason) for letter in system.dead_letters] == [
+            (Note("too late"), "stopped")
+        ]
+
+
+async def test_a_permanent_actor_that_stops_itself_starts_again(autojump_clock: MockClock) -> None:
+    class Quitter(Worker):
+        @actors.receive
+        async def quit(self, message: str) -> None:
+            self.ctx.stop()
+
+    policy = actors.Policy(restart="permanent", backoff=AT_ONCE.backoff, breaker=None)
+    async with actors.open_system("alpha") as system, system.subscribe(Restarted) as events:
+        quitter = await system.start(Quitter, name="quitter", policy=policy)
+        quitter.tell(Note("forgotten"))
+        quitter.tell("go")
+        quitter.tell(Note("kept"))
+        assert await quitter.ask(Seen()) == ["kept"]
+        assert facts(events) == [("Restarted", "/quitter", 1)]
+
+
+async def test_a_failure_of_an_adhoc_actor_ends_it_and_touches_nobody(autojump_clock: MockClock) -> None:
+    async with actors.open_system("alpha") as system:
+        adhoc = system.spawn(Worker)
+        other = system.spawn(Worker, name="other")
+        adhoc.tell(Die("boom"))
+        exit = await adhoc.wait_stopped()
+        assert (exit.kind, exit.reason) == (actors.ExitKind.FAILED, "RuntimeError: boom")
+        assert await other.ask(Echo("alive")) == "alive"
+        assert adhoc.statistics().restarts == 0
+
+
+async def test_an_error_in_on_unhandled_is_a_failure(autojump_clock: MockClock) -> None:
+    class Strict(Worker):
+        async def on_unhandled(self, message: object) -> object:
+            raise TypeError(f"{message!r} is not for me")
+
+    async with actors.open_system("alpha") as system:
+        exit_ref = system.spawn(Strict)
+        exit_ref.tell("what?")
+        exit = await exit_ref.wait_stopped()
+        assert (exit.kind, exit.reason) == (actors.ExitKind.FAILED, "TypeError: 'what?' is not for me")
+
+
+async def test_a_constructor_that_raises_is_a_failed_start_without_on_stop(autojump_clock: MockClock) -> None:
+    """There is no object whose `on_stop` could run."""
+    stopped: list[Any] = []
+
+    class Broken(Diary):
+        def __init__(self) -> None:
+            super().__init__(stopped)
+            raise ValueError("no parts")
+
+    async with actors.open_system("alpha") as system:
+        with pytest.raises(actors.StartFailed, match="no parts"):
+            await system.start(Broken)
+    assert stopped == []

@@ -1,0 +1,499 @@
+"""What a supervisor does when a child fails: type, breaker, budget, backoff, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import attrs
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+import actors
+from actors import ActorState, Backoff, Breaker, ExitKind, OneForOne, Policy
+from actors.events import Escalated, Failed, Restarted, Restarting, StartAttemptFailed
+from tests.supervision.cast import (
+    Boom,
+    Child,
+    Crash,
+    Diary,
+    Ping,
+    Quit,
+    Work,
+    gives_up,
+    plain,
+    steady,
+    supervisor,
+)
+
+RESTARTS = {
+    "permanent": {"returns", "stops itself", "raises", "fails to start"},
+    "transient": {"raises", "fails to start"},
+    "temporary": set[str](),
+}
+KINDS = {
+    "returns": ExitKind.NORMAL,
+    "stops itself": ExitKind.NORMAL,
+    "raises": ExitKind.FAILED,
+    "fails to start": ExitKind.START_FAILED,
+    "is stopped": ExitKind.SHUTDOWN,
+    "is drained": ExitKind.SHUTDOWN,
+    "is killed": ExitKind.KILLED,
+    "fails while it is stopped": ExitKind.FAILED,
+}
+
+
+async def returns_once(ctx: actors.Context, runs: list[int]) -> None:
+    runs.append(1)
+    if len(runs) > 1:
+        async for _ in ctx.inbox:
+            pass
+
+
+async def fails_late(ctx: actors.Context) -> None:
+    """Works for a second after it was told to stop, and fails then."""
+    async for _ in ctx.inbox:
+        pass
+    await trio.sleep(1)
+    raise Boom("late")
+
+
+async def end(ref: actors.Ref, how: str) -> None:
+    """Bring the end about that `how` names."""
+    orders: dict[str, Callable[[], None]] = {
+        "stops itself": lambda: ref.tell(Quit()),
+        "raises": lambda: ref.tell(Crash()),
+        "is stopped": ref.stop,
+        "is drained": ref.drain,
+        "is killed": ref.kill,
+        "fails while it is stopped": ref.stop,
+    }
+    if how in orders:
+        await ref.wait_started()
+        orders[how]()
+    await trio.sleep(2)
+
+
+@pytest.mark.parametrize("how", list(KINDS))
+@pytest.mark.parametrize("restart", list(RESTARTS))
+async def test_each_restart_type_after_each_end(restart: str, how: str, autojump_clock: MockClock) -> None:
+    """Permanent restarts after all it did itself, transient after failures, temporary never."""
+    policy = plain(restart=restart)
+    starts: list[Exception | float | None] = [Boom("start")] if how == "fails to start" else []
+    async with actors.open_system("s") as system:
+        if how == "returns":
+            ref = system.spawn(returns_once, [], name="a", policy=policy)
+        elif how == "fails while it is stopped":
+            ref = system.spawn(fails_late, name="a", policy=policy)
+        else:
+            ref = system.spawn(Child, "a", Diary(), starts, name="a", policy=policy)
+        await end(ref, how)
+        if how in RESTARTS[restart]:
+            assert (ref.state, ref.statistics().restarts) == (ActorState.IDLE, 1)
+        else:
+            assert (ref.state, ref.statistics().restarts) == (ActorState.STOPPED, 0)
+            assert (await ref.wait_stopped()).kind is KINDS[how]
+
+
+@pytest.mark.parametrize("how", [how for how in KINDS if how != "returns"])
+async def test_an_adhoc_actor_is_never_restarted(how: str, autojump_clock: MockClock) -> None:
+    """Without a name an actor runs once, whatever its policy says, and nobody else is touched."""
+    starts: list[Exception | float | None] = [Boom("start")] if how == "fails to start" else []
+    async with actors.open_system("s", strategy=actors.OneForAll(max_restarts=0)) as system:
+        other = await system.start(Child, "b", Diary(), name="b")
+        if how == "fails while it is stopped":
+            ref = system.spawn(fails_late, policy=plain(restart="permanent"))
+        else:
+            ref = system.spawn(Child, "a", Diary(), starts, policy=plain(restart="permanent"))
+        await end(ref, how)
+        assert (await ref.wait_stopped()).kind is KINDS[how]
+        assert other.state is ActorState.IDLE
+        assert other.statistics().restarts == 0
+
+
+# --- the order of the decisions -----------------------------------------------------------
+
+
+async def test_the_type_comes_before_the_breaker(autojump_clock: MockClock) -> None:
+    """A temporary actor whose failure opens its breaker ends; it does not wait for a probe."""
+    async with actors.open_system("s", strategy=OneForOne(max_restarts=0)) as system:
+        policy = plain(0, Breaker(failures=1), restart="temporary")
+        ref = system.spawn(Child, "a", Diary(), name="a", policy=policy)
+        ref.tell(Crash())
+        assert (await ref.wait_stopped()).kind is ExitKind.FAILED
+        assert system.breaker("/a").state == "OPEN"
+
+
+async def test_the_breaker_comes_before_the_budget(autojump_clock: MockClock) -> None:
+    """A failure that opens the breaker uses up no restart, even where none is allowed."""
+    async with actors.open_system("s", strategy=OneForOne(max_restarts=0)) as system:
+        ref = system.spawn(Child, "a", Diary(), name="a", policy=plain(0, Breaker(failures=1)))
+        ref.tell(Crash())
+        await wait_all_tasks_blocked()
+        assert ref.state is ActorState.CIRCUIT_OPEN
+
+
+async def test_the_budget_comes_before_the_backoff(autojump_clock: MockClock) -> None:
+    """A failure beyond the budget escalates at once, not after a delay."""
+    with gives_up():
+        async with actors.open_system("s", strategy=OneForOne(max_restarts=0)) as system:
+            system.spawn(Child, "a", Diary(), name="a", policy=plain(100)).tell(Crash())
+            await trio.sleep_forever()
+    assert trio.current_time() == 0.0
+
+
+async def test_a_breaker_at_or_below_the_budget_spares_it_for_good(autojump_clock: MockClock) -> None:
+    """With the default policy an actor that always fails never takes its supervisor down."""
+
+    class Broken(actors.Actor):
+        async def on_start(self) -> None:
+            raise Boom("always")
+
+    async with actors.open_system("s", random=Random(1)) as system:
+        ref = system.spawn(Broken, name="a")
+        await trio.sleep(3600)
+        assert ref.state is ActorState.CIRCUIT_OPEN
+        assert ref.statistics().failed > 50
+
+
+# --- the budget -------------------------------------------------------------------------
+
+
+@pytest.mark.row(83)
+async def test_a_restart_at_the_edge_of_the_window_still_counts(autojump_clock: MockClock) -> None:
+    """A failure exactly `within` seconds after the last allowed restart is one too many."""
+    with gives_up():
+        async with actors.open_system("s", strategy=OneForOne(max_restarts=1, within=10.0)) as system:
+            ref = system.spawn(Child, "a", Diary(), name="a", policy=plain())
+            ref.tell(Crash())
+            await trio.sleep(10)
+            ref.tell(Crash())
+            await trio.sleep_forever()
+    assert trio.current_time() == 10.0
+
+
+@pytest.mark.row(83)
+async def test_a_restart_behind_the_window_is_forgotten(autojump_clock: MockClock) -> None:
+    """A failure just after the window is restarted, again and again."""
+    async with actors.open_system("s", strategy=OneForOne(max_restarts=1, within=10.0)) as system:
+        ref = system.spawn(Child, "a", Diary(), name="a", policy=plain())
+        for _ in range(5):
+            ref.tell(Crash())
+            await trio.sleep(10.015625)
+        assert ref.statistics().restarts == 5
+
+
+@pytest.mark.row(83)
+async def test_exactly_the_allowed_restarts_happen(autojump_clock: MockClock) -> None:
+    """A crash loop restarts `max_restarts` times and escalates with the next failure."""
+    diary = Diary()
+    with gives_up():
+        async with actors.open_system("s", strategy=OneForOne(max_restarts=3, within=30.0)) as system:
+            ref = system.spawn(Child, "a", diary, name="a", policy=plain(1))
+            for _ in range(9):
+                ref.tell(Crash())
+            await trio.sleep_forever()
+    assert diary.times("start a") == [0.0, 1.0, 2.0, 3.0]
+    assert trio.current_time() == 3.0
+
+
+async def test_each_child_has_its_own_budget(autojump_clock: MockClock) -> None:
+    """By default two children may restart as often as one."""
+    async with actors.open_system("s", strategy=OneForOne(max_restarts=1)) as system:
+        refs = [system.spawn(Child, name, Diary(), name=name, policy=plain()) for name in ("a", "b", "c")]
+        for ref in refs:
+            ref.tell(Crash())
+        await wait_all_tasks_blocked()
+        assert [ref.statistics().restarts for ref in refs] == [1, 1, 1]
+
+
+async def test_one_budget_for_all_children(autojump_clock: MockClock) -> None:
+    """With `per="supervisor"` the failures of all children count together."""
+    strategy = OneForOne(max_restarts=2, per="supervisor")
+    with gives_up() as caught:
+        async with actors.open_system("s", strategy=strategy) as system:
+            for name in ("a", "b", "c"):
+                ref = await system.start(Child, name, Diary(), name=name, policy=plain())
+                ref.tell(Crash())
+            await trio.sleep_forever()
+    assert isinstance(caught.value.__cause__, actors.RestartsExhausted)
+    assert caught.value.__cause__.child.name == "c"
+
+
+async def test_a_return_of_a_permanent_actor_uses_the_budget_too(autojump_clock: MockClock) -> None:
+    """A permanent actor that keeps returning is restarted only as often as allowed."""
+
+    async def returns(ctx: actors.Context) -> None:
+        pass
+
+    with gives_up():
+        async with actors.open_system("s", strategy=OneForOne(max_restarts=2)) as system:
+            system.spawn(returns, name="a", policy=plain(restart="permanent"))
+            await trio.sleep_forever()
+
+
+# --- escalation -------------------------------------------------------------------------
+
+
+@pytest.mark.row(83)
+async def test_a_failure_goes_up_to_the_root_with_its_chain_of_causes(autojump_clock: MockClock) -> None:
+    """The root's failure is the system's; from it the causes lead down to the child's error."""
+
+    async def middle(self: actors.Supervisor) -> None:
+        await self.start(Child, "leaf", Diary(), name="leaf", policy=plain())
+
+    with gives_up() as caught:
+        async with actors.open_system("s", strategy=OneForOne(max_restarts=0)) as system:
+            await system.start(supervisor(middle, OneForOne(max_restarts=0)), name="mid", policy=plain())
+            leaf = system.find("/mid/leaf")
+            assert leaf is not None
+            leaf.tell(Crash("the end"))
+            await trio.sleep_forever()
+    upper = caught.value.__cause__
+    assert isinstance(upper, actors.RestartsExhausted)
+    assert upper.child.path == "/mid"
+    lower = upper.__cause__
+    assert isinstance(lower, actors.RestartsExhausted)
+    assert lower.child.path == "/mid/leaf"
+    assert repr(lower.__cause__) == repr(Boom("the end"))
+
+
+@pytest.mark.row(83)
+async def test_the_supervisor_above_decides_about_a_supervisor_that_gave_up(
+    autojump_clock: MockClock,
+) -> None:
+    """It is restarted like any child: its children are new, with a new budget; events tell of it."""
+    diary = Diary()
+
+    async def middle(self: actors.Supervisor) -> None:
+        for name in ("a", "b"):
+            await self.start(Child, name, diary, name=name, policy=plain())
+
+    async with actors.open_system("s") as system, system.subscribe(Escalated, Failed) as events:
+        mid = await system.start(supervisor(middle, OneForOne(max_restarts=1)), name="mid", policy=plain(5))
+        old = system.find("/mid/a")
+        assert old is not None
+        for _ in range(2):
+            old.tell(Crash())
+            await wait_all_tasks_blocked()
+        assert (old.state, mid.state) == (ActorState.STOPPED, ActorState.BACKING_OFF)
+        assert diary.of("stop") == ["a", "a", "b"]
+        assert system.find("/mid/b") is None
+        await trio.sleep(5)
+        await wait_all_tasks_blocked()
+        assert (mid.state, mid.statistics().restarts) == (ActorState.IDLE, 1)
+        new = system.find("/mid/a")
+        assert new is not None
+        assert new != old
+        new.tell(Crash())
+        await wait_all_tasks_blocked()
+        assert (new.state, mid.statistics().restarts) == (ActorState.IDLE, 1)
+        seen = [events.next_nowait() for _ in range(4)]
+    assert [type(event) for event in seen] == [Failed, Failed, Escalated, Failed]
+    escalated, above = seen[2], seen[3]
+    assert isinstance(escalated, Escalated)
+    assert isinstance(above, Failed)
+    assert (escalated.ref, escalated.child) == (mid, old)
+    assert escalated.error is above.exit.error
+
+
+async def test_a_supervisor_that_gives_up_stops_its_children_in_order(autojump_clock: MockClock) -> None:
+    """Adhoc children first, then the named ones in reverse start order, before its own `on_stop`."""
+    diary = Diary()
+
+    class Middle(actors.Supervisor):
+        strategy = OneForOne(max_restarts=0)
+
+        async def on_start(self) -> None:
+            for name in ("a", "b", None, "c"):
+                await self.start(Child, name or "adhoc", diary, name=name, policy=plain())
+
+        async def on_stop(self, exit: actors.Exit) -> None:
+            diary.note(f"stop middle {exit.kind}")
+
+    async with actors.open_system("s") as system:
+        mid = await system.start(Middle, name="mid", policy=plain(restart="temporary"))
+        system.children(mid)[1].tell(Crash())
+        exit = await mid.wait_stopped()
+        assert exit.kind is ExitKind.FAILED
+        assert isinstance(exit.error, actors.RestartsExhausted)
+    assert diary.of("stop") == ["b", "adhoc", "c", "a", "middle"]
+
+
+# --- the backoff ------------------------------------------------------------------------
+
+
+@pytest.mark.row(69)
+async def test_failed_starts_are_tried_again_with_growing_delays(autojump_clock: MockClock) -> None:
+    """After two failed starts the third comes 1 + 2 seconds later and is the one that counts."""
+    diary = Diary()
+    policy = Policy(backoff=Backoff(initial=1.0, maximum=60.0, jitter=0.0), breaker=None)
+    kinds = (StartAttemptFailed, Restarting, Restarted)
+    async with actors.open_system("s") as system, system.subscribe(*kinds) as events:
+        ref = system.spawn(Child, "a", diary, [Boom("1"), Boom("2")], name="a", policy=policy)
+        await ref.wait_started()
+        assert trio.current_time() == 3.0
+        seen = [events.next_nowait() for _ in range(5)]
+    assert diary.times("begin a") == [0.0, 1.0, 3.0]
+    assert diary.times("start a") == [3.0]
+    assert [(e.attempt, e.delay) for e in seen if isinstance(e, Restarting)] == [(1, 1.0), (2, 2.0)]
+    assert [type(e) for e in seen] == [*(StartAttemptFailed, Restarting) * 2, Restarted]
+    assert isinstance(seen[-1], Restarted)
+    assert seen[-1].attempt == 2
+
+
+async def test_the_delays_start_over_after_a_quiet_life(autojump_clock: MockClock) -> None:
+    """A life of `reset_after` seconds makes the next delay the first one again; a shorter one does not."""
+    diary = Diary()
+    policy = Policy(backoff=Backoff(initial=1.0, maximum=64.0, jitter=0.0, reset_after=10.0), breaker=None)
+    async with actors.open_system("s", strategy=OneForOne(max_restarts=99)) as system:
+        ref = system.spawn(Child, "a", diary, name="a", policy=policy)
+        for quiet in (0.0, 9.75, 10.0, 0.0):
+            await ref.wait_started()
+            await trio.sleep(quiet)
+            ref.tell(Crash())
+            await wait_all_tasks_blocked()
+        await ref.wait_started()
+    ready, stopped = diary.times("start a"), diary.times("stop a FAILED")
+    assert [up - down for down, up in zip(stopped, ready[1:], strict=True)] == [1.0, 2.0, 1.0, 2.0]
+
+
+async def test_jitter_comes_from_the_random_source_of_the_system(autojump_clock: MockClock) -> None:
+    """The same seed gives the same delays, another one others, and all are inside their spread."""
+
+    async def delays(seed: int) -> list[float]:
+        policy = Policy(backoff=Backoff(initial=8.0, maximum=8.0, jitter=0.5), breaker=None)
+        opened = actors.open_system("s", random=Random(seed))
+        async with opened as system, system.subscribe(Restarting) as events:
+            starts = [Boom("1"), Boom("2"), Boom("3")]
+            ref = system.spawn(Child, "a", Diary(), starts, name="a", policy=policy)
+            await ref.wait_started()
+            seen = [events.next_nowait() for _ in range(3)]
+            return [event.delay for event in seen if isinstance(event, Restarting)]
+
+    first, again, other = await delays(1), await delays(1), await delays(2)
+    assert first == again != other
+    assert all(4.0 <= delay <= 8.0 for delay in first + other)
+
+
+async def test_it_is_backing_off_while_it_waits_and_asks_wait_with_it(autojump_clock: MockClock) -> None:
+    """An ask that comes during the backoff is answered after the restart."""
+    async with actors.open_system("s") as system:
+        ref = system.spawn(Child, "a", Diary(), name="a", policy=plain(4))
+        ref.tell(Crash())
+        await wait_all_tasks_blocked()
+        assert ref.state is ActorState.BACKING_OFF
+        assert await ref.ask(Ping()) == "a"
+        assert trio.current_time() == 4.0
+
+
+async def test_a_stop_during_the_backoff_ends_it_at_once(autojump_clock: MockClock) -> None:
+    """What waits for a restart can be stopped without waiting, and stays so."""
+    diary = Diary()
+    async with actors.open_system("s") as system:
+        ref = system.spawn(Child, "a", diary, name="a", policy=plain(100))
+        ref.tell(Crash())
+        await wait_all_tasks_blocked()
+        ref.stop()
+        assert (await ref.wait_stopped()).kind is ExitKind.SHUTDOWN
+        assert trio.current_time() == 0.0
+        await trio.sleep(200)
+    assert diary.of("begin") == ["a"]
+
+
+# --- what a restart is --------------------------------------------------------------------
+
+
+@attrs.define
+class Seen:
+    """The objects and events of one life, as they come."""
+
+    objects: list[actors.Actor] = attrs.field(factory=list[actors.Actor])
+    lines: list[str] = attrs.field(factory=list[str])
+
+
+class Living(Child):
+    """Notes its object, sets a timer, and watches a friend in its first incarnation."""
+
+    def __init__(self, seen: Seen, diary: Diary, friend: actors.Ref) -> None:
+        super().__init__("a", diary)
+        self.seen = seen
+        self.friend = friend
+
+    async def on_start(self) -> None:
+        if not self.seen.objects:
+            self.ctx.watch(self.friend)
+            self.ctx.after(5, "old timer")
+        self.seen.objects.append(self)
+
+    @actors.receive
+    def text(self, message: str) -> None:
+        self.seen.lines.append(message)
+
+    @actors.receive
+    def friend_is_gone(self, message: actors.Terminated) -> None:
+        self.seen.lines.append(f"{message.ref.name} is gone")
+
+
+async def test_a_restart_keeps_mailbox_ref_name_and_watches_and_ends_timers(
+    autojump_clock: MockClock,
+) -> None:
+    """A new object from the same arguments takes the old queue; old timers never come."""
+    seen, diary = Seen(), Diary()
+    async with actors.open_system("s") as system:
+        friend = await system.start(Child, "f", diary, name="friend")
+        ref = await system.start(Living, seen, diary, friend, name="a", policy=plain(1))
+        for message in (Crash(), "first", "second"):
+            ref.tell(message)
+        await trio.sleep(10)
+        friend.stop()
+        await trio.sleep(1)
+        assert system.find("/a") == ref
+    first, second = seen.objects
+    assert isinstance(first, Living)
+    assert isinstance(second, Living)
+    assert first is not second
+    assert (first.seen, first.friend) == (second.seen, second.friend)
+    assert seen.lines == ["first", "second", "friend is gone"]
+    assert diary.of("stop") == ["a", "f", "a"]
+
+
+async def test_a_watcher_hears_nothing_of_a_restart(autojump_clock: MockClock) -> None:
+    """`Terminated` comes once, when the actor is finally gone, behind what it had sent."""
+    seen, diary = Seen(), Diary()
+    async with actors.open_system("s") as system:
+        friend = await system.start(Child, "f", diary, name="friend", policy=plain())
+        await system.start(Living, seen, diary, friend, name="a")
+        for _ in range(3):
+            friend.tell(Crash())
+        await trio.sleep(1)
+        assert (friend.statistics().restarts, seen.lines) == (3, [])
+        friend.stop()
+        await trio.sleep(1)
+        assert seen.lines == ["friend is gone"]
+
+
+async def test_the_message_in_hand_is_lost_once_and_visibly(autojump_clock: MockClock) -> None:
+    """A told message whose handling failed is one dead letter; the supervisor's event carries it."""
+    async with actors.open_system("s") as system, system.subscribe(Failed) as events:
+        ref = await system.start(Child, "a", Diary(), name="a", policy=plain())
+        ref.tell(Crash("lost"))
+        await wait_all_tasks_blocked()
+        assert [(dead.message, dead.reason) for dead in system.dead_letters] == [(Crash("lost"), "crashed")]
+        failed = events.next_nowait()
+        assert isinstance(failed, Failed)
+        assert (failed.ref, failed.message, failed.exit.kind) == (ref, Crash("lost"), ExitKind.FAILED)
+
+
+async def test_a_restart_waits_for_on_stop(autojump_clock: MockClock) -> None:
+    """Two incarnations never overlap: the backoff of the next begins when `on_stop` has ended."""
+    diary = Diary()
+    policy = Policy(backoff=steady(1), breaker=None)
+    async with actors.open_system("s") as system:
+        ref = system.spawn(Child, "a", diary, None, 3.0, name="a", policy=policy)
+        ref.tell(Crash())
+        ref.tell(Work(0))
+        await trio.sleep(10)
+        assert 3.0 <= diary.times("begin a")[1] <= 4.0
+        assert diary.lines[:4] == ["begin a", "start a", "stop a FAILED", "begin a"]
