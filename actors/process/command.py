@@ -55,11 +55,12 @@ class Command:
     start with `ProcessNotStarted`. Its value is `Completed`. A code other than 0, and
     death by a signal, is a FAILED exit with `ProcessFailed`, unless `check=False`.
 
-    An order to stop, from whomever, sends TERM to the whole group at once, and only once;
-    after the policy's `shutdown` seconds, and on `kill()` and cancellation at once, it gets KILL.
-    In time the exit is SHUTDOWN, its value `Completed`, whatever the code. What a leader
-    that ended leaves behind in its group gets TERM, `linger` seconds, and KILL: the actor
-    is gone when the group is.
+    An order to stop, from whomever, sends TERM to the whole group at once, and not again to
+    who handles it; after the policy's `shutdown` seconds the group gets KILL, and so it does
+    at once on `kill()` and when the actor is cancelled, by its block or by a limit. In
+    time the exit is SHUTDOWN, its value `Completed`, whatever the code; None if the order
+    came before the process was started. What a leader that ended by itself leaves behind in
+    its group gets TERM, `linger` seconds, and KILL: the actor is gone when the group is.
 
     argv: the program, looked up on PATH, and its arguments: a list or tuple of str, bytes
         and paths. No shell reads it; a string raises TypeError, an empty list ValueError.
@@ -74,7 +75,7 @@ class Command:
         come in order; nothing is promised between the two. One that raises is logged and
         not called again, the process goes on.
     max_line: bytes of a line handed to `on_output`; a longer one comes in pieces.
-    linger: seconds that what outlives the leader has after TERM.
+    linger: seconds that what outlives a leader which ended by itself has after TERM.
 
     Output counts as activity, like `ctx.progress(n_bytes)`. A process takes no messages: told
     ones wait and are dead letters at its end, asks end with `ActorStopped`; talk to it by

@@ -214,6 +214,34 @@ async def test_a_killed_callee_ends_the_ask_in_hand_at_once(autojump_clock: Mock
     assert results == {"Sleep": (actors.ActorStopped, pytest.approx(0.0))}
 
 
+async def test_a_dying_callee_ends_every_ask_at_once(autojump_clock: MockClock) -> None:
+    """It failed for good: what was in hand, queued, or asked while its `on_stop` takes three seconds."""
+
+    class Slow(Worker):
+        async def on_stop(self, exit: actors.Exit) -> None:
+            await trio.sleep(3)
+
+    results: dict[str, Any] = {}
+    async with actors.open_system("alpha") as system, trio.open_nursery() as nursery:
+        slow = await system.start(Slow)
+        slow.suspend()
+        for request in (Fail(ValueError()), Echo("queued")):
+            nursery.start_soon(ask_later, slow, request, results)
+            await settled()
+        slow.tell(Note("queued"))
+        slow.resume()
+        await trio.sleep(1)
+        assert slow.state is ActorState.STOPPING
+        nursery.start_soon(ask_later, slow, Sleep(), results)
+        await settled()
+        assert [letter.reason for letter in system.dead_letters] == ["stopped"]
+    assert results == {
+        "Fail": (actors.ActorFailed, pytest.approx(0.0)),
+        "Echo": (actors.ActorStopped, pytest.approx(0.0)),
+        "Sleep": (actors.ActorStopped, pytest.approx(1.0)),
+    }
+
+
 async def test_an_unknown_message_is_unhandled(autojump_clock: MockClock) -> None:
     class Empty(actors.Actor): ...
 

@@ -34,10 +34,8 @@ WAITS_FOR_TERM = (
 )
 """The start of a script that takes TERM with `sigwait`, so that it cannot miss it."""
 LEAVES_A_CHILD = WAITS_FOR_TERM + (
-    "ready, up = os.pipe()\n"
-    "if os.fork(): os.read(ready, 1); os._exit(0)\n"
-    "os.write(up, b'.')\n"
-)  # fmt: skip
+    "ready, up = os.pipe()\nif os.fork(): os.read(ready, 1); os._exit(0)\nos.write(up, b'.')\n"
+)
 """The same, in a child whose leader has ended, or is about to."""
 
 
