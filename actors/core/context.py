@@ -227,8 +227,6 @@ class Inbox:
         hand.settle_hand(cell, None)
         if cell.orders & order.INTERRUPT:  # it came too late for the message; nothing else may be hit
             await trio.lowlevel.checkpoint()
-        if not cell.ready:
-            cell.become_ready()
         self._left -= 1
         if not self._left:
             self._left = hand.BATCH

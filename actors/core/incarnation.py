@@ -180,7 +180,7 @@ def _raised(cell: Cell, error: Exception) -> Exit | None:
         elif item[MARK] is not ANSWERED:
             cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.UNHANDLED)
         return None
-    return _failure(cell, error)
+    return _why_left(cell, error) or _failure(cell, error)
 
 
 # --- start ----------------------------------------------------------------------
@@ -196,7 +196,7 @@ async def _start(cell: Cell) -> Exit | None:
         if type(actor).on_start is not Actor.on_start:
             await actor.on_start()
     except Exception as error:
-        return _failure(cell, error)
+        return _why_left(cell, error) or _failure(cell, error)
     cell.become_ready()
     return None
 
@@ -211,7 +211,7 @@ async def _run_function(cell: Cell) -> Exit | None:
     try:
         value = await cell.recipe.call(context, *cell.args)
     except Exception as error:
-        return _failure(cell, error)
+        return _why_left(cell, error) or _failure(cell, error)
     settle_hand(cell, None)
     if cell.orders & order.INTERRUPT:
         cell.orders &= ~order.INTERRUPT

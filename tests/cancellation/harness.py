@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import trio
@@ -37,7 +37,7 @@ class At(trio.abc.Instrument):
         self.action = action
         self.count = 0
 
-    def __enter__(self) -> At:
+    def __enter__(self) -> Self:
         trio.lowlevel.add_instrument(self)
         return self
 

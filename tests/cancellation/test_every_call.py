@@ -172,6 +172,7 @@ async def broadcast(system: System, lives: Lives) -> tuple[Callable[[], Awaitabl
 async def next_event(system: System, lives: Lives) -> tuple[Callable[[], Awaitable[object]], Check]:
     """No event is lost by a cut: what was not returned comes next."""
     ref = await player(system, lives)
+    made: list[float] = []
     seen: list[float] = []
     subscription = system.subscribe(Suspended)
     events = await subscription.__aenter__()
@@ -179,6 +180,7 @@ async def next_event(system: System, lives: Lives) -> tuple[Callable[[], Awaitab
     async def make() -> None:
         for _ in range(4):
             await trio.sleep(1)
+            made.append(trio.current_time())
             ref.suspend()
             ref.resume()
 
@@ -190,10 +192,9 @@ async def next_event(system: System, lives: Lives) -> tuple[Callable[[], Awaitab
                 seen.append(event.at)
 
     async def check(was_cut: bool) -> None:
-        made = round(trio.current_time() - 0.25)
         while (event := events.next_nowait()) is not None:
             seen.append(event.at)
-        assert seen == [0.25 + 1 + n for n in range(made)]
+        assert seen == made
         await subscription.__aexit__(None, None, None)
 
     return call, check
@@ -249,11 +250,11 @@ def orders(system: System, paths: tuple[str, ...], order: str) -> Callable[[], N
     return give
 
 
-@pytest.mark.parametrize("strategy", [actors.OneForOne(), actors.OneForAll(), actors.RestForOne()])
+@pytest.mark.parametrize("strategy", [actors.OneForAll(), actors.RestForOne()], ids=repr)
 @pytest.mark.parametrize("order", ["stop", "kill", "drain", "crash", "suspend"])
-@pytest.mark.parametrize("paths", [("/m/a",), ("/m/b",), ("/m/c",), ("/m",), ("/m/a", "/m/c")], ids=str)
+@pytest.mark.parametrize("paths", [("/m",), ("/m/b",), ("/m/a", "/m/c")], ids=str)
 def test_an_order_at_any_step_of_a_group_leaves_it_sound(
-    strategy: actors.OneForOne, order: str, paths: tuple[str, ...]
+    strategy: actors.OneForAll, order: str, paths: tuple[str, ...]
 ) -> None:
     """While a group starts, fails, restarts and stops, an order at any moment breaks nothing."""
 

@@ -1,0 +1,111 @@
+"""From a file to a `Team`: TOML, the records, and what it includes. Every mistake of every file at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from actors.cli.spec import AgentSpec, FileSpec, SupervisorSpec, structure_file
+from actors.cli.strict import Fault, faults_of
+from actors.cli.team import Agent, Child, Crew, Place, Team, name_faults
+from actors.errors import ActorError, InvalidName
+from actors.names import ROOT, check_name, join
+from actors.policy import Policy
+
+__all__ = ["BadFile", "load"]
+
+
+class BadFile(ActorError):
+    """A file, or one that it includes, cannot be run; `.faults` has every mistake with its place."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(f"{fault.file}: {fault}" for fault in faults))
+
+
+def load(path: Path) -> Team:
+    """The tree that a file describes. Reads files; raises `BadFile`."""
+    loader = _Loader()
+    spec = loader.read(path, Place(path))
+    children = () if spec is None else loader.children(spec, Place(path), ROOT, (path,))
+    loader.faults.extend(name_faults(children))
+    if spec is None or loader.faults:
+        raise BadFile(tuple(loader.faults))
+    return Team(
+        name=spec.system.name or _name_of(path),
+        strategy=spec.system.whole_strategy,
+        policy=spec.system.policy or Policy(),
+        children=children,
+        folder=path.parent,
+    )
+
+
+def _name_of(path: Path) -> str:
+    try:
+        return check_name(path.stem)
+    except InvalidName:
+        return "actors"
+
+
+@attrs.define
+class _Loader:
+    """Collects the mistakes of all files on the way."""
+
+    faults: list[Fault] = attrs.field(factory=list[Fault])
+
+    def read(self, path: Path, named_at: Place) -> FileSpec | None:
+        """The records of one file; None, and faults, when it has mistakes."""
+        try:
+            data = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            self.faults.append(named_at.fault(f"cannot read {path}: {error.strerror or error}"))
+        except UnicodeDecodeError as error:
+            self.faults.append(Place(path).fault(f"it is not UTF-8 text: {error}"))
+        except tomllib.TOMLDecodeError as error:
+            self.faults.append(Place(path).fault(f"it is not TOML: {error}"))
+        else:
+            return self._structure(path, data)
+        return None
+
+    def _structure(self, path: Path, data: dict[str, Any]) -> FileSpec | None:
+        try:
+            return structure_file(data)
+        except Exception as error:  # cattrs raises groups of whatever the checks raised
+            self.faults.extend(attrs.evolve(fault, file=str(path)) for fault in faults_of(error))
+            return None
+
+    def children(
+        self, owner: FileSpec | SupervisorSpec, place: Place, parent: str, chain: tuple[Path, ...]
+    ) -> tuple[Child, ...]:
+        """The agents, then the supervisors, then what the included files bring."""
+        return (*self._own(owner, place, parent, chain), *self._included(owner, place, parent, chain))
+
+    def _own(
+        self, owner: FileSpec | SupervisorSpec, place: Place, parent: str, chain: tuple[Path, ...]
+    ) -> Iterator[Child]:
+        for index, agent in enumerate(owner.agents):
+            yield _agent(agent, place.at(f"agents[{index}]"), parent)
+        for index, spec in enumerate(owner.supervisors):
+            here, path = place.at(f"supervisors[{index}]"), join(parent, spec.name)
+            yield Crew(spec, here, path, self.children(spec, here, path, chain))
+
+    def _included(
+        self, owner: FileSpec | SupervisorSpec, place: Place, parent: str, chain: tuple[Path, ...]
+    ) -> Iterator[Child]:
+        for index, name in enumerate(owner.include):
+            here, path = place.at(f"include[{index}]"), place.file.parent / name
+            if path.resolve() in [one.resolve() for one in chain]:
+                circle = " → ".join(str(one) for one in (*chain, path))
+                self.faults.append(here.fault(f"files include each other in a circle: {circle}"))
+                continue
+            spec = self.read(path, here)
+            if spec is not None:
+                yield from self.children(spec, Place(path), parent, (*chain, path))
+
+
+def _agent(spec: AgentSpec, place: Place, parent: str) -> Agent:
+    return Agent(spec, place, parent)

@@ -1,0 +1,148 @@
+"""What an agent of a file runs, and the checks that need this machine: programs, folders, classes."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from actors.cli.strict import Fault
+from actors.cli.team import Agent, Place, Team, walk
+from actors.core.recipe import recipe_of
+from actors.process import Command
+
+__all__ = ["OnLine", "OnOutput", "Surroundings", "machine_faults", "what_of"]
+
+OnOutput = Callable[[str, bytes], object]
+"""Called with "stdout" or "stderr", and a line."""
+OnLine = Callable[[str, str, bytes], object]
+"""As `OnOutput`, with the path of the process before."""
+
+
+@attrs.frozen
+class Surroundings:
+    """What a file takes for granted: the variables, the Python, and who hears what processes write."""
+
+    environ: Mapping[str, str]
+    python: str
+    on_line: OnLine | None = None
+
+
+def what_of(agent: Agent, surroundings: Surroundings, on_output: OnOutput | None = None) -> Any:
+    """What to spawn. Imports modules, and raises what that raises."""
+    if agent.spec.command is not None:
+        return _command(agent, surroundings, on_output)
+    what, args, config = _imported(agent.spec.class_ or ""), agent.spec.args, agent.spec.config
+    return functools.partial(what, *args, **config) if args or config else what
+
+
+def _imported(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    return functools.reduce(getattr, name.split("."), importlib.import_module(module))
+
+
+def _command(agent: Agent, surroundings: Surroundings, on_output: OnOutput | None) -> Command:
+    spec = agent.spec
+    limits = {} if spec.max_output is None else {"max_output": spec.max_output}
+    return Command(
+        _argv(agent, surroundings),
+        cwd=_cwd(agent),
+        env=_environ(agent, surroundings),
+        input=spec.input,
+        check=spec.check,
+        on_output=on_output,
+        **limits,
+    )
+
+
+def _argv(agent: Agent, surroundings: Surroundings) -> list[str]:
+    return [_word(word, agent, surroundings) for word in agent.spec.command or ()]
+
+
+def _word(word: str, agent: Agent, surroundings: Surroundings) -> str:
+    """`{python}` is our Python; `{here}` at the beginning is the folder of the file."""
+    if word == "{python}":
+        return surroundings.python
+    return str(_folder(agent)) + word.removeprefix("{here}") if word.startswith("{here}") else word
+
+
+def _folder(agent: Agent) -> Path:
+    return agent.place.file.parent.absolute()
+
+
+def _cwd(agent: Agent) -> Path | None:
+    return None if agent.spec.cwd is None else _folder(agent) / agent.spec.cwd
+
+
+def _environ(agent: Agent, surroundings: Surroundings) -> dict[str, str]:
+    own = {name: _word(value, agent, surroundings) for name, value in agent.spec.env.items()}
+    return {**surroundings.environ, **own}
+
+
+# --- checks that need this machine ----------------------------------------------
+
+
+def machine_faults(team: Team, surroundings: Surroundings) -> Iterator[Fault]:
+    """Programs and folders that are not there, classes that are none, and contradictions of policies."""
+    for child in walk(team.children):
+        if child.spec.significant and (child.spec.policy or team.policy).restart == "permanent":
+            yield child.place.at("significant").fault(
+                'a permanent child never ends by itself and cannot be significant: set restart = "transient"'
+            )
+        if isinstance(child, Agent):
+            yield from (_class_faults if child.spec.command is None else _command_faults)(child, surroundings)
+
+
+def _command_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
+    cwd = _cwd(agent)
+    if cwd is not None and not cwd.is_dir():
+        yield agent.place.at("cwd").fault(f"there is no folder {cwd}: make it, or name another")
+        return
+    program = _argv(agent, surroundings)[0]
+    # a path counts from the folder that the process starts in
+    found = os.path.join(cwd or "", program) if os.path.dirname(program) else program
+    if shutil.which(found, path=_environ(agent, surroundings).get("PATH", os.defpath)) is None:
+        yield agent.place.at("command").fault(
+            f'there is no program "{program}": install it, name its full path, or put its folder on PATH'
+        )
+
+
+def _class_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
+    here, reference = agent.place.at("class"), agent.spec.class_ or ""
+    fault = _import_fault(here, reference)
+    if fault is not None:
+        yield fault
+        return
+    try:
+        recipe_of(_imported(reference))
+    except TypeError as error:
+        yield here.fault(f'"{reference}" cannot be an agent: {error}')
+        return
+    try:
+        recipe_of(what_of(agent, surroundings)).check_arguments(())
+    except TypeError as error:
+        key = "config" if agent.spec.config else "args" if agent.spec.args else "class"
+        yield agent.place.at(key).fault(str(error))
+
+
+def _import_fault(here: Place, reference: str) -> Fault | None:
+    module, _, name = reference.partition(":")
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # the module is foreign code: anything may come out of it
+        said = f"{type(error).__name__}: {error}"
+        return here.fault(
+            f'cannot import "{module}": {said}. Modules are looked for beside the file that is run, '
+            f"and where Python finds them"
+        )
+    try:
+        _imported(reference)
+    except AttributeError:
+        return here.fault(f'the module "{module}" has no "{name}": write "package.module:Class"')
+    return None
