@@ -25,8 +25,10 @@ def main(report: str) -> int:
     for name, entry in files.items():
         summary = entry["summary"]
         if name.removeprefix("actors/") in PURE_FILES and summary["percent_covered"] < 100:
-            short.append(f"{name}: {summary['percent_covered']:.1f} %, lines {entry['missing_lines']}, "
-                         f"branches {entry['missing_branches']}")
+            short.append(
+                f"{name}: {summary['percent_covered']:.1f} %, lines {entry['missing_lines']}, "
+                f"branches {entry['missing_branches']}"
+            )
     inside = [entry["summary"] for name, entry in files.items() if name.startswith(SHELLS)]
     covered = sum(one["covered_lines"] + one["covered_branches"] for one in inside)
     whole = sum(one["num_statements"] + one["num_branches"] for one in inside)

@@ -62,20 +62,20 @@ class Command:
     came before the process was started. What a leader that ended by itself leaves behind in
     its group gets TERM, `linger` seconds, and KILL: the actor is gone when the group is.
 
-    argv: the program, looked up on PATH, and its arguments: a list or tuple of str, bytes
-        and paths. No shell reads it; a string raises TypeError, an empty list ValueError.
-    cwd: the folder to start in; None is ours.
-    env: the whole environment, copied; None is ours as it is at the start.
-    input: written to stdin while output is read, then stdin is closed; str as UTF-8. A
-        process that does not read it is fine. None: stdin is empty.
-    max_output: bytes kept of each of stdout and stderr, the last ones.
-    check: whether a code other than 0 is a failure.
-    on_output: called as `on_output("stdout" or "stderr", line)` for each line as it comes,
-        in a task of the actor's, without its newline. It must not block. The lines of one stream
-        come in order; nothing is promised between the two. One that raises is logged and
-        not called again, the process goes on.
-    max_line: bytes of a line handed to `on_output`; a longer one comes in pieces.
-    linger: seconds that what outlives a leader which ended by itself has after TERM.
+    - `argv`: the program, looked up on PATH, and its arguments: a list or tuple of str, bytes
+      and paths. No shell reads it; a string raises TypeError, an empty list ValueError.
+    - `cwd`: the folder to start in; None is ours.
+    - `env`: the whole environment, copied; None is ours as it is at the start.
+    - `input`: written to stdin while output is read, then stdin is closed; str as UTF-8. A
+      process that does not read it is fine. None: stdin is empty.
+    - `max_output`: bytes kept of each of stdout and stderr, the last ones.
+    - `check`: whether a code other than 0 is a failure.
+    - `on_output`: called as `on_output("stdout" or "stderr", line)` for each line as it comes,
+      in a task of the actor's, without its newline. It must not block. The lines of one stream
+      come in order; nothing is promised between the two. One that raises is logged and
+      not called again, the process goes on.
+    - `max_line`: bytes of a line handed to `on_output`; a longer one comes in pieces.
+    - `linger`: seconds that what outlives a leader which ended by itself has after TERM.
 
     Output counts as activity, like `ctx.progress(n_bytes)`. A process takes no messages: told
     ones wait and are dead letters at its end, asks end with `ActorStopped`; talk to it by

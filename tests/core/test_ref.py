@@ -204,3 +204,35 @@ async def test_messages_of_one_sender_keep_their_order_among_many_senders(autoju
     assert len(got) == 900
     for ref in senders:
         assert [n for name, n in got if name == ref.name] == list(range(300))
+
+
+async def test_every_async_call_is_a_checkpoint_also_when_there_is_nothing_to_wait_for(
+    autojump_clock: MockClock,
+) -> None:
+    """As in trio: an `async` one is a checkpoint, a plain one never is."""
+
+    async def asker(ctx: actors.Context) -> None:
+        with trio.testing.assert_checkpoints():
+            await ctx.replies()
+
+    async with actors.open_system("alpha") as system:
+        worker = await system.start(Worker)
+        with trio.testing.assert_checkpoints():
+            await worker.wait_started()
+        with trio.testing.assert_checkpoints():
+            await system.group("nobody").ask_all(Echo())
+        assert (await system.spawn(asker).wait_stopped()).error is None
+        with trio.testing.assert_no_checkpoints():
+            for order in (worker.suspend, worker.resume, worker.drain, worker.stop, worker.kill):
+                order()
+        await worker.wait_stopped()
+        with trio.testing.assert_checkpoints():
+            await worker.wait_stopped()
+        with trio.testing.assert_checkpoints():
+            await worker.send(Note())
+        with trio.testing.assert_checkpoints(), pytest.raises(actors.ActorStopped):
+            await worker.wait_started()
+        with trio.testing.assert_checkpoints(), pytest.raises(actors.ActorStopped):
+            await worker.ask(Echo())
+        with trio.testing.assert_checkpoints():
+            await worker.interrupt()

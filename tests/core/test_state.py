@@ -185,6 +185,20 @@ async def test_last_activity_is_the_clock_at_the_last_message_or_progress(autoju
         assert talker.statistics().last_activity == pytest.approx(start + 7)
 
 
+async def test_last_activity_of_a_function_is_when_it_began_to_wait(autojump_clock: MockClock) -> None:
+    async def job(ctx: actors.Context) -> None:
+        async for _ in ctx.inbox:
+            await trio.sleep(2)
+
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(job)
+        await trio.sleep(5)
+        ref.tell(1)
+        start = trio.current_time()
+        await trio.sleep(10)
+        assert ref.statistics().last_activity == pytest.approx(start + 2)
+
+
 async def test_uptime_counts_from_the_spawn_and_stands_still_at_the_end(autojump_clock: MockClock) -> None:
     async with actors.open_system("alpha") as system:
         worker = await system.start(Worker, name="worker", policy=AT_ONCE)

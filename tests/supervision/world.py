@@ -7,6 +7,7 @@ system and collects what happened, `World.check` compares that with the rules.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -103,10 +104,11 @@ class World:
         if exit.kind is not actors.ExitKind.SHUTDOWN or ctx.ref in self.ordered:
             return
         siblings = self.system.children(ctx.parent)
-        later = siblings[siblings.index(ctx.ref) + 1 :]
-        if ctx.ref.name is None:
-            return
-        for other in (*later, *(ref for ref in siblings if ref.name is None)):
+        before = set(siblings[siblings.index(ctx.ref) + 1 :])
+        everybody = isinstance(self.strategy, actors.OneForAll) or ctx.parent.state != "IDLE"
+        if everybody:
+            before.update(ref for ref in siblings if ref.name is None)
+        for other in before if ctx.ref.name is not None else ():
             down = other.state in ("BACKING_OFF", "CIRCUIT_OPEN", "STOPPED")
             newcomer = self.spawned_at.get(other, -1.0) >= self.last_failure >= 0.0
             if not down and not newcomer:
@@ -176,10 +178,8 @@ class World:
         if not self.middles:
             return
         name = f"d{len(self.refs)}" if named else None
-        try:
+        with suppress(actors.ActorStopped):
             self.enter(self.middles[-1].spawn(Child, self, role, [], name=name, policy=role.policy))
-        except actors.ActorStopped:
-            pass
 
     def _message(self, name: str, ref: actors.Ref, then: str, seconds: float, urgent: bool) -> None:
         number = len(self.told) + len(self.asked)
@@ -222,15 +222,21 @@ class World:
                 self.faults.append(f"{ref!r}: {self.notices[ref]} notices")
 
     def _check_budget(self) -> None:
-        """Alone: no more restarts of a child in any window than allowed. In groups: as many rounds in all."""
+        """No more restarts of a child within any window than allowed, its breaker's left out.
+
+        A group spends when one fails and restarts later, so its window must be endless here.
+        """
         allowed, within = self.strategy.max_restarts, self.strategy.within
         alone = isinstance(self.strategy, actors.OneForOne)
+        breakers = {ref for ref in self.refs if ref.cell.policy.breaker is not None}
+        if breakers and not alone:
+            return
         by_child: dict[actors.Ref, list[float]] = {}
         for event in self.events:
             if isinstance(event, Restarting if alone else Restarted) and event.ref in self.spawned_at:
                 by_child.setdefault(event.ref, []).append(event.at)
         for ref, times in by_child.items():
-            if ref.cell.policy.breaker is not None:
+            if ref in breakers:
                 continue
             most = max(sum(1 for at in times if last - within <= at <= last) for last in times)
             if most > allowed:
