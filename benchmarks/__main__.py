@@ -33,9 +33,7 @@ def main() -> None:
         case = next(case for case in cases(module) if case.name == name)
         json.dump(measure_here(case, side), sys.stdout)
         return
-    print(
-        f"Python {platform.python_version()}, trio {trio.__version__}; medians of {options.rounds} runs"
-    )
+    print(f"Python {platform.python_version()}, trio {trio.__version__}; medians of {options.rounds} runs")
     print(f"{'case':<28} {'actors':>13} {'raw trio':>13} {'unit':<13} {'ratio':>6} [spread]")
     for module in MODULES:
         for case in cases(module):

@@ -9,8 +9,9 @@ from typing import Any
 
 import attrs
 
-from actors.cli.spec import AgentSpec, FileSpec, SupervisorSpec, structure_file
+from actors.cli.spec import FileSpec, SupervisorSpec
 from actors.cli.strict import Fault, faults_of
+from actors.cli.structure import structure_file
 from actors.cli.team import Agent, Child, Crew, Place, Team, name_faults
 from actors.errors import ActorError, InvalidName
 from actors.names import ROOT, check_name, join
@@ -88,7 +89,7 @@ class _Loader:
         self, owner: FileSpec | SupervisorSpec, place: Place, parent: str, chain: tuple[Path, ...]
     ) -> Iterator[Child]:
         for index, agent in enumerate(owner.agents):
-            yield _agent(agent, place.at(f"agents[{index}]"), parent)
+            yield Agent(agent, place.at(f"agents[{index}]"), parent)
         for index, spec in enumerate(owner.supervisors):
             here, path = place.at(f"supervisors[{index}]"), join(parent, spec.name)
             yield Crew(spec, here, path, self.children(spec, here, path, chain))
@@ -105,7 +106,3 @@ class _Loader:
             spec = self.read(path, here)
             if spec is not None:
                 yield from self.children(spec, Place(path), parent, (*chain, path))
-
-
-def _agent(spec: AgentSpec, place: Place, parent: str) -> Agent:
-    return Agent(spec, place, parent)

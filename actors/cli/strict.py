@@ -27,6 +27,16 @@ __all__ = ["Fault", "WrongValue", "data_fields", "faults_of", "new_converter", "
 Hook: TypeAlias = "Callable[[Any, Any], Any]"
 
 
+def _at_index(index: object, kind: object) -> str:
+    note: Any = IterableValidationNote
+    return note(f"at {index!r}", index, kind)
+
+
+def _at_key(key: str, kind: object) -> str:
+    note: Any = AttributeValidationNote
+    return note(f"at {key}", key, kind)
+
+
 @attrs.frozen
 class Fault:
     """One mistake: where it stands, as in `$.agents[2].policy.restart`, and what is wrong."""
@@ -86,10 +96,10 @@ def new_converter() -> cattrs.Converter:
         (float, "a number"),
     ):
         converter.register_structure_hook(kind, _plain(kind, wanted))
-    converter.register_structure_hook_factory(attrs.has, lambda kind: record_hook(kind, converter))
-    converter.register_structure_hook_factory(_is_optional, lambda kind: _optional(kind, converter))
-    converter.register_structure_hook_factory(_is_list, lambda kind: _list(kind, converter))
-    converter.register_structure_hook_factory(_is_table, lambda kind: _table(kind, converter))
+    converter.register_structure_hook_factory(attrs.has, functools.partial(record_hook, converter=converter))
+    converter.register_structure_hook_factory(_is_optional, functools.partial(_optional, converter=converter))
+    converter.register_structure_hook_factory(_is_list, functools.partial(_list, converter=converter))
+    converter.register_structure_hook_factory(_is_table, functools.partial(_table, converter=converter))
     converter.register_structure_hook_factory(_is_choice, _choice)
     return converter
 
@@ -125,7 +135,7 @@ def _is_optional(kind: Any) -> bool:
 
 
 def _optional(kind: Any, converter: cattrs.Converter) -> Hook:
-    inner = Union[tuple(arg for arg in get_args(kind) if arg is not type(None))]  # noqa: UP007
+    inner: Any = Union[tuple(arg for arg in get_args(kind) if arg is not type(None))]  # noqa: UP007
 
     def structure(value: Any, _: Any) -> Any:
         return None if value is None or value is False else converter.structure(value, inner)
@@ -174,11 +184,16 @@ def _each(items: Any, inner: Any, converter: cattrs.Converter) -> list[tuple[Any
         try:
             found.append((index, converter.structure(item, inner)))
         except Exception as error:
-            error.add_note(IterableValidationNote(f"at {index!r}", index, inner))
+            error.add_note(_at_index(index, inner))
             errors.append(error)
     if errors:
-        raise IterableValidationError("wrong items", errors, tuple)
+        raise _group(IterableValidationError, errors, tuple)
     return found
+
+
+def _group(kind: Any, errors: list[Exception], of: type) -> Exception:
+    """A group of cattrs, whose constructor type checkers take for that of `ExceptionGroup`."""
+    return kind(f"no {of.__name__}", errors, of)
 
 
 # --- records --------------------------------------------------------------------
@@ -230,25 +245,27 @@ def _record(
     for key, field in fields.items():
         try:
             if key in table:
-                given[field.alias] = _field(field, hints[field.name], table[key], converter)
+                given[field.alias or field.name] = _field(field, hints[field.name], table[key], converter)
             elif field.default is attrs.NOTHING:
                 raise ValueError(f"{key} is missing")
         except Exception as error:
-            error.add_note(AttributeValidationNote(f"at {key}", key, hints[field.name]))
+            error.add_note(_at_key(key, hints[field.name]))
             errors.append(error)
     if not errors:
         try:
             return kind(**given)
         except (TypeError, ValueError) as error:
             errors.append(error)
-    raise ClassValidationError(f"no {kind.__name__}", errors, kind)
+    raise _group(ClassValidationError, errors, kind)
 
 
 def _field(field: attrs.Attribute[Any], hint: Any, value: Any, converter: cattrs.Converter) -> Any:
     """One value, checked here already so that its mistake has the place of the field."""
-    found = converter.structure(value, hint)
-    if callable(field.converter):
-        found = field.converter(found)
-    if field.validator is not None:
-        field.validator(None, field, found)
+    found: Any = converter.structure(value, hint)
+    convert = cast("Any", field.converter)  # pyright: ignore[reportUnknownMemberType]
+    check = cast("Any", field.validator)
+    if convert is not None:
+        found = convert(found)
+    if check is not None:
+        check(None, field, found)
     return found

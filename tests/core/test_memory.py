@@ -75,3 +75,15 @@ async def test_a_restart_forgets_the_former_object(autojump_clock: MockClock) ->
         former, _, present, _ = kept
         assert former() is None
         assert present() is not None
+
+
+async def test_a_held_ref_keeps_only_itself(autojump_clock: MockClock) -> None:
+    """The object of a stopped actor goes, though somebody still has its ref."""
+    kept: list[weakref.ref[Any]] = []
+    async with actors.open_system("alpha") as system:
+        other = await system.start(Worker)
+        stopped = await system.start(Full, other, kept)
+        stopped.stop()
+        await stopped.wait_stopped()
+        gc.collect()
+        assert [one() for one in kept] == [None, stopped]

@@ -186,6 +186,33 @@ async def test_a_sender_waits_through_a_restart(autojump_clock: MockClock) -> No
         assert await worker.ask(Seen()) == ["patient"]
 
 
+async def test_an_opening_breaker_lets_waiting_senders_in(autojump_clock: MockClock) -> None:
+    """The ask that waited ends, and the told message parks in the room that it leaves."""
+
+    class Breaks(Worker):
+        @actors.receive
+        async def go(self, message: int) -> None:
+            await trio.sleep(1)
+            raise ValueError
+
+    policy = actors.Policy(
+        mailbox=actors.Mailbox(capacity=1), breaker=actors.Breaker(failures=1, reset_after=60.0)
+    )
+    async with actors.open_system("alpha") as system, trio.open_nursery() as nursery:
+        breaks = await system.start(Breaks, name="breaks", policy=policy)
+        breaks.tell(1)
+        await settled()
+        queued = breaks.request(Echo("queued"))
+        nursery.start_soon(breaks.send, Note("parks"))
+        await trio.sleep(2)
+        assert breaks.state is actors.ActorState.CIRCUIT_OPEN
+        with pytest.raises(actors.CircuitOpen):
+            await queued.wait()
+        assert (len(nursery.child_tasks), breaks.statistics().depth["normal"]) == (0, 1)
+        await trio.sleep(60)
+        assert await breaks.ask(Seen()) == ["parks"]
+
+
 async def test_a_send_to_a_mailbox_with_room_is_a_checkpoint(autojump_clock: MockClock) -> None:
     async with actors.open_system("alpha") as system:
         worker = await system.start(Worker)

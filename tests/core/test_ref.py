@@ -148,7 +148,9 @@ async def test_telling_after_the_system_has_closed_raises_nothing(autojump_clock
         await worker.ask(Echo(), timeout=1)
 
 
-@pytest.mark.parametrize("message", [None, 5, "text", ("a", 1), object(), Worker], ids=repr)
+@pytest.mark.parametrize(
+    "message", [None, 5, "text", ("a", 1), object(), Worker], ids=lambda message: type(message).__name__
+)
 async def test_any_object_may_be_told(autojump_clock: MockClock, message: Any) -> None:
     """Inside one process a message needs no decorator; the very object arrives."""
     got: list[Any] = []

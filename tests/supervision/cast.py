@@ -9,11 +9,14 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 import actors
-from actors import Backoff, Breaker, Policy
+from actors import ActorState, Backoff, Breaker, Policy
 
 __all__ = [
+    "ONE",
+    "TWO",
     "Boom",
     "Child",
     "Crash",
@@ -24,6 +27,7 @@ __all__ = [
     "Refuse",
     "Work",
     "gives_up",
+    "opened",
     "plain",
     "steady",
     "supervisor",
@@ -185,3 +189,23 @@ def supervisor(
 def gives_up() -> AbstractContextManager[pytest.ExceptionInfo[actors.SupervisorFailed]]:
     """Around the block of a system whose root gives up."""
     return pytest.raises(actors.SupervisorFailed)
+
+
+TWO = plain(1, Breaker(failures=2, within=300.0, reset_after=60.0))
+"""A policy whose breaker opens at the second failure."""
+ONE = plain(1, Breaker(failures=1, reset_after=60.0))
+"""A policy whose breaker opens at the first failure."""
+
+
+async def opened(
+    system: actors.System, diary: Diary | None = None, policy: Policy = ONE, stop: float | None = None
+) -> actors.Ref:
+    """An actor /a whose breaker has just opened."""
+    ref = await system.start(Child, "a", diary or Diary(), None, stop, name="a", policy=policy)
+    assert policy.breaker is not None
+    for _ in range(policy.breaker.failures):
+        await ref.wait_started()
+        ref.tell(Crash())
+        await wait_all_tasks_blocked()
+    assert ref.state is ActorState.CIRCUIT_OPEN or stop
+    return ref

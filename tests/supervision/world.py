@@ -23,6 +23,8 @@ from tests.leftovers import TaskWatch, relics
 __all__ = ["Play", "Role", "Step", "World"]
 
 Step = tuple[Any, ...]
+ROUND = 60.0
+"""Seconds that a round of stops takes at most here."""
 
 
 @attrs.frozen
@@ -86,7 +88,7 @@ class World:
     notices: Counter[actors.Ref] = attrs.field(factory=Counter[actors.Ref])
     events: list[Event] = attrs.field(factory=list[Event])
     faults: list[str] = attrs.field(factory=list[str])
-    last_failure: float = -1.0
+    failures: list[float] = attrs.field(factory=list[float])
 
     # --- what the actors report ---
 
@@ -110,9 +112,14 @@ class World:
             before.update(ref for ref in siblings if ref.name is None)
         for other in before if ctx.ref.name is not None else ():
             down = other.state in ("BACKING_OFF", "CIRCUIT_OPEN", "STOPPED")
-            newcomer = self.spawned_at.get(other, -1.0) >= self.last_failure >= 0.0
+            newcomer = self._came_during_a_round(other)
             if not down and not newcomer:
                 self.faults.append(f"{ctx.ref.path} stops before {other.path}, which is {other.state}")
+
+    def _came_during_a_round(self, ref: actors.Ref) -> bool:
+        """It was spawned while a group that had failed before may still have been stopping."""
+        came, since = self.spawned_at.get(ref, -1.0), trio.current_time() - ROUND
+        return any(since <= failed <= came for failed in self.failures)
 
     def enter(self, ref: actors.Ref) -> None:
         """A child of the middle was spawned."""
@@ -257,7 +264,7 @@ class Child(actors.Actor):
 
     async def on_stop(self, exit: actors.Exit) -> None:
         if exit.is_failure:
-            self.world.last_failure = trio.current_time()
+            self.world.failures.append(trio.current_time())
         self.world.stops_in_order(self.ctx, exit)
         try:
             await self.hook("stop", self.role.stop)

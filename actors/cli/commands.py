@@ -1,0 +1,138 @@
+"""The commands of the program: each loads, does one thing, and returns the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+import trio
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from actors.cli.lines import to_json
+from actors.cli.load import BadFile, load
+from actors.cli.report import fault_lines, live_screen, screen_maker, tell_end
+from actors.cli.run import run_team
+from actors.cli.screens import write_all
+from actors.cli.team import Team
+from actors.cli.what import Surroundings, machine_faults
+
+__all__ = ["BAD_INPUT", "INTERRUPTED", "execute"]
+
+BAD_INPUT = 2
+"""Exit code: the file or the command line cannot be used."""
+INTERRUPTED = 130
+"""Exit code: Ctrl-C."""
+
+app = App(
+    name="actors",
+    help="Supervise agents that a TOML file describes.",
+    version_flags=[],
+    result_action="return_value",
+)
+
+
+def execute(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (None: that of the process) and return the exit code."""
+    try:
+        return app(arguments, exit_on_error=False, print_error=True, error_console=Console(stderr=True)) or 0
+    except CycloptsError:  # it has been printed
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+@app.command
+def run(
+    file: Path,
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    output: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Supervise the tree that FILE describes until all its agents have ended for good.
+
+    Ctrl-C stops it in order, a second one at once.
+
+    Parameters
+    ----------
+    file
+        The TOML file.
+    json
+        One JSON object a line, for programs.
+    output
+        Show what the processes write, too, each line with the path of its agent.
+    """
+    surroundings = surroundings_now()
+    team = _load(file, surroundings, json=json)
+    return BAD_INPUT if team is None else _run(team, surroundings, json=json, output=output)
+
+
+def _run(team: Team, surroundings: Surroundings, *, json: bool, output: bool) -> int:
+    with live_screen(sys.stdout, json=json) as live:
+        screen = screen_maker(sys.stdout, live, json=json)
+        verdict = trio.run(functools.partial(run_team, team, surroundings, screen, output=output))
+    with contextlib.suppress(OSError):  # nobody reads any more; the code says so
+        tell_end(verdict, team.name, sys.stdout, sys.stderr, json=json)
+    return verdict.code
+
+
+@app.command
+def check(file: Path, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Say what is wrong with FILE, or show the tree that it describes. Starts nothing.
+
+    Parameters
+    ----------
+    file
+        The TOML file.
+    json
+        One JSON object: the tree, or the mistakes.
+    """
+    team = _load(file, surroundings_now(), json=json)
+    if team is None:
+        return BAD_INPUT
+    write_all(sys.stdout, f"{to_json(team.as_dict()) if json else team}\n")
+    return 0
+
+
+@app.command
+def demo(folder: Path | None = None, /) -> int:
+    """Index the text files under FOLDER with worker processes, some of which misbehave.
+
+    Parameters
+    ----------
+    folder
+        Where the text files are; without it, pages that come with the program.
+    """
+    from actors.cli.demo.demo import run_demo
+
+    return run_demo(folder, surroundings_now(), sys.stdout, sys.stderr)
+
+
+def surroundings_now() -> Surroundings:
+    """The variables of this process, and its Python."""
+    return Surroundings(os.environ.copy(), sys.executable)
+
+
+def _load(file: Path, surroundings: Surroundings, *, json: bool) -> Team | None:
+    """The team, checked on this machine too; None when that failed, and was printed."""
+    # a class of a file is looked for beside the file, as Python does with scripts
+    sys.path.insert(0, str(file.parent.absolute()))
+    try:
+        team = load(file)
+        faults = tuple(machine_faults(team, surroundings))
+        if faults:
+            raise BadFile(faults)
+    except BadFile as error:
+        if json:
+            write_all(sys.stdout, to_json({"faults": [attrs.asdict(one) for one in error.faults]}) + "\n")
+        else:
+            write_all(sys.stderr, fault_lines(error.faults, str(file)))
+        return None
+    return team
