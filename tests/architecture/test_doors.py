@@ -41,13 +41,8 @@ def definitions(source: str) -> dict[str, str | None]:
 
 
 def _string(node: ast.stmt | None) -> str | None:
-    if (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    ):
-        return node.value.value
-    return None
+    value = node.value if isinstance(node, ast.Expr) else None
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
 
 
 def homes(name: str) -> dict[str, str | None]:
@@ -95,7 +90,7 @@ def test_every_package_declares_its_door(path: str) -> None:
 
 @pytest.mark.parametrize("path", PACKAGES)
 def test_a_door_declares_what_it_binds(path: str) -> None:
-    """The names in a package's `__all__` are imported or defined there, and no others are."""
+    """Every name in a package's `__all__` is imported or defined there."""
     source = SOURCES[path]
     bound = {found.name for found in imports_of(path, source) if found.name and found.module != "__future__"}
     bound |= set(definitions(source))

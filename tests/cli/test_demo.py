@@ -78,8 +78,10 @@ def test_what_is_left_is_counted_and_fails_the_demo(
 
 def test_processes_are_found_by_their_environment() -> None:
     """Also those whose parent has gone, until they end."""
-    command = [sys.executable, "-c", "input()"]
-    with subprocess.Popen(command, env={**os.environ, "A_MARK": "7"}, stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "import signal; print(flush=True); signal.pause()"]
+    with subprocess.Popen(command, env={**os.environ, "A_MARK": "7"}, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # now it has its environment
         assert still_runs(process.pid)
         found = marked_processes("A_MARK=7")
         assert found == ({process.pid} if Path("/proc/self").exists() else set())

@@ -199,8 +199,8 @@ def test_a_reader_that_stands_still_does_not_stop_the_agents(tmp_path: Path) -> 
     """Supervision goes on while nobody reads; the lines that were too many are counted."""
     done = tmp_path / "done"
     os.mkfifo(done)
-    loud = f"import time\nprint(*range(30000), sep='\\n', flush=True)\nopen({str(done)!r}, 'w').close()\ntime.sleep(60)"
-    written(tmp_path, loud, "loud.py")
+    loud = f"print(*range(30000), sep='\\n', flush=True)\nopen({str(done)!r}, 'w').close()"
+    written(tmp_path, f"import signal\n{loud}\nsignal.pause()", "loud.py")
     text = '[[agents]]\nname = "loud"\ncommand = ["{python}", "{here}/loud.py"]'
     with running("run", written(tmp_path, text), "--json", "--output") as process:
         facts = facts_of(process)

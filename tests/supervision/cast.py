@@ -25,12 +25,14 @@ __all__ = [
     "Ping",
     "Quit",
     "Refuse",
+    "Starts",
     "Work",
     "gives_up",
     "opened",
     "plain",
     "steady",
     "supervisor",
+    "trio_of",
 ]
 
 
@@ -209,3 +211,22 @@ async def opened(
         await wait_all_tasks_blocked()
     assert ref.state is ActorState.CIRCUIT_OPEN or stop
     return ref
+
+
+Starts = list[Exception | float | None]
+
+
+async def trio_of(
+    system: actors.System,
+    diary: Diary,
+    *,
+    starts: dict[str, Starts] | None = None,
+    policy: Policy | None = None,
+) -> tuple[actors.Ref, actors.Ref, actors.Ref]:
+    """Start a, b and c with a backoff of two seconds, unless said otherwise."""
+    refs: list[actors.Ref] = []
+    for name in ("a", "b", "c"):
+        script = [None, *(starts or {}).get(name, [])]
+        refs.append(await system.start(Child, name, diary, script, name=name, policy=policy or plain(2)))
+    diary.clear()
+    return refs[0], refs[1], refs[2]

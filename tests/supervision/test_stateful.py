@@ -69,6 +69,10 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.program.append(("interrupt", who))
 
     @rule(who=WHO)
+    def reset_the_breaker(self, who: int) -> None:
+        self.program.append(("reset", who))
+
+    @rule(who=WHO)
     def watch(self, who: int) -> None:
         self.program.append(("watch", who))
 

@@ -181,3 +181,24 @@ async def test_a_supervisor_that_gives_up_stops_its_children_in_order(autojump_c
         assert exit.kind is ExitKind.FAILED
         assert isinstance(exit.error, actors.RestartsExhausted)
     assert diary.of("stop") == ["b", "adhoc", "c", "a", "middle"]
+
+
+async def test_a_supervisor_that_gives_up_while_it_starts_has_failed_to_start(
+    autojump_clock: MockClock,
+) -> None:
+    """Its `on_start` is cancelled, and whoever started it gets the cause."""
+
+    class Eager(actors.Supervisor):
+        strategy = OneForOne(max_restarts=1)
+
+        async def on_start(self) -> None:
+            self.spawn(Child, "a", Diary(), [Boom("1"), Boom("2")], name="a", policy=plain(1))
+            await trio.sleep(100)
+
+    async with actors.open_system("s") as system:
+        with pytest.raises(actors.StartFailed) as caught:
+            await system.start(Eager, name="mid")
+        assert trio.current_time() == 1.0
+        assert isinstance(caught.value.__cause__, actors.RestartsExhausted)
+        assert repr(caught.value.__cause__.__cause__) == repr(Boom("2"))
+        assert system.tree().children == ()

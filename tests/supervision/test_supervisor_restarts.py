@@ -223,15 +223,19 @@ async def test_it_is_backing_off_while_it_waits_and_asks_wait_with_it(autojump_c
         assert trio.current_time() == 4.0
 
 
-async def test_a_stop_during_the_backoff_ends_it_at_once(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("how", ["stop", "kill", "drain"])
+async def test_an_order_to_end_during_the_backoff_ends_it_at_once(
+    how: str, autojump_clock: MockClock
+) -> None:
     """What waits for a restart can be stopped without waiting, and stays so."""
     diary = Diary()
     async with actors.open_system("s") as system:
         ref = system.spawn(Child, "a", diary, name="a", policy=plain(100))
         ref.tell(Crash())
         await wait_all_tasks_blocked()
-        ref.stop()
-        assert (await ref.wait_stopped()).kind is ExitKind.SHUTDOWN
+        getattr(ref, how)()
+        expected = ExitKind.KILLED if how == "kill" else ExitKind.SHUTDOWN
+        assert (await ref.wait_stopped()).kind is expected
         assert trio.current_time() == 0.0
         await trio.sleep(200)
     assert diary.of("begin") == ["a"]
@@ -332,3 +336,17 @@ async def test_a_restart_waits_for_on_stop(autojump_clock: MockClock) -> None:
         await trio.sleep(10)
         assert 3.0 <= diary.times("begin a")[1] <= 4.0
         assert diary.lines[:4] == ["begin a", "start a", "stop a FAILED", "begin a"]
+
+
+async def test_what_waits_when_a_permanent_actor_stops_itself_is_for_the_next_one(
+    autojump_clock: MockClock,
+) -> None:
+    """`ctx.stop()` ends the incarnation after the message in hand; the queue stays."""
+    diary = Diary()
+    async with actors.open_system("s") as system:
+        ref = await system.start(Child, "a", diary, name="a", policy=plain(1, restart="permanent"))
+        ref.tell(Quit())
+        assert await ref.ask(Ping()) == "a"
+        assert trio.current_time() == 1.0
+        assert diary.of("stop") == ["a"]
+        assert system.dead_letters == ()

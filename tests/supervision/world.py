@@ -157,6 +157,7 @@ class World:
         await wait_all_tasks_blocked()
 
     async def _step(self, step: Step, middle: actors.Ref, watcher: actors.Ref) -> None:
+        assert self.system is not None
         name, *rest = step
         if name == "sleep":
             await trio.sleep(rest[0])
@@ -171,6 +172,8 @@ class World:
             if name == "watch":
                 watcher.tell(ref)
                 await wait_all_tasks_blocked()
+            elif name == "reset":
+                self.system.reset_breaker(ref.path)
             elif name == "interrupt":
                 with trio.move_on_after(3):
                     await ref.interrupt()
@@ -184,8 +187,8 @@ class World:
     def _spawn(self, role: Role, named: bool) -> None:
         if not self.middles:
             return
-        name = f"d{len(self.refs)}" if named else None
-        with suppress(actors.ActorStopped):
+        name = f"d{len(self.refs) % 3}" if named else None  # names come back, and their breakers with them
+        with suppress(actors.ActorStopped, actors.NameTaken):
             self.enter(self.middles[-1].spawn(Child, self, role, [], name=name, policy=role.policy))
 
     def _message(self, name: str, ref: actors.Ref, then: str, seconds: float, urgent: bool) -> None:
