@@ -134,7 +134,7 @@ class Deadlock(ActorError, RuntimeError):
         self.ref = ref
         self.message = message
         super().__init__(
-            f"{ref.path} asks itself for {type(message).__name__} and would wait for ever: "
+            f"{ref.path} waits for itself to take {type(message).__name__}, and would wait for ever: "
             f"call the method directly, or tell itself the message"
         )
 

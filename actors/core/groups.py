@@ -47,12 +47,13 @@ class Group:
         """Tell every member and return how many took it. A member that is full makes it a dead letter."""
         taken = 0
         for ref in self.members:
+            takes = not ref.cell.lanes.closed
             try:
                 ref.tell(message)
             except MailboxFull:
                 self._kernel.dead_letter(ref.cell, message, CURRENT.get(), DeadLetterReason.FULL)
             else:
-                taken += 1
+                taken += takes
         return taken
 
     async def ask_all(self, request: Request[Any], timeout: float | None = None) -> dict[Ref, Outcome]:

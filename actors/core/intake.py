@@ -67,6 +67,8 @@ class Intake(Vitals):
             self.tell(message)
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
+        if item[SENDER] is self:
+            raise Deadlock(self.ref, message)
         if self.senders is None:
             self.senders = {}
         task = trio.lowlevel.current_task()

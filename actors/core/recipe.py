@@ -109,12 +109,17 @@ def _bind(call: Callable[..., Any]) -> Callable[..., object] | None:
         return None
 
 
+def _no_arguments(_: object) -> None: ...
+
+
 @functools.lru_cache(maxsize=512)
 def _of_class(cls: type[Actor]) -> Recipe:
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise TypeError(f"{cls.__qualname__} is abstract: implement {missing}")
-    return Recipe(cls.actor_kind, cls.__init__, cls, bind=_bind(cls.__init__))
+    # object.__init__ claims to take anything
+    bind = _no_arguments if cls.__init__ is object.__init__ else _bind(cls.__init__)
+    return Recipe(cls.actor_kind, cls.__init__, cls, bind=bind)
 
 
 @functools.lru_cache(maxsize=512)

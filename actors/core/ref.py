@@ -102,7 +102,8 @@ class Ref:
         """As `tell`, but wait for room, whatever the overflow rule. A checkpoint.
 
         Room is handed to the senders in the order of their waiting. Cancelled while
-        waiting, the message was not sent.
+        waiting, the message was not sent. An actor that would wait for room in its own
+        mailbox gets `Deadlock`.
         """
         await self.cell.send(message)
 

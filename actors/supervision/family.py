@@ -223,11 +223,9 @@ class Family(Cell):
 
     def _begin(self, child: Cell) -> None:
         """The first incarnation; with an open breaker on the path it waits for the probe."""
-        circuit = self._circuit(child)
-        if circuit is not None and circuit.state is CircuitState.OPEN and not circuit.due(self.kernel.now()):
+        if self.postponed(child):
             child.phase = Phase.TRIPPED
             child.barred = True
-            self._ring(child, circuit.until)
         else:
             self.launch_child(child)
 
@@ -323,6 +321,14 @@ class Family(Cell):
     def _ring(self, child: Cell, due: float) -> None:
         child.disarm()
         child.alarm = self.kernel.alarms.at(due, self._starter(child))
+
+    def postponed(self, child: Cell) -> bool:
+        """True for a child whose breaker stays open longer than its group waits: it starts alone then."""
+        circuit = self._circuit(child)
+        if circuit is None or circuit.state is not CircuitState.OPEN or circuit.due(self.kernel.now()):
+            return False
+        self._ring(child, circuit.until)
+        return True
 
     def _starter(self, child: Cell) -> Callable[[], None]:
         def start() -> None:

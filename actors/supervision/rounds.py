@@ -105,6 +105,8 @@ class Round:
         for child in self._plan.start:
             if child.is_final or child.phase not in _DOWN:
                 continue
+            if self._family.postponed(child):
+                continue
             seen = child.readies
             self._family.launch_child(child)
             while child.readies == seen and not child.is_final and child.phase not in _DOWN:

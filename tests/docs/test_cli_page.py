@@ -1,0 +1,46 @@
+"""The page about the program, held against the records that read a file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import attrs
+import pytest
+
+from actors.cli.load import load
+from actors.cli.run import GAVE_UP, NOBODY_READS
+from actors.cli.spec import AgentSpec, FileSpec, SupervisorSpec, SystemSpec
+from actors.cli.strict import data_fields
+from actors.cli.structure import BREAKERS, STRATEGIES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+RECORDS: tuple[type[attrs.AttrsInstance], ...] = (AgentSpec, SupervisorSpec, SystemSpec, FileSpec)
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_every_key_of_a_file_is_on_the_page(record: type[attrs.AttrsInstance]) -> None:
+    """A field that nobody can read about does not exist."""
+    missing = {key for key in data_fields(record) if f"`{key}`" not in PAGE} - {"system"}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("name", [*STRATEGIES, *BREAKERS])
+def test_every_short_name_is_on_the_page(name: str) -> None:
+    """Strategies and breakers are named as a file writes them."""
+    assert f'"{name}"' in PAGE
+
+
+@pytest.mark.parametrize("code", [GAVE_UP, NOBODY_READS])
+def test_every_exit_code_is_on_the_page(code: int) -> None:
+    """Scripts go by them."""
+    assert f"\n| {code} |" in PAGE
+
+
+def test_the_file_on_the_page_loads(tmp_path: Path) -> None:
+    """It can be copied as it stands."""
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    path = tmp_path / "example.toml"
+    path.write_text(example, "utf-8")
+    assert load(path).name == tomllib.loads(example)["system"]["name"]
