@@ -240,3 +240,16 @@ async def test_a_ref_does_not_leave_the_process_by_pickle(
     async with actors.open_system("alpha") as system:
         with pytest.raises(TypeError, match="cannot be pickled"):
             make(system.spawn(Worker))
+
+
+async def test_a_class_without_a_constructor_takes_no_arguments(autojump_clock: MockClock) -> None:
+    """That shows at the call, not at the start."""
+
+    class Plain(actors.Actor): ...
+
+    async with actors.open_system("alpha") as system:
+        with pytest.raises(TypeError, match="cannot be started with these arguments"):
+            system.spawn(Plain, 1)
+        with pytest.raises(TypeError, match="cannot be started with these arguments"):
+            system.spawn(functools.partial(Plain, speed=1))
+        assert system.tree().children == ()

@@ -130,6 +130,18 @@ async def test_a_full_member_makes_it_a_dead_letter_and_is_not_counted(autojump_
         ]
 
 
+async def test_a_member_that_is_ending_is_told_but_not_counted(autojump_clock: MockClock) -> None:
+    """For it the message is a dead letter."""
+    async with actors.open_system("alpha") as system:
+        ending = await system.start(Member, "crew")
+        await system.start(Member, "crew")
+        ending.tell(Sleep(1))
+        await settled()
+        ending.stop()
+        assert system.group("crew").tell(Note("hello")) == 1
+        assert [(letter.ref, letter.reason) for letter in system.dead_letters] == [(ending, "stopped")]
+
+
 async def test_ask_all_asks_at_once_and_gives_an_outcome_each(autojump_clock: MockClock) -> None:
     """In order of joining; three that take two seconds take two seconds together."""
     async with actors.open_system("alpha") as system:

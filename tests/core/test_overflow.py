@@ -247,3 +247,27 @@ async def test_messages_are_never_compared(autojump_clock: MockClock) -> None:
         assert scope.cancelled_caught
         await trio.sleep(2)
         assert [letter.reason for letter in system.dead_letters] == ["unhandled"]
+
+
+async def test_waiting_for_room_in_ones_own_mailbox_is_a_deadlock(autojump_clock: MockClock) -> None:
+    """With room there is none: the message is simply queued."""
+
+    class Narcissus(actors.Actor):
+        @actors.receive
+        async def go(self, message: int) -> None:
+            for _ in range(message):
+                await self.ctx.ref.send(Note("to me"))
+
+        @actors.receive
+        def note(self, message: Note) -> None: ...
+
+    policy = actors.Policy(mailbox=actors.Mailbox(capacity=2))
+    async with actors.open_system("alpha") as system:
+        fine = await system.start(Narcissus, policy=policy)
+        fine.tell(2)
+        await settled()
+        assert fine.statistics().handled == 3
+        stuck = await system.start(Narcissus, policy=policy)
+        stuck.tell(3)
+        exit = await stuck.wait_stopped()
+        assert isinstance(exit.error, actors.Deadlock)
