@@ -51,10 +51,6 @@ class MessageRegistry:
             raise TagTaken(tag, owner, cls)
         self._classes[tag] = cls
 
-    def find(self, tag: str) -> type | None:
-        """The class with this tag, or None."""
-        return self._classes.get(tag)
-
 
 def _identity(cls: type) -> tuple[str, str]:
     return cls.__module__, cls.__qualname__

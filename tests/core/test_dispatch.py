@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock
 
 import actors
+from actors.core.dispatch import build_table
 
 T = TypeVar("T")
 
@@ -288,3 +289,33 @@ async def test_a_handler_whose_message_has_a_default_is_one(autojump_clock: Mock
             return "fish"
 
     assert await taker(Default, Fish()) == "fish"
+
+
+def test_an_alias_stands_for_what_it_names() -> None:
+    """As `type Either = First | Second` does, from Python 3.12 on."""
+
+    class First: ...
+
+    class Second: ...
+
+    class Either:
+        __value__ = First | Second
+
+    class Reader(actors.Actor):
+        @actors.receive
+        def read(self, message: Either()) -> None: ...  # type: ignore[valid-type]
+
+    assert set(build_table(Reader)) == {First, Second}
+
+
+def test_a_handler_that_is_overridden_by_nothing_is_none_any_more() -> None:
+    class Note: ...
+
+    class Base(actors.Actor):
+        @actors.receive
+        def note(self, message: Note) -> None: ...
+
+    class Deaf(Base):
+        note = None  # type: ignore[assignment]
+
+    assert (set(build_table(Base)), build_table(Deaf)) == ({Note}, {})

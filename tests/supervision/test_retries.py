@@ -321,3 +321,19 @@ async def test_the_sender_of_a_message_stays_its_sender(autojump_clock: MockCloc
         one = system.spawn(asker, ref, name="asker")
         assert (await one.wait_stopped()).value == "done"
         assert senders == [one, one, one]
+
+
+async def test_a_request_that_was_given_up_leaves_the_next_message_all_its_tries(
+    autojump_clock: MockClock,
+) -> None:
+    """The try that a skipped request had used is not charged to the message behind it."""
+    diary = Diary()
+    async with actors.open_system("s") as system:
+        ref = await flaky(system, diary, {"x": 9, "y": 1}, retrying(1, delay=10.0))
+        pending = ref.request(Do("x"))
+        ref.tell(Do("y"))
+        await trio.sleep(1)
+        pending.cancel()
+        await trio.sleep(50)
+        assert diary.entries == [(0.0, "do x"), (10.0, "do y"), (20.0, "do y")]
+        assert system.dead_letters == ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -259,3 +262,17 @@ async def test_the_failure_of_a_supervisor_stops_its_children_and_a_restart_make
         assert old.state is ActorState.STOPPED
         assert system.children(ref)[0].state is ActorState.IDLE
         assert diary.entries[2:] == [(0.0, "stop a SHUTDOWN"), (1.0, "begin a"), (1.0, "start a")]
+
+
+async def test_a_supervisor_keeps_nothing_of_a_child_that_is_gone(autojump_clock: MockClock) -> None:
+    """What failed to start, was restarted and ended is garbage."""
+    async with actors.open_system("s") as system:
+        ref = system.spawn(Child, "a", Diary(), [Boom("start")], name="a", policy=plain())
+        await ref.wait_started()
+        ref.stop()
+        await ref.wait_stopped()
+        kept = weakref.ref(ref)
+        del ref
+        await trio.sleep(1)
+        gc.collect()
+        assert kept() is None

@@ -7,13 +7,14 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import actors
-from actors import ActorState, ExitKind, OneForOne
+from actors import ActorState, Breaker, ExitKind, OneForOne
 from actors.events import Escalated, Failed
 from tests.supervision.cast import (
     Boom,
     Child,
     Crash,
     Diary,
+    Ping,
     gives_up,
     plain,
     supervisor,
@@ -202,3 +203,20 @@ async def test_a_supervisor_that_gives_up_while_it_starts_has_failed_to_start(
         assert isinstance(caught.value.__cause__, actors.RestartsExhausted)
         assert repr(caught.value.__cause__.__cause__) == repr(Boom("2"))
         assert system.tree().children == ()
+
+
+@pytest.mark.parametrize("per", ["child", "supervisor"])
+async def test_what_was_spent_before_a_breaker_opened_is_forgiven(
+    per: str, autojump_clock: MockClock
+) -> None:
+    """Opening and closing again and again within one window never uses the budget up."""
+    strategy = OneForOne(max_restarts=2, within=10_000.0, per=per)  # type: ignore[arg-type]
+    async with actors.open_system("s", strategy=strategy) as system:
+        policy = plain(1, Breaker(failures=2, within=100.0, reset_after=5.0))
+        ref = await system.start(Child, "a", Diary(), name="a", policy=policy)
+        for _ in range(6):
+            for wait in (2.0, 6.0):
+                ref.tell(Crash())
+                await trio.sleep(wait)
+            assert await ref.ask(Ping()) == "a"
+        assert (ref.statistics().failed, ref.statistics().restarts) == (12, 12)

@@ -197,3 +197,56 @@ async def test_the_asker_of_a_sibling_that_is_cut_off_hears_of_it_at_once(autoju
             await pending.wait()
         assert trio.current_time() == 3.0
         assert await b.ask(Ping()) == "b"
+
+
+async def test_a_member_that_ends_late_does_not_hold_its_stopping_supervisor_up(
+    autojump_clock: MockClock,
+) -> None:
+    """A failure whose `on_stop` ends while the supervisor already stops the others starts no round."""
+    diary = Diary()
+
+    async def start(self: actors.Supervisor) -> None:
+        await self.start(Child, "a", diary, None, 3.0, name="a", policy=plain(100))
+        await self.start(Child, "b", diary, None, 4.0, name="b", policy=plain(100))
+
+    async with actors.open_system("s") as system:
+        mid = await system.start(supervisor(start, OneForAll()), name="mid")
+        system.children(mid)[0].tell(Crash())
+        await trio.sleep(1)
+        mid.stop()
+        await mid.wait_stopped()
+        assert diary.entries[-2:] == [(0.0, "stop a FAILED"), (1.0, "stop b SHUTDOWN")]
+        assert trio.current_time() == 5.0
+
+
+async def test_a_failure_of_one_that_was_not_yet_told_to_stop_is_part_of_the_round(
+    autojump_clock: MockClock,
+) -> None:
+    """While c takes its time to stop, a fails by itself: one bulk restart, counted once."""
+    diary = Diary()
+    async with actors.open_system("s", strategy=OneForAll(1)) as system:
+        a = await system.start(Child, "a", diary, name="a", policy=plain(2))
+        b = await system.start(Child, "b", diary, name="b", policy=plain(2))
+        await system.start(Child, "c", diary, None, 4.0, name="c", policy=plain(2))
+        diary.clear()
+        b.tell(Crash())
+        await trio.sleep(1)
+        a.tell(Crash())
+        await trio.sleep(20)
+        assert diary.of("start") == ["a", "b", "c"]
+        assert diary.of("stop") == ["b", "c", "a"]
+
+
+async def test_a_newer_round_waits_as_long_as_the_older_one_would_have(autojump_clock: MockClock) -> None:
+    """A newcomer that fails meanwhile does not start the group before the open breaker allows it."""
+    diary = Diary()
+    async with actors.open_system("s", strategy=OneForAll(5)) as system:
+        policy = plain(2, Breaker(failures=1, reset_after=60.0))
+        a = await system.start(Child, "a", diary, name="a", policy=policy)
+        a.tell(Crash())
+        await trio.sleep(10)
+        c = await system.start(Child, "c", diary, name="c", policy=plain(2))
+        c.tell(Crash())
+        await trio.sleep(60)
+        assert diary.times("start a") == [0.0, 60.0]
+        assert diary.times("start c") == [10.0, 60.0]

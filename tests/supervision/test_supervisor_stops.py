@@ -357,3 +357,34 @@ async def test_a_long_on_stop_that_will_not_end_is_reported(autojump_clock: Mock
         await ref.wait_stopped()
         seen = [event.at for event in iter(events.next_nowait, None)]
     assert seen == [3.0, 4.0]
+
+
+async def test_what_is_no_failure_ends_the_block_and_everybody_tidies_up(autojump_clock: MockClock) -> None:
+    """A `BaseException` of an actor is never restarted; siblings end, each `on_stop` runs to its end."""
+    diary = Diary()
+
+    class Tidy(Child):
+        async def on_stop(self, exit: actors.Exit) -> None:
+            await super().on_stop(exit)
+            diary.note(f"tidied {self.label}")
+
+    class Exiting(Tidy):
+        @actors.receive
+        def leave(self, message: str) -> None:
+            raise SystemExit(message)
+
+    async def start(self: actors.Supervisor) -> None:
+        await self.start(Tidy, "a", diary, None, 1.0, name="a")
+        await self.start(Exiting, "b", diary, None, 1.0, name="b", policy=plain(restart="permanent"))
+
+    async def block() -> None:
+        async with actors.open_system("s") as system:
+            mid = await system.start(supervisor(start), name="mid")
+            await system.start(Tidy, "c", diary, None, 1.0, name="c")
+            system.children(mid)[1].tell("now")
+            await trio.sleep_forever()
+
+    with pytest.raises(SystemExit, match="now"):
+        await block()
+    assert sorted(diary.of("tidied")) == ["a", "b", "c"]
+    assert diary.of("begin") == ["a", "b", "c"]
