@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 import actors
@@ -34,6 +36,7 @@ def test_the_kind_of_an_outcome_is_that_of_the_cause() -> None:
     assert kind_of(failed) is FailureKind.PERMANENT
     assert kind_of(actors.CircuitOpen("/a", 2, 1.0)) is FailureKind.CIRCUIT_OPEN
     assert kind_of(TimeoutError()) is FailureKind.TIMEOUT
+    assert kind_of(actors.StartFailed(SimpleNamespace(path="/a"))) is FailureKind.START
 
 
 def test_unwrap_gives_the_value_or_raises_the_error() -> None:
