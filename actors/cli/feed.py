@@ -37,6 +37,11 @@ class Picture:
 class Screen(Protocol):
     """Where a run is shown. `compose` is quick and has the loop to itself; `write` runs in a thread."""
 
+    @property
+    def refresh(self) -> float:
+        """Seconds after which it is drawn anew although nothing was reported; infinity: never."""
+        ...
+
     def compose(self, facts: Sequence[Fact], look: Callable[[], Picture]) -> Any:
         """What to write for these facts."""
         ...
@@ -67,12 +72,14 @@ class Feed:
         """What waits is still shown."""
         self._send.close()
 
-    async def _next_batch(self) -> list[Fact]:
-        """All that waits; [] at the end. A checkpoint."""
-        try:
-            batch = [await self._receive.receive()]
-        except trio.EndOfChannel:
-            return []
+    async def _next_batch(self, refresh: float) -> list[Fact] | None:
+        """All that waits; [] when nothing came for `refresh` seconds; None at the end. A checkpoint."""
+        batch: list[Fact] = []
+        with trio.move_on_after(refresh):
+            try:
+                batch.append(await self._receive.receive())
+            except trio.EndOfChannel:
+                return None
         while len(batch) < BATCH and self._receive.statistics().current_buffer_used:
             batch.append(self._receive.receive_nowait())
         if self._lost:
@@ -82,7 +89,7 @@ class Feed:
 
     async def show(self, screen: Screen, look: Callable[[], Picture]) -> bool:
         """Show all on the screen; False as soon as nobody reads any more. A checkpoint."""
-        while batch := await self._next_batch():
+        while (batch := await self._next_batch(screen.refresh)) is not None:
             composed = screen.compose(batch, look)
             try:
                 await trio.to_thread.run_sync(screen.write, composed, abandon_on_cancel=True)

@@ -36,6 +36,8 @@ GAVE_UP = 1
 NOBODY_READS = 128 + signal.SIGPIPE
 """Exit code: whoever read our output has gone."""
 
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service manager, a closed terminal
+
 Over = Callable[[System, Team], bool]
 """Asked after each end of an actor: is the run over?"""
 
@@ -153,7 +155,7 @@ class Run:
 
     async def _obey_signals(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """The first signal stops in order, the next one cancels everything."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with trio.open_signal_receiver(*_STOPS) as signals:
             task_status.started()
             async for number in signals:
                 first, self._signal = self._signal is None, self._signal or number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TextIO
@@ -31,6 +32,8 @@ def write_all(stream: TextIO, text: str) -> None:
 class LineScreen:
     """One line a fact: text, or JSON."""
 
+    refresh = math.inf
+
     def __init__(self, stream: TextIO, since: float, *, json: bool) -> None:
         self._stream = stream
         self._since = since
@@ -46,7 +49,13 @@ class LineScreen:
 
 
 class LiveScreen:
-    """The tree as it is now, drawn again after events and never by a clock; `with` shows and ends it."""
+    """The tree as it is now; `with` shows and ends it.
+
+    Drawn after events, and each second, because not every change of a state is an event:
+    an actor that takes a message reports nothing.
+    """
+
+    refresh = 1.0
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, auto_refresh=False, transient=True)

@@ -242,6 +242,9 @@ class Family(Cell):
         if tripped:
             return self._isolate(child)
         if halted:
+            assert self.round is not None
+            wait = max(0.0, self.round.due - self.kernel.now())
+            self.kernel.emit(Restarting, child.ref, child.restarts + 1, wait, exit)
             return Fate.AGAIN
         in_round = self.round is not None and self.round.takes_over(child)
         if not in_round and not self._spend(child, exit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -78,6 +79,8 @@ def faults_in(folder: Path, text: str) -> list[str]:
 
 class Notes:
     """A screen that remembers."""
+
+    refresh = math.inf
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []

@@ -132,7 +132,9 @@ def test_a_significant_command_ends_its_crew(tmp_path: Path) -> None:
     assert program("run", written(tmp_path, text)).returncode == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_stops_all_and_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
     """In order: the last one started ends first. Children of children end as well."""
     text = f"""

@@ -121,7 +121,9 @@ class Loud(Notes):
         return super().compose(facts, look)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 async def test_a_signal_stops_in_order(tmp_path: Path, number: int, code: int) -> None:
     """Everybody ends as after `system.stop()`."""
     text = f'[[agents]]\nname = "a"\n{LASTS}\npolicy = {{ shutdown = 0 }}'

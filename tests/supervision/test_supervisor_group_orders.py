@@ -8,6 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import actors
 from actors import ActorState, Breaker, OneForAll, Policy
+from actors.events import Restarting
 from tests.supervision.cast import (
     Boom,
     Child,
@@ -250,3 +251,21 @@ async def test_a_newer_round_waits_as_long_as_the_older_one_would_have(autojump_
         await trio.sleep(60)
         assert diary.times("start a") == [0.0, 60.0]
         assert diary.times("start c") == [10.0, 60.0]
+
+
+async def test_a_sibling_that_stops_with_its_group_says_when_it_starts_again(
+    autojump_clock: MockClock,
+) -> None:
+    """Its `Restarting` tells how much longer the group waits."""
+    diary = Diary()
+    async with actors.open_system("s", strategy=OneForAll(5)) as system:
+        a = await system.start(Child, "a", diary, name="a", policy=plain(2))
+        b = await system.start(Child, "b", diary, name="b", policy=plain(2))
+        async with system.subscribe(Restarting) as events:
+            b.tell(Crash())
+            await trio.sleep(1)
+            told = [events.next_nowait(), events.next_nowait()]
+    assert [(event.ref, event.attempt, event.delay, event.exit.kind) for event in told] == [
+        (b, 1, 2.0, "FAILED"),
+        (a, 1, 2.0, "SHUTDOWN"),
+    ]

@@ -121,6 +121,26 @@ async def test_a_killed_supervisor_takes_everybody_along(autojump_clock: MockClo
                 await one.wait()
 
 
+async def test_a_kill_after_a_stop_reaches_the_children_that_still_have_time(
+    autojump_clock: MockClock,
+) -> None:
+    """A supervisor that is killed while it waits for a busy child is gone at once."""
+
+    async def start(self: actors.Supervisor) -> None:
+        await self.start(Child, "a", Diary(), name="a", policy=plain(shutdown=50.0))
+
+    async with actors.open_system("s") as system:
+        mid = await system.start(supervisor(start), name="mid")
+        leaf = system.children(mid)[0]
+        await busy(leaf, Work(100.0))
+        mid.stop()
+        await trio.sleep(1)
+        mid.kill()
+        await mid.wait_stopped()
+        assert trio.current_time() == 1.0
+        assert (await leaf.wait_stopped()).kind is ExitKind.KILLED
+
+
 @pytest.mark.row(79)
 async def test_ten_terminations_of_a_second_take_a_second(autojump_clock: MockClock) -> None:
     """Stops by hand are concurrent."""
