@@ -312,8 +312,9 @@ class System:
 def _raise(causes: list[BaseException]) -> None:
     """Raise one plain exception for one cause, one flat group for several; Ctrl-C comes first."""
     for error in causes:
-        if isinstance(error, KeyboardInterrupt):
-            raise error
+        for leaf in flatten(error):
+            if isinstance(leaf, KeyboardInterrupt):
+                raise leaf
     told = [error for error in causes if not isinstance(error, trio.Cancelled)]
     if len(told) > 1:
         leaves = [leaf for error in told for leaf in flatten(error) if not isinstance(leaf, trio.Cancelled)]

@@ -60,6 +60,11 @@ class Pending(Generic[R]):
             self._id: int = self.cell.kernel.next_request()
             return self._id
 
+    @property
+    def message(self) -> object:
+        """The request itself."""
+        return self._request
+
     def __repr__(self) -> str:
         state = "done" if self.done else "waiting"
         return f"<Pending {self.id} {type(self._request).__name__} to {self.cell.path}, {state}>"

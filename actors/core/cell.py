@@ -45,14 +45,15 @@ class Cell(Intake):
     def quit(self) -> None:
         """The actor asks for its own end; a permanent one starts again."""
         if self.name is not None and self.policy.restart == "permanent":
-            self.orders |= order.QUIT
-            self.obey()
+            if not self.ended:
+                self.orders |= order.QUIT
+                self.obey()
         else:
             self._end_for_good(order.QUIT)
 
     def halt(self) -> None:
         """End this incarnation after the message in hand; mailbox and name stay. For supervisors."""
-        if self.runs and not self.is_final:
+        if self.runs and not self.is_final and not self.ended:
             self.orders |= order.HALT
             self._limit()
             self.obey()
@@ -90,6 +91,8 @@ class Cell(Intake):
             self.alarm = self.kernel.alarms.after(self.policy.shutdown, self._expired)
         elif self.is_busy or not self.ready or (self.orders & order.DRAIN and self.lanes):
             self.orders |= order.EXPIRED
+        elif self.recipe.actor_class is None:  # a function in its inbox may end at once by itself
+            self.alarm = self.kernel.alarms.after(0.0, self._expired)
 
     def _expired(self) -> None:
         self.alarm = None
@@ -177,7 +180,10 @@ class Cell(Intake):
         """Begin the next incarnation, as a task of its supervisor's nursery."""
         if self.phase in (Phase.WAITING, Phase.TRIPPED):
             self.step(Signal.START)
+        if self.begun:
             self.restarts += 1
+        self.begun = True
+        self.orders &= ~order.OF_INCARNATION
         self.disarm()
         self.exit = None
         self.ended = False
@@ -236,6 +242,7 @@ class Cell(Intake):
     def finish(self, exit: Exit) -> None:
         """Nothing of it runs any more: tell everybody, and let go of everything."""
         self.exit = exit
+        self.barred = False
         self.disarm()
         self.ended_at = self.kernel.now()
         self.kernel.handled_by_the_dead += self.handled

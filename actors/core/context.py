@@ -138,18 +138,22 @@ class Context:
 
         After an interrupt the code goes on behind the block, with its variables.
         """
-        with trio.CancelScope() as scope:
-            self.hand = scope
-            try:
+        outer, scope = self.hand, trio.CancelScope()
+        try:
+            with scope:
+                self.hand = scope
                 yield
-            finally:
-                self.hand = None
-        if self.cell.orders & order.INTERRUPT:
-            self.cell.orders &= ~order.INTERRUPT
-            confirmed = scope.cancelled_caught and self.cell.item is not None
-            if confirmed:
-                hand.interrupt_hand(self.cell)
-            self.cell.interrupted(confirmed)
+        finally:
+            self.hand = outer
+            if self.cell.orders & order.INTERRUPT and scope.cancel_called:
+                self._interrupted(scope.cancelled_caught)
+
+    def _interrupted(self, caught: bool) -> None:
+        self.cell.orders &= ~order.INTERRUPT
+        confirmed = caught and self.cell.item is not None
+        if confirmed:
+            hand.interrupt_hand(self.cell)
+        self.cell.interrupted(confirmed)
 
     # --- life ---
 
@@ -210,7 +214,8 @@ class Inbox:
 
     Taking the next one ends the one in hand: without a reply its asker gets None. It
     ends after the message in hand on `stop`, after the queue on `drain`. Taking is a
-    checkpoint when nothing waits, and at least once a batch.
+    checkpoint when nothing waits, and at least once a batch. One task takes: a second
+    one that would wait raises RuntimeError.
     """
 
     __slots__ = ("_cell", "_left")
@@ -235,6 +240,7 @@ class Inbox:
             item = hand.next_wanted(cell)
             if item is not None:
                 cell.item = item
+                cell.active_at = cell.now()
                 return item[MESSAGE]
             if cell.orders & (order.STOP | order.QUIT | order.HALT) or (
                 cell.orders & order.DRAIN and not cell.lanes

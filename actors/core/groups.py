@@ -47,13 +47,10 @@ class Group:
         """Tell every member and return how many took it. A member that is full makes it a dead letter."""
         taken = 0
         for ref in self.members:
-            takes = not ref.cell.lanes.closed
             try:
-                ref.tell(message)
+                taken += ref.cell.tell(message)
             except MailboxFull:
                 self._kernel.dead_letter(ref.cell, message, CURRENT.get(), DeadLetterReason.FULL)
-            else:
-                taken += takes
         return taken
 
     async def ask_all(self, request: Request[Any], timeout: float | None = None) -> dict[Ref, Outcome]:
@@ -105,13 +102,13 @@ async def _ask_one(
 
 def _tell_one(ref: Ref, message: object) -> Outcome:
     started = ref.cell.kernel.now()
-    if ref.cell.is_final:
-        error: Exception = ActorStopped(ref, ref.cell.exit)
-    else:
-        try:
-            ref.tell(message)
-        except MailboxFull as full:
-            error = full
-        else:
+    cell = ref.cell
+    try:
+        if cell.tell(message):
             return Outcome(ok=True, started=started)
+    except MailboxFull as full:
+        error: Exception = full
+    else:
+        full = MailboxFull(ref, message, cell.lanes.capacity)
+        error = ActorStopped(ref, cell.exit) if cell.is_final else full
     return Outcome(ok=False, error=error, failure=FailureKind.ERROR, attempts=0, started=started)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH",
+    "fail_asker",
     "hand_done",
     "interrupt_hand",
     "next_item",
@@ -46,7 +47,11 @@ def next_item(cell: Cell) -> Item | None:
 
 async def park(cell: Cell) -> None:
     """Wait until somebody wakes the cell. A checkpoint."""
-    cell.active_at = cell.kernel.now()
+    if cell.parked is not None:
+        raise RuntimeError(
+            f"another task of {cell.path} waits at its inbox already: let one task take the messages, "
+            f"and hand them on over a memory channel"
+        )
     cell.parked = trio.lowlevel.current_task()
     await trio.lowlevel.wait_task_rescheduled(cell.unpark)
 
@@ -69,6 +74,7 @@ def settle_hand(cell: Cell, value: object) -> None:
     if item is None:
         return
     cell.handled += 1
+    cell.active_at = cell.now()
     if item[ASKED] is not None:
         item[ASKED].answer(value)
     hand_done(cell)
@@ -90,10 +96,24 @@ def interrupt_hand(cell: Cell) -> None:
     assert item is not None
     cell.handled += 1
     cell.permit = None
+    cell.active_at = cell.now()
     if item[ASKED] is not None:
         item[ASKED].fail(Interrupted(cell.ref, item[MESSAGE]))
     elif item[MARK] is not ANSWERED:
         cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.INTERRUPTED)
+
+
+def fail_asker(cell: Cell, item: Item, error: BaseException) -> bool:
+    """Give an error to whoever asked, also if the reply was put off; False for a told message."""
+    asked = item[ASKED]
+    if asked is None and item[MARK] is ANSWERED and cell.ports:
+        last = next(reversed(cell.ports))  # a handler can put off only what it has in hand
+        if last.message is item[MESSAGE]:
+            asked = last
+            del cell.ports[last]
+    if asked is not None:
+        asked.fail(error)
+    return asked is not None or item[MARK] is ANSWERED
 
 
 def next_wanted(cell: Cell) -> Item | None:

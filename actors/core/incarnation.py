@@ -26,7 +26,15 @@ from actors.core import orders as order
 from actors.core.actor import Actor
 from actors.core.context import Context
 from actors.core.dispatch import find
-from actors.core.hand import BATCH, hand_done, interrupt_hand, next_item, settle_hand, still_wanted
+from actors.core.hand import (
+    BATCH,
+    fail_asker,
+    hand_done,
+    interrupt_hand,
+    next_item,
+    settle_hand,
+    still_wanted,
+)
 from actors.core.lifecycle import Signal
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
 from actors.core.parent import Fate
@@ -98,6 +106,8 @@ async def _serve(cell: Cell) -> Exit | None:
     table = cell.recipe.table
     now = cell.kernel.now
     task = trio.lowlevel.current_task()
+    if lanes:
+        cell.active_at = now()
     left, look, slice_end = BATCH, BATCH - LOOK, now() + SLICE
     while True:
         if cell.orders:
@@ -146,6 +156,7 @@ async def _serve(cell: Cell) -> Exit | None:
             if left and now() < slice_end:
                 look -= LOOK
                 continue
+            cell.active_at = now()
             if not cell.orders & order.LEAVES:  # an interrupt has cancelled the scope: leave it first
                 await trio.lowlevel.checkpoint()
             left, look, slice_end = BATCH, BATCH - LOOK, now() + SLICE
@@ -163,22 +174,18 @@ def _raised(cell: Cell, error: Exception) -> Exit | None:
     """A handler raised: None when the actor lives on (it refused, or has no handler)."""
     item = cell.item
     assert item is not None
-    asked = item[ASKED]
-    if isinstance(error, Refused):
+    refused = isinstance(error, Refused)
+    unhandled = isinstance(error, Unhandled) and error.message is item[MESSAGE] and error.ref == cell.ref
+    if refused or unhandled:
         cell.item = None
         cell.handled += 1
-        if asked is not None:
-            asked.fail(error)
-        hand_done(cell)
-        return None
-    if isinstance(error, Unhandled) and error.message is item[MESSAGE] and error.ref == cell.ref:
-        cell.item = None
-        cell.handled += 1
-        cell.permit = None
-        if asked is not None:
-            asked.fail(error)
-        elif item[MARK] is not ANSWERED:
+        cell.active_at = cell.now()
+        if not fail_asker(cell, item, error) and unhandled:
             cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.UNHANDLED)
+        if refused:
+            hand_done(cell)
+        else:
+            cell.permit = None
         return None
     return _why_left(cell, error) or _failure(cell, error)
 
@@ -304,7 +311,7 @@ def _fall(cell: Cell, exit: Exit) -> None:
         cell.flush()
     elif cell.fate is Fate.TRIPPED:
         _refuse_queue(cell)
-    cell.orders &= ~(order.HALT | order.QUIT | order.EXPIRED | order.FAIL | order.INTERRUPT | order.PROBE)
+    cell.orders &= ~order.OF_INCARNATION
     cell.interrupted(confirmed=False)
 
 

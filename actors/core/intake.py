@@ -29,16 +29,15 @@ class Intake(Vitals):
 
     __slots__ = ()
 
-    def tell(self, message: object, urgent: bool = False) -> None:
-        """Offer a told message; see `Ref.tell`."""
+    def tell(self, message: object, urgent: bool = False) -> bool:
+        """Offer a told message, see `Ref.tell`; False when it did not get in."""
         item = (message, _current(), None, self.now(), None)
         refused = self.lanes.offer(item, urgent)
         if self.parked is not None:
             self.wake()
-        if refused is not None:
-            self._not_taken(item, refused)
+        return refused is None or self._not_taken(item, refused)
 
-    def _not_taken(self, item: Item, refused: Verdict | Item) -> None:
+    def _not_taken(self, item: Item, refused: Verdict | Item) -> bool:
         if refused is Verdict.FULL:
             raise MailboxFull(self.ref, item[MESSAGE], self.lanes.capacity)
         if refused is Verdict.CLOSED:
@@ -48,6 +47,8 @@ class Intake(Vitals):
         else:
             assert isinstance(refused, tuple)
             self.discard(refused, DeadLetterReason.DROPPED_OLDEST)
+            return True
+        return False
 
     def discard(self, item: Item, reason: DeadLetterReason) -> None:
         """End an item that is not handled: a dead letter, or an error for its asker."""
@@ -112,7 +113,7 @@ class Intake(Vitals):
         elif asker is self and not keep:
             pending.fail(Deadlock(self.ref, request))
             return pending
-        if self.barred and not self._bars(pending):
+        if self.barred and not self.lanes.closed and not self._admits(pending):
             return pending
         item = (request, asker, pending, self.now(), None)
         refused = self.lanes.offer(item)
@@ -126,7 +127,7 @@ class Intake(Vitals):
             pending.arm(timeout)
         return pending
 
-    def _bars(self, pending: Pending[Any]) -> bool:
+    def _admits(self, pending: Pending[Any]) -> bool:
         """The breaker is not closed: True when this request may be the probe."""
         held = self.permit is not None and not getattr(self.permit, "done", False)
         taken = held or self.lanes.any(lambda item: item[ASKED] is None or not item[ASKED].done)

@@ -114,8 +114,13 @@ _SEEN = {
 }
 
 
-def state_of(phase: Phase, *, busy: bool, suspended: bool) -> ActorState:
-    """What a user is shown: BUSY while something is in hand, also when suspended meanwhile."""
+def state_of(phase: Phase, *, busy: bool, suspended: bool, tripped: bool = False) -> ActorState:
+    """What a user is shown: BUSY while something is in hand, also when suspended meanwhile.
+
+    `tripped`: the incarnation that is ending opened the breaker.
+    """
+    if phase is Phase.ENDING and tripped:
+        return ActorState.CIRCUIT_OPEN
     if phase is not Phase.RUNNING:
         return _SEEN[phase]
     if busy:

@@ -18,6 +18,7 @@ __all__ = [
     "INTERRUPT",
     "KILL",
     "LEAVES",
+    "OF_INCARNATION",
     "ONCE",
     "PROBE",
     "QUIT",
@@ -55,5 +56,7 @@ FINAL: Final = STOP | DRAIN | KILL
 """Ordered by somebody else: final for every restart type."""
 CANCELS: Final = KILL | EXPIRED | FAIL
 """The incarnation's scope is cancelled."""
+OF_INCARNATION: Final = HALT | QUIT | EXPIRED | FAIL | INTERRUPT | PROBE
+"""Ends with the incarnation it was given to."""
 LEAVES: Final = STOP | QUIT | HALT | KILL | EXPIRED | FAIL | INTERRUPT
 """The loop is left before the next message."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recipe", "Spawnable", "recipe_of"]
 
+_RECIPE = "__actors_recipe_kept__"
 _CURE = "spawn an Actor class, an async function of (ctx, ...), or a functools.partial of one"
 
 
@@ -75,11 +77,11 @@ def recipe_of(what: object) -> Recipe:
             raise TypeError(
                 f"{what.__qualname__} is not an Actor class: derive it from actors.Actor, or {_CURE}"
             )
-        return _of_class(what)
+        return _remembered(what, _of_class)
     if isinstance(what, functools.partial):
         return _of_partial(what)  # pyright: ignore[reportUnknownArgumentType]
     if inspect.iscoroutinefunction(what):
-        return _of_function(what)
+        return _remembered(what, _of_function)
     if isinstance(what, Spawnable):
         return what.__actor_recipe__()
     raise TypeError(_why_not(what))
@@ -112,7 +114,17 @@ def _bind(call: Callable[..., Any]) -> Callable[..., object] | None:
 def _no_arguments(_: object) -> None: ...
 
 
-@functools.lru_cache(maxsize=512)
+def _remembered(what: Any, make: Callable[[Any], Recipe]) -> Recipe:
+    """The recipe, kept on the class or function itself: a table would keep that alive for ever."""
+    own: Mapping[str, Any] = getattr(what, "__dict__", {})  # a class must not find its base's
+    recipe: Recipe | None = own.get(_RECIPE)
+    if recipe is None:
+        recipe = make(what)
+        with contextlib.suppress(AttributeError, TypeError):  # a bound method takes no attributes
+            setattr(what, _RECIPE, recipe)
+    return recipe
+
+
 def _of_class(cls: type[Actor]) -> Recipe:
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
@@ -122,7 +134,6 @@ def _of_class(cls: type[Actor]) -> Recipe:
     return Recipe(cls.actor_kind, cls.__init__, cls, bind=bind)
 
 
-@functools.lru_cache(maxsize=512)
 def _of_function(call: Callable[..., Any]) -> Recipe:
     recipe = Recipe("function", call, readiness=needs_ready(call), bind=_bind(call))
     parameters = list(inspect.signature(call).parameters.values())

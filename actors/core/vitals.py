@@ -43,6 +43,7 @@ class Vitals:
         "alarm",
         "args",
         "barred",
+        "begun",
         "begun_at",
         "context",
         "ended",
@@ -111,7 +112,7 @@ class Vitals:
         self.active_at: float | None = None
         self.handled = self.failed = self.readies = self.tries = 0
         self.restarts: int = 0
-        self.significant = self.trial = self.barred = False
+        self.significant = self.trial = self.barred = self.begun = False
         # of the running incarnation
         self.actor: Actor | None = None
         self.context: Context | None = None
@@ -153,7 +154,12 @@ class Vitals:
     @property
     def state(self) -> ActorState:
         """Derived on each reading."""
-        return state_of(self.phase, busy=self.is_busy, suspended=bool(self.orders & order.SUSPEND))
+        return state_of(
+            self.phase,
+            busy=self.is_busy,
+            suspended=bool(self.orders & order.SUSPEND),
+            tripped=self.fate is Fate.TRIPPED,
+        )
 
     @property
     def is_busy(self) -> bool:

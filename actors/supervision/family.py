@@ -348,10 +348,10 @@ class Family(Cell):
         if circuit is not None and circuit.state is CircuitState.OPEN:
             circuit.probe()
             self.kernel.emit(BreakerHalfOpen, child.ref)
+        child.launch(self.nursery)
         child.barred = circuit is not None and circuit.state is CircuitState.HALF_OPEN
         if child.barred:
             child.orders |= order.PROBE
-        child.launch(self.nursery)
 
     def gone(self, child: Cell, exit: Exit) -> None:
         """Forget the child; a significant one that ended by itself may end the supervisor."""
