@@ -299,7 +299,10 @@ class PermanentFailure(ActorError):
 
 def one_line(error: BaseException) -> str:
     """The error's type and text on one line, never empty."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # its own __str__ is broken
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

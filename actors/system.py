@@ -80,6 +80,11 @@ class _RootFamily(Family):
     def path(self) -> str:
         return ROOT
 
+    def _end_for_good(self, bits: int) -> None:
+        self.kernel.closing = True
+        super()._end_for_good(bits)
+        self.kernel.system._end_body()  # pyright: ignore[reportPrivateUsage]
+
     def fail(self) -> None:
         super().fail()
         self.kernel.system._end_body()  # pyright: ignore[reportPrivateUsage]
@@ -248,9 +253,7 @@ class System:
 
     def stop(self) -> None:
         """End the system in order; the body of its block is cancelled. Idempotent, never blocks."""
-        self._kernel.closing = True
         self._root.stop()
-        self._end_body()
 
     def _end_body(self) -> None:
         """Cancel the body of the block; the actors end by other orders."""
@@ -298,12 +301,10 @@ class System:
         _raise(causes)
 
     async def _close(self) -> None:
-        self._kernel.closing = True
         self._root.stop()
         await self._ended.wait()
 
     async def _close_now(self) -> None:
-        self._kernel.closing = True
         self._root.kill()
         with trio.CancelScope(shield=True):
             await self._ended.wait()

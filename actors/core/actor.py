@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from actors.core.dispatch import Handler, build_table, receives
+from actors.core.dispatch import Handler, build_table, check_hook, receives
 from actors.errors import Unhandled
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Actor:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for hook in ("on_start", "on_stop", "on_unhandled", "on_restore"):
+            check_hook(cls, hook)
         cls._dispatch = dict(build_table(cls))
 
     async def on_start(self) -> None:
@@ -95,6 +97,7 @@ class Actor:
     async def on_unhandled(self, message: object) -> object:
         """Runs for a message without a handler; what it returns answers the asker.
 
+        It is the handler of such messages: `interrupt()` ends it like any other.
         The default makes a told message a dead letter and gives an asker `Unhandled`.
         """
         raise Unhandled(self.ctx.ref, message)

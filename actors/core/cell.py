@@ -72,7 +72,7 @@ class Cell(Intake):
             idle = not self.runs
             self.step(Signal.STOP)
             if idle:
-                self.finish(Exit(ExitKind.KILLED if bits & order.KILL else ExitKind.SHUTDOWN))
+                self.finish(self._stopped_while_down())
                 return
         if self.orders & (order.STOP | order.QUIT):
             self.flush()
@@ -228,11 +228,19 @@ class Cell(Intake):
         else:
             self.kernel.emit(Started, self.ref)
 
+    def _stopped_while_down(self) -> Exit:
+        if self.orders & order.KILL:
+            return Exit(ExitKind.KILLED, reason="killed while nothing of it ran")
+        return Exit(ExitKind.SHUTDOWN, reason="stopped while nothing of it ran")
+
     def over(self) -> None:
         """The incarnation's task ends here: finish, or hand over to the supervisor."""
+        if self.phase in (Phase.STARTING, Phase.RUNNING):  # a fault of the framework cut its end short
+            self.step(Signal.STOP)
+            self.fate = Fate.FINAL
         if self.is_final:
-            assert self.exit is not None
-            self.finish(self.exit)
+            lost = self.exit is None or self.fate is not Fate.FINAL
+            self.finish(self._stopped_while_down() if lost or self.exit is None else self.exit)
         else:
             self.step(Signal.TRIP if self.fate is Fate.TRIPPED else Signal.WAIT)
             self.parent.settle(self)

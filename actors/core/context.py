@@ -27,7 +27,10 @@ __all__ = ["Context", "Inbox"]
 
 
 class Context:
-    """One incarnation's side of its actor: who it is, its mailbox, timers, watches and groups."""
+    """One incarnation's side of its actor: who it is, its mailbox, timers, watches and groups.
+
+    After the incarnation's end what would act in its name raises RuntimeError.
+    """
 
     __slots__ = ("_inbox", "cell", "hand")
 
@@ -118,6 +121,12 @@ class Context:
             cell.ports[asked] = None
         return ReplyPort(asked, self._close_port)
 
+    def _check_alive(self) -> None:
+        if self.cell.context is not self:
+            raise RuntimeError(
+                f"this context of {self.cell.path} has ended with its incarnation: use that of the next"
+            )
+
     def _close_port(self, asked: Pending[Any]) -> None:
         if self.cell.ports is not None:
             self.cell.ports.pop(asked, None)
@@ -177,6 +186,7 @@ class Context:
         Watching twice is watching once; watching oneself raises ValueError. The watch
         outlives a restart of either side.
         """
+        self._check_alive()
         watch(self.cell, ref.cell)
 
     def unwatch(self, ref: Ref) -> None:
@@ -185,6 +195,7 @@ class Context:
 
     def after(self, delay: float, message: object) -> Timer:
         """Tell itself `message` in `delay` seconds. Raises ValueError for a negative or NaN delay."""
+        self._check_alive()
         return start_timer(self.cell, delay, None, message)
 
     def every(self, interval: float, message: object) -> Timer:
@@ -192,10 +203,12 @@ class Context:
 
         What comes due while its last message still waits is skipped.
         """
+        self._check_alive()
         return start_timer(self.cell, interval, interval, message)
 
     def join(self, group: str) -> None:
         """Become a member of a group of the system. Joining twice is joining once."""
+        self._check_alive()
         check_name(group)
         if self.cell.groups is None:
             self.cell.groups = set()

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin
 
-__all__ = ["Handler", "build_table", "check_arity", "find", "message_types", "receives"]
+__all__ = ["Handler", "build_table", "check_arity", "check_hook", "find", "message_types", "receives"]
 
 Handler = tuple[Callable[..., Any], bool]
 """A function of (actor, message), and whether calling it makes a coroutine."""
@@ -84,6 +84,13 @@ def _types_in(annotation: Any, function: Callable[..., Any]) -> list[type]:
     raise TypeError(
         f"{function.__qualname__} is annotated with {annotation!r}, not a class: name message classes"
     )
+
+
+def check_hook(cls: type, name: str) -> None:
+    """Raise TypeError when the class defines this hook as anything but an async function."""
+    hook = vars(cls).get(name)
+    if hook is not None and not (callable(hook) and inspect.iscoroutinefunction(inspect.unwrap(hook))):
+        raise TypeError(f"{cls.__qualname__}.{name} is not async: write `async def {name}(self, ...)`")
 
 
 def build_table(cls: type) -> dict[type, Handler]:

@@ -18,6 +18,7 @@ one, in the same step. What follows (children, `on_stop`) may take time, and nob
 
 from __future__ import annotations
 
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -138,6 +139,8 @@ async def _serve(cell: Cell) -> Exit | None:
                 cell.active_at = now()
             else:
                 value = handler[0](actor, message)
+                if value.__class__ is CoroutineType:  # a plain wrapper around an async handler
+                    value = await value
         except Exception as error:
             exit = _raised(cell, error)
             if exit is not None:

@@ -158,7 +158,10 @@ class Ref:
         self.cell.stop()
 
     def drain(self) -> None:
-        """Take no new messages, finish the queue, then end for good; bounded by `shutdown`."""
+        """Take no new messages, finish the queue, then end for good; bounded by `shutdown`.
+
+        An actor that is down (BACKING_OFF, CIRCUIT_OPEN) has nothing to finish with: as `stop()`.
+        """
         self.cell.drain()
 
     def kill(self) -> None:

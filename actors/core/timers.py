@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from actors.core.mailbox import MARK
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from actors.core.cell import Cell
 
 __all__ = ["Timer", "end_timers", "start_timer"]
+
+
+SHORTEST = 1e-6
+"""The shortest interval, in seconds: a clock must be able to move by it."""
 
 
 class Timer:
@@ -59,7 +64,8 @@ class Timer:
         if not self.waiting:
             self.waiting = self._cell.put_marked(self._message, self._cell, self)
         if self._interval is not None:
-            self._rings += 1
+            passed = math.floor((self._cell.now() - self._first) / self._interval)
+            self._rings = max(self._rings, passed) + 1  # what came due meanwhile is skipped
             self.arm()
 
     def taken(self) -> None:
@@ -70,9 +76,9 @@ class Timer:
 
 
 def start_timer(cell: Cell, delay: float, interval: float | None, message: object) -> Timer:
-    """Set a timer; raises ValueError for a time that is negative or NaN, or a zero interval."""
+    """Set a timer; raises ValueError for a negative or NaN time, or an interval below a microsecond."""
     if interval is not None:
-        check_seconds("interval", interval, above=True)
+        check_seconds("interval", interval, least=SHORTEST)
     check_seconds("delay", delay)
     timer = Timer(cell, cell.kernel.now() + delay, interval, message)
     if cell.timers is None:

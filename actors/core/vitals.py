@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import Context as Variables
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakSet
 
 import trio
 
@@ -132,7 +133,7 @@ class Vitals:
         self.pendings: dict[Pending[Any], None] | None = None
         self.ports: dict[Pending[Any], None] | None = None
         self.watchers: dict[Cell, None] | None = None
-        self.watching: dict[Cell, None] | None = None
+        self.watching: WeakSet[Ref] | None = None
         self.groups: set[str] | None = None
         self.on_ordered: Any = None
         self.variables: Variables | None = copy_context()

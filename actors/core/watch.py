@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from actors.core.mailbox import Item
 from actors.messages import Terminated
@@ -27,10 +28,10 @@ def watch(watcher: Cell, watched: Cell) -> None:
     if watcher is watched:
         raise ValueError(f"{watcher.path} cannot watch itself: its own end is told to on_stop")
     if watcher.watching is None:
-        watcher.watching = {}
-    if watched in watcher.watching:
+        watcher.watching = WeakSet()  # weak: a watcher does not keep all the dead it ever watched
+    if watched.ref in watcher.watching:
         return
-    watcher.watching[watched] = None
+    watcher.watching.add(watched.ref)
     if watched.exit is not None and watched.is_gone:
         notify(watcher, watched)
         return
@@ -41,9 +42,9 @@ def watch(watcher: Cell, watched: Cell) -> None:
 
 def unwatch(watcher: Cell, watched: Cell) -> None:
     """Take the watch back, and a queued notice with it. Idempotent."""
-    if watcher.watching is None or watched not in watcher.watching:
+    if watcher.watching is None or watched.ref not in watcher.watching:
         return
-    del watcher.watching[watched]
+    watcher.watching.discard(watched.ref)
     if watched.watchers is not None:
         watched.watchers.pop(watcher, None)
 
@@ -65,6 +66,6 @@ def end_watches(cell: Cell) -> None:
     for watcher in watchers or ():
         notify(watcher, cell)
     watching, cell.watching = cell.watching, None
-    for watched in watching or ():
-        if watched.watchers is not None:
-            watched.watchers.pop(cell, None)
+    for ref in watching or ():
+        if ref.cell.watchers is not None:
+            ref.cell.watchers.pop(cell, None)

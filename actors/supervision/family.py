@@ -236,6 +236,8 @@ class Family(Cell):
         if child.name is None or self.ended or self.is_final:
             return Fate.FINAL
         tripped = self._record(child, exit)
+        if child.trial and exit.is_failure:
+            return Fate.FINAL
         halted = bool(child.orders & order.HALT) and self.round is not None
         if not halted and (child.trial or not wants_restart(child.policy.restart, exit.kind)):
             return Fate.FINAL

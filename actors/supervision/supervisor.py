@@ -27,6 +27,11 @@ def check_strategy(strategy: object) -> Strategy:
     return strategy
 
 
+def _check_auto_shutdown(value: object) -> None:
+    if value not in get_args(AutoShutdown):
+        raise ValueError(f"auto_shutdown must be one of {', '.join(get_args(AutoShutdown))}, not {value!r}")
+
+
 class Supervisor(Actor):
     """An actor with children, which it starts, restarts and stops in order.
 
@@ -44,9 +49,14 @@ class Supervisor(Actor):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_strategy(cls.strategy)
-        if cls.auto_shutdown not in get_args(AutoShutdown):
-            names = ", ".join(get_args(AutoShutdown))
-            raise ValueError(f"auto_shutdown must be one of {names}, not {cls.auto_shutdown!r}")
+        _check_auto_shutdown(cls.auto_shutdown)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "strategy":
+            check_strategy(value)
+        elif name == "auto_shutdown":
+            _check_auto_shutdown(value)
+        super().__setattr__(name, value)
 
     @property
     def _family(self) -> Family:
