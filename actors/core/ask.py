@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import outcome
+import outcome  # of trio's own: what its `reschedule` takes
 import trio
 
 from actors.core.scope import CURRENT
