@@ -18,6 +18,7 @@ from trio import TooSlowError
 if TYPE_CHECKING:
     from actors.core.ref import Ref
     from actors.exits import Exit
+    from actors.outcome import FailureKind
 
 __all__ = [
     "ActorError",
@@ -32,14 +33,17 @@ __all__ = [
     "NameTaken",
     "NestedSystem",
     "NotSerializable",
+    "PatternFound",
     "PermanentFailure",
     "RateLimited",
     "Refused",
     "RestartsExhausted",
+    "Stalled",
     "StartFailed",
     "SupervisorFailed",
     "SystemClosed",
     "TagTaken",
+    "TimedOut",
     "Unhandled",
     "UnknownActor",
     "UnknownNode",
@@ -274,6 +278,64 @@ class SupervisorFailed(ActorError):
         said = "" if error is None else f": {one_line(error)}"
         super().__init__(f"the root supervisor of the system {system!r} gave up{said}")
         self.__cause__ = error
+
+
+# --- what ended a run that had bounds --------------------------------------------
+
+
+def _whose(ref: Ref | None) -> str:
+    return "the run" if ref is None else ref.path
+
+
+class TimedOut(ActorError, TooSlowError):
+    """The run used up its limit, `.limit` seconds from its start, grown `.extensions` times."""
+
+    def __init__(self, limit: float, extensions: int = 0, ref: Ref | None = None) -> None:
+        self.limit = limit
+        self.extensions = extensions
+        self.ref = ref
+        grown = f", which activity had extended {extensions} times" if extensions else ""
+        super().__init__(
+            f"{_whose(ref)} reached its limit of {limit:g} s{grown}: "
+            f"call progress() while it gets on, or raise initial or maximum of its Timeout"
+        )
+
+
+class Stalled(ActorError, TooSlowError):
+    """The run showed no sign of life for `.idle` seconds."""
+
+    def __init__(self, idle: float, ref: Ref | None = None, by: str = "no_activity of its Timeout") -> None:
+        self.idle = idle
+        self.ref = ref
+        self.by = by
+        super().__init__(
+            f"{_whose(ref)} showed no activity for {idle:g} s, more than {by} allows: "
+            f"call progress() while it gets on, or allow more"
+        )
+
+
+class PatternFound(ActorError):
+    """The output of the run matched an error pattern; `.line` is where.
+
+    `.kind` is the pattern's `FailureKind`; `.retry_after` the seconds that the line named, or None.
+    """
+
+    def __init__(
+        self,
+        pattern: str,
+        line: str,
+        stream: str = "stderr",
+        kind: FailureKind | None = None,
+        retry_after: float | None = None,
+        ref: Ref | None = None,
+    ) -> None:
+        self.pattern = pattern
+        self.line = line
+        self.stream = stream
+        self.kind = kind
+        self.retry_after = retry_after
+        self.ref = ref
+        super().__init__(f"{_whose(ref)} wrote to {stream} what matches {pattern}: {line}")
 
 
 # --- failures that user code raises to say more --------------------------------

@@ -19,18 +19,32 @@ __all__ = [
     "BreakerClosed",
     "BreakerHalfOpen",
     "BreakerOpened",
+    "CheckFailed",
     "DeadLetter",
     "DeadLetterReason",
+    "DeadlineExtended",
+    "DeadlinePassed",
+    "DeadlineWarning",
     "Escalated",
     "Event",
     "EventsLost",
     "Expired",
     "Failed",
+    "HelpNeeded",
     "LateReply",
+    "LoopBlocked",
+    "Nudged",
+    "PatternMatched",
+    "Progressed",
+    "Recovered",
     "Restarted",
     "Restarting",
     "Resumed",
+    "SilenceNoticed",
+    "SilenceWarning",
     "Spawned",
+    "StallConfirmed",
+    "StallSuspected",
     "StartAttemptFailed",
     "Started",
     "StopFailed",
@@ -186,6 +200,115 @@ class LateReply(ActorEvent):
     """A reply that nobody waits for any more was dropped; `message` is the request."""
 
     message: Any
+
+
+@attrs.frozen
+class Progressed(ActorEvent):
+    """A sign of life: output to `stream` ("stdout" or "stderr"), or a call of `progress()` ("progress")."""
+
+    stream: str
+    n_bytes: int = 0
+
+
+@attrs.frozen
+class DeadlineExtended(ActorEvent):
+    """The limit was used up by an actor at work: it is `limit` seconds from the start now."""
+
+    limit: float
+    extensions: int
+
+
+@attrs.frozen
+class DeadlineWarning(ActorEvent):
+    """0.8 of the limit is used up; `remaining` seconds are left of it."""
+
+    remaining: float
+
+
+@attrs.frozen
+class DeadlinePassed(ActorEvent):
+    """The limit of `limit` seconds is used up, and ends the run."""
+
+    limit: float
+
+
+@attrs.frozen
+class SilenceNoticed(ActorEvent):
+    """No sign of life for `idle` seconds, the first rung to the limit of `limit` seconds."""
+
+    idle: float
+    limit: float
+
+
+@attrs.frozen
+class SilenceWarning(ActorEvent):
+    """No sign of life: in `remaining` seconds the run is ended for it."""
+
+    idle: float
+    remaining: float
+
+
+@attrs.frozen
+class Nudged(ActorEvent):
+    """The agent was sent a `Nudge`; `attempt` counts from 1."""
+
+    reason: str
+    seconds: float
+    attempt: int
+
+
+@attrs.frozen
+class HelpNeeded(ActorEvent):
+    """The agent was nudged `attempts` times and is still in trouble."""
+
+    reason: str
+    attempts: int
+
+
+@attrs.frozen
+class Recovered(ActorEvent):
+    """The agent is out of the trouble that it was nudged for."""
+
+    reason: str
+
+
+@attrs.frozen
+class StallSuspected(ActorEvent):
+    """A look found no sign of life for `idle` seconds; `checks` looks in a row have."""
+
+    idle: float
+    checks: int
+
+
+@attrs.frozen
+class StallConfirmed(ActorEvent):
+    """Enough looks in a row found it: the run is stalled, and ended if its policy says so."""
+
+    idle: float
+
+
+@attrs.frozen
+class PatternMatched(ActorEvent):
+    """The output matched an error pattern, or a predicate: the run is ended."""
+
+    pattern: str
+    line: str
+
+
+@attrs.frozen
+class CheckFailed(ActorEvent):
+    """A predicate or a look of the monitor raised; `what` is dropped, the rest goes on."""
+
+    what: str
+    error: BaseException
+
+
+@attrs.frozen
+class LoopBlocked(Event):
+    """The event loop stood still for `seconds`, in `where`: something did not await."""
+
+    seconds: float
+    where: str
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from actors.core.ref import Ref
     from actors.exits import Exit
 
-__all__ = ["MESSAGES", "MessageRegistry", "Request", "Terminated", "message", "tag_of"]
+__all__ = ["MESSAGES", "MessageRegistry", "Nudge", "Request", "Terminated", "message", "tag_of"]
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T", bound=type)
@@ -36,6 +36,19 @@ class Terminated:
 
     ref: Ref
     exit: Exit
+
+
+@attrs.frozen
+class Nudge:
+    """What the monitor tells an agent that may be in trouble. Without a handler it is ignored.
+
+    `reason` is "silent", "stuck", "waiting" or "errors"; `seconds` how long it has lasted
+    (0 for errors); `attempt` counts from 1.
+    """
+
+    reason: str
+    seconds: float = 0.0
+    attempt: int = 1
 
 
 @attrs.define

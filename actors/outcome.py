@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 
-from actors.errors import AskTimeout, CircuitOpen, PermanentFailure, RateLimited, StartFailed
-from actors.exits import Exit
+from actors.errors import (
+    AskTimeout,
+    CircuitOpen,
+    PatternFound,
+    PermanentFailure,
+    RateLimited,
+    Stalled,
+    StartFailed,
+    TimedOut,
+)
+from actors.exits import Exit, ExitKind
 
-__all__ = ["FailureKind", "Outcome", "classify"]
+__all__ = ["FailureKind", "Outcome", "classify", "kind_of", "kind_of_exit", "retry_after"]
 
 
 class FailureKind(enum.StrEnum):
@@ -30,14 +40,45 @@ class FailureKind(enum.StrEnum):
 def classify(error: BaseException) -> FailureKind:
     """The default answer to "what kind of failure is this?", by the error's type alone.
 
-    `RateLimited` is RATE_LIMIT, `PermanentFailure` PERMANENT, everything else ERROR.
-    `Policy(classify=...)` replaces it.
+    `RateLimited` is RATE_LIMIT, `PermanentFailure` PERMANENT, `PatternFound` what its
+    pattern says, everything else ERROR. `Policy(classify=...)` replaces it.
     """
+    if isinstance(error, PatternFound):
+        return FailureKind.PATTERN if error.kind is None else error.kind
     if isinstance(error, RateLimited):
         return FailureKind.RATE_LIMIT
     if isinstance(error, PermanentFailure):
         return FailureKind.PERMANENT
     return FailureKind.ERROR
+
+
+_KINDS = {
+    ExitKind.TIMED_OUT: FailureKind.TIMEOUT,
+    ExitKind.STALLED: FailureKind.STALL,
+    ExitKind.START_FAILED: FailureKind.START,
+}
+
+
+def kind_of_exit(exit: Exit, by: Callable[[BaseException], FailureKind] = classify) -> FailureKind | None:
+    """The kind of failure of an exit, by a policy's `classify`; None for an exit that is no failure.
+
+    A classifier that raises, or answers something else, says ERROR.
+    """
+    if not exit.is_failure:
+        return None
+    kind = FailureKind.ERROR
+    if exit.error is not None:
+        try:
+            kind = FailureKind(by(exit.error))
+        except Exception:  # a broken classifier must not take the supervisor down
+            kind = FailureKind.ERROR
+    return _KINDS.get(exit.kind, kind) if kind is FailureKind.ERROR else kind
+
+
+def retry_after(exit: Exit) -> float | None:
+    """The seconds after which the failure says to come back, or None."""
+    seconds = getattr(exit.error, "retry_after", None)
+    return float(seconds) if isinstance(seconds, int | float) and seconds >= 0 else None
 
 
 def kind_of(error: BaseException) -> FailureKind:
@@ -46,9 +87,13 @@ def kind_of(error: BaseException) -> FailureKind:
         return FailureKind.CIRCUIT_OPEN
     if isinstance(error, StartFailed):
         return FailureKind.START
-    if isinstance(error, AskTimeout | TimeoutError):
+    if isinstance(error, Stalled):
+        return FailureKind.STALL
+    if isinstance(error, AskTimeout | TimedOut | TimeoutError):
         return FailureKind.TIMEOUT
     cause = error.__cause__
+    if isinstance(cause, TimedOut | Stalled):
+        return kind_of(cause)
     return classify(error if cause is None else cause)
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
-from actors.outcome import FailureKind, classify
+from actors.checks import at_least, count, finite, one_of, seconds
+from actors.exits import Exit, ExitKind
+from actors.limits import Oversight, Stall, Timeout
+from actors.outcome import FailureKind, classify, kind_of_exit, retry_after
 
 __all__ = [
     "Backoff",
@@ -25,88 +28,53 @@ __all__ = [
     "RestForOne",
     "RestartType",
     "Strategy",
-    "check_seconds",
 ]
 
 RestartType = Literal["permanent", "transient", "temporary"]
 Overflow = Literal["reject", "drop_oldest", "drop_newest"]
 Scope = Literal["child", "supervisor"]
+Growth = Literal["exponential", "linear"]
 if TYPE_CHECKING:
     Classify: TypeAlias = Callable[[BaseException], FailureKind]
 else:
     Classify = Any  # no plain data: converters let it through as it is
 
 
-def check_seconds(name: str, value: object, *, least: float = 0.0, above: bool = False) -> float:
-    """Return `value` if it is a time of at least (or above) `least`, else raise ValueError.
-
-    Infinity is a time, NaN is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number of seconds, not {value!r}")
-    if math.isnan(value) or value < least or (above and value == least):
-        bound = f"more than {least:g}" if above else f"{least:g} or more"
-        raise ValueError(f"{name} must be {bound} seconds, not {value!r}")
-    return value
-
-
-def _seconds(*, least: float = 0.0, above: bool = False) -> Any:
-    def check(_: object, field: attrs.Attribute[float], value: float) -> None:
-        check_seconds(field.name, value, least=least, above=above)
-
-    return check
-
-
-def _finite(_: object, field: attrs.Attribute[float], value: float) -> None:
-    if value == math.inf:
-        raise ValueError(f"{field.name} must be finite, not {value!r}")
-
-
-def _at_least(least: float) -> Any:
-    def check(_: object, field: attrs.Attribute[float], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-            raise ValueError(f"{field.name} must be {least:g} or more, not {value!r}")
-
-    return check
-
-
-def _count(least: int) -> Any:
-    def check(_: object, field: attrs.Attribute[int], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{field.name} must be a whole number of {least} or more, not {value!r}")
-
-    return check
-
-
-def _one_of(choices: object) -> Any:
-    names = get_args(choices)
-
-    def check(_: object, field: attrs.Attribute[str], value: object) -> None:
-        if value not in names:
-            raise ValueError(f"{field.name} must be one of {', '.join(names)}, not {value!r}")
-
-    return check
-
-
 @attrs.frozen(kw_only=True)
 class Backoff:
     """Attempt n waits `min(maximum, initial x factor**n)`, spread by ± `jitter`, inside [0, maximum].
 
-    It starts over after `reset_after` seconds without a failure (None: the mean of
-    `initial` and `maximum`).
+    With `growth="linear"` it waits `initial x (1 + factor x n)` instead. It starts over
+    after `reset_after` seconds without a failure (None: the mean of `initial` and `maximum`).
     """
 
-    initial: float = attrs.field(default=0.2, validator=[_seconds(), _finite])
-    maximum: float = attrs.field(default=30.0, validator=[_seconds(), _finite])
-    factor: float = attrs.field(default=2.0, validator=[_at_least(1), _finite])
-    jitter: float = attrs.field(default=0.2, validator=_seconds())
-    reset_after: float | None = attrs.field(default=None, validator=attrs.validators.optional(_seconds()))
+    initial: float = attrs.field(default=0.2, validator=[seconds(), finite])
+    maximum: float = attrs.field(default=30.0, validator=[seconds(), finite])
+    factor: float = attrs.field(default=2.0, validator=[at_least(1), finite])
+    jitter: float = attrs.field(default=0.2, validator=seconds())
+    reset_after: float | None = attrs.field(default=None, validator=attrs.validators.optional(seconds()))
+    growth: Growth = attrs.field(default="exponential", validator=one_of(Growth))
 
     def __attrs_post_init__(self) -> None:
         if self.initial > self.maximum:
             raise ValueError(f"initial ({self.initial:g} s) is above maximum ({self.maximum:g} s): swap them")
         if self.jitter > 1:
             raise ValueError(f"jitter is a share of the delay from 0 to 1, not {self.jitter!r}")
+
+    @classmethod
+    def immediate(cls) -> Backoff:
+        """No wait at all."""
+        return cls(initial=0.0, maximum=0.0, jitter=0.0)
+
+    @classmethod
+    def fixed(cls, delay: float, *, jitter: float = 0.0) -> Backoff:
+        """The same wait each time."""
+        return cls(initial=delay, maximum=delay, factor=1.0, jitter=jitter)
+
+    @classmethod
+    def linear(cls, initial: float, maximum: float, *, factor: float = 1.0, jitter: float = 0.0) -> Backoff:
+        """`initial x (1 + factor x n)`, at most `maximum`."""
+        return cls(initial=initial, maximum=maximum, factor=factor, jitter=jitter, growth="linear")
 
 
 @attrs.frozen(kw_only=True)
@@ -117,12 +85,12 @@ class Breaker:
     within `fast_fail_within` seconds open it at once.
     """
 
-    failures: int = attrs.field(default=5, validator=_count(1))
-    within: float = attrs.field(default=60.0, validator=_seconds(above=True))
-    reset_after: float = attrs.field(default=60.0, validator=[_seconds(), _finite])
-    factor: float = attrs.field(default=1.0, validator=[_at_least(1), _finite])
+    failures: int = attrs.field(default=5, validator=count(1))
+    within: float = attrs.field(default=60.0, validator=seconds(above=True))
+    reset_after: float = attrs.field(default=60.0, validator=[seconds(), finite])
+    factor: float = attrs.field(default=1.0, validator=[at_least(1), finite])
     fast_fail: bool = False
-    fast_fail_within: float = attrs.field(default=10.0, validator=_seconds(above=True))
+    fast_fail_within: float = attrs.field(default=10.0, validator=seconds(above=True))
 
     @classmethod
     def agents(cls) -> Breaker:
@@ -157,25 +125,59 @@ class Mailbox:
     """How many urgent and normal messages may wait, and what happens to the next one."""
 
     capacity: float = attrs.field(default=1000, converter=_whole, validator=_check_capacity)
-    overflow: Overflow = attrs.field(default="reject", validator=_one_of(Overflow))
+    overflow: Overflow = attrs.field(default="reject", validator=one_of(Overflow))
+
+
+def _record(kind: type, example: str) -> Any:
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"{field.name} must be {example} or None, not {value!r}")
+
+    return check
 
 
 @attrs.frozen(kw_only=True)
 class Policy:
-    """How an actor is restarted, protected, queued and stopped. `shutdown` is in seconds.
+    """How an actor is restarted, protected, bounded, queued and stopped. `shutdown` is in seconds.
 
-    `retries` is how often the message whose handling failed is delivered again.
+    `retries` is how often the message whose handling failed is delivered again, and a
+    job is tried again. A permanent failure is never tried again, a rate limit only when it
+    said when; with `retry_on_timeout=False` nothing that was too slow or silent, with
+    `retry_on_pattern=False` nothing that an error pattern ended. `timeout`, `stall` and
+    `oversight` bound and watch a run; None leaves it alone.
     """
 
-    restart: RestartType = attrs.field(default="transient", validator=_one_of(RestartType))
-    retries: int = attrs.field(default=0, validator=_count(0))
+    restart: RestartType = attrs.field(default="transient", validator=one_of(RestartType))
+    retries: int = attrs.field(default=0, validator=count(0))
+    retry_on_timeout: bool = True
+    retry_on_pattern: bool = True
     backoff: Backoff = attrs.field(factory=Backoff, validator=attrs.validators.instance_of(Backoff))
     breaker: Breaker | None = attrs.field(
         factory=Breaker, validator=attrs.validators.optional(attrs.validators.instance_of(Breaker))
     )
+    timeout: Timeout | None = attrs.field(
+        default=None, validator=_record(Timeout, 'a Timeout, as in Timeout(mode="fixed", initial=30),')
+    )
+    stall: Stall | None = attrs.field(
+        default=None, validator=_record(Stall, "a Stall, as in Stall(threshold=120),")
+    )
+    oversight: Oversight | None = attrs.field(
+        default=None, validator=_record(Oversight, "an Oversight, as in Oversight(stuck=300),")
+    )
     mailbox: Mailbox = attrs.field(factory=Mailbox, validator=attrs.validators.instance_of(Mailbox))
-    shutdown: float = attrs.field(default=5.0, validator=_seconds())
+    shutdown: float = attrs.field(default=5.0, validator=seconds())
     classify: Classify = attrs.field(default=classify, validator=attrs.validators.is_callable(), repr=False)
+
+    def tries_again(self, exit: Exit) -> bool:
+        """Whether a run that ended so is worth another one, as far as its failure goes."""
+        kind = kind_of_exit(exit, self.classify)
+        if kind is None or kind is FailureKind.PERMANENT:
+            return False
+        if kind is FailureKind.RATE_LIMIT:
+            return retry_after(exit) is not None
+        if kind in (FailureKind.TIMEOUT, FailureKind.STALL):
+            return self.retry_on_timeout
+        return self.retry_on_pattern or exit.kind is not ExitKind.PATTERN
 
     @classmethod
     def preset(cls, name: str) -> Policy:
@@ -186,21 +188,53 @@ class Policy:
         return maker()
 
 
-def _preset(attempts: int, backoff: Backoff, breaker: bool) -> Callable[[], Policy]:
+def _preset(
+    attempts: int,
+    backoff: Backoff,
+    timeout: Timeout,
+    *,
+    breaker: bool = True,
+    stall: Stall | None = None,
+    retry: bool = True,
+) -> Callable[[], Policy]:
     def make() -> Policy:
-        return Policy(retries=attempts - 1, backoff=backoff, breaker=Breaker.agents() if breaker else None)
+        return Policy(
+            retries=attempts - 1,
+            retry_on_timeout=retry,
+            retry_on_pattern=retry,
+            backoff=backoff,
+            breaker=Breaker.agents() if breaker else None,
+            timeout=timeout,
+            stall=stall,
+        )
 
     return make
 
 
-_IMMEDIATE = Backoff(initial=0.0, maximum=0.0, jitter=0.0)
+def _exponential(initial: float, maximum: float) -> Backoff:
+    return Backoff(initial=initial, maximum=maximum, jitter=0.1)
+
+
+_IMMEDIATE = Backoff.immediate()
 _PRESETS: dict[str, Callable[[], Policy]] = {
-    "default": _preset(3, Backoff(initial=1.0, maximum=60.0, jitter=0.1), breaker=True),
-    "production": _preset(3, Backoff(initial=2.0, maximum=120.0, jitter=0.1), breaker=True),
-    "fast_fail": _preset(1, _IMMEDIATE, breaker=True),
-    "patient": _preset(2, Backoff(initial=2.0, maximum=30.0, jitter=0.1), breaker=True),
-    "development": _preset(1, _IMMEDIATE, breaker=False),
-    "test": _preset(1, _IMMEDIATE, breaker=False),
+    "default": _preset(3, _exponential(1.0, 60.0), Timeout(), stall=Stall()),
+    "production": _preset(
+        3,
+        _exponential(2.0, 120.0),
+        Timeout("progressive", 120.0, 600.0, extend_within=15.0, no_activity=None),
+        stall=Stall(terminate=False),
+    ),
+    "fast_fail": _preset(1, _IMMEDIATE, Timeout("fixed", 60.0, no_activity=15.0), stall=Stall(), retry=False),
+    "patient": _preset(
+        2,
+        _exponential(2.0, 30.0),
+        Timeout("progressive", 120.0, 600.0, no_activity=None),
+        stall=Stall(terminate=False),
+    ),
+    "development": _preset(1, _IMMEDIATE, Timeout("fixed", 1800.0, no_activity=None), breaker=False),
+    "test": _preset(
+        1, _IMMEDIATE, Timeout("fixed", 30.0, no_activity=10.0), breaker=False, stall=Stall(), retry=False
+    ),
 }
 
 
@@ -212,9 +246,9 @@ class Strategy:
     equal to `within` still counts.
     """
 
-    max_restarts: int = attrs.field(default=5, validator=_count(0))
-    within: float = attrs.field(default=30.0, validator=_seconds(above=True))
-    per: Scope = attrs.field(default="child", validator=_one_of(Scope))
+    max_restarts: int = attrs.field(default=5, validator=count(0))
+    within: float = attrs.field(default=30.0, validator=seconds(above=True))
+    per: Scope = attrs.field(default="child", validator=one_of(Scope))
 
 
 @attrs.frozen

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import outcome  # of trio's own: what its `reschedule` takes
 import trio
 
+from actors.checks import check_seconds
 from actors.core.scope import CURRENT
 from actors.errors import ActorError, ActorFailed, AskTimeout, Deadlock
 from actors.events import LateReply
-from actors.policy import check_seconds
 
 if TYPE_CHECKING:
     from actors.core.alarms import Alarm

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from actors.checks import check_seconds
 from actors.core import hand
 from actors.core import orders as order
 from actors.core.ask import Pending, ReplyPort
@@ -16,7 +17,6 @@ from actors.core.timers import Timer, start_timer
 from actors.core.watch import unwatch, watch
 from actors.events import LateReply
 from actors.names import check_name
-from actors.policy import check_seconds
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell

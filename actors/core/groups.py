@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
+from actors.checks import check_seconds
 from actors.core.scope import CURRENT
 from actors.errors import ActorStopped, CircuitOpen, Deadlock, MailboxFull
 from actors.events import DeadLetterReason
 from actors.messages import Request
 from actors.outcome import FailureKind, Outcome, kind_of
-from actors.policy import check_seconds
 
 if TYPE_CHECKING:
     from actors.core.kernel import Kernel

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
+from actors.checks import check_seconds
 from actors.core import orders as order
 from actors.core.ask import Pending
 from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item, Verdict
@@ -14,7 +15,6 @@ from actors.core.vitals import Vitals
 from actors.errors import ActorStopped, Deadlock, MailboxFull
 from actors.events import DeadLetterReason
 from actors.messages import Request
-from actors.policy import check_seconds
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell

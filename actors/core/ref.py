@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import trio
 
+from actors.checks import check_seconds
 from actors.core.ask import Pending
-from actors.policy import check_seconds
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from actors.checks import check_seconds
 from actors.core.mailbox import MARK
-from actors.policy import check_seconds
 
 if TYPE_CHECKING:
     from actors.core.alarms import Alarm

@@ -7,9 +7,9 @@ from typing import Any
 
 import attrs
 
+from actors.checks import check_seconds
 from actors.core.context import Context
 from actors.core.recipe import Recipe
-from actors.policy import check_seconds
 from actors.process.arguments import (
     Environment,
     OnOutput,

@@ -16,7 +16,9 @@ def delay(policy: Backoff, attempt: int, draw: float) -> float:
     others exceed it.
     """
     try:
-        plain = min(policy.maximum, policy.initial * policy.factor**attempt)
+        linear = policy.growth == "linear"
+        growth = 1 + policy.factor * attempt if linear else policy.factor**attempt
+        plain = min(policy.maximum, policy.initial * growth)
     except OverflowError:
         plain = policy.maximum if policy.initial else 0.0
     spread = plain * (1 + policy.jitter * (2 * draw - 1))

@@ -27,7 +27,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"entry"}),
 )
 
-_VOCABULARY = frozenset({"errors", "names", "messages", "exits", "events", "policy", "outcome"})
+_VOCABULARY = frozenset(
+    {"errors", "names", "messages", "exits", "events", "policy", "outcome", "checks", "limits"}
+)
 _TOP = {"": "door", "__init__": "door", "__main__": "entry", "system": "system"}
 _IMPORTS_ALL = frozenset({"door", "entry"})
 _RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}

@@ -12,9 +12,11 @@ PACKAGE = Path(__file__).resolve().parents[2] / "actors"
 
 PURE_FILES = frozenset(
     {
+        "checks.py",
         "errors.py",
         "events.py",
         "exits.py",
+        "limits.py",
         "messages.py",
         "names.py",
         "outcome.py",

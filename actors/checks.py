@@ -1,0 +1,69 @@
+"""Checks of plain values at the door: each raises ValueError that names the field and shows the value."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, get_args
+
+import attrs
+
+__all__ = ["at_least", "check_seconds", "count", "finite", "one_of", "seconds"]
+
+
+def check_seconds(name: str, value: object, *, least: float = 0.0, above: bool = False) -> float:
+    """Return `value` if it is a time of at least (or above) `least`, else raise ValueError.
+
+    Infinity is a time, NaN is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number of seconds, not {value!r}")
+    if math.isnan(value) or value < least or (above and value == least):
+        bound = f"more than {least:g}" if above else f"{least:g} or more"
+        raise ValueError(f"{name} must be {bound} seconds, not {value!r}")
+    return value
+
+
+def seconds(*, least: float = 0.0, above: bool = False) -> Any:
+    """A validator: a time of at least (or above) `least`."""
+
+    def check(_: object, field: attrs.Attribute[float], value: float) -> None:
+        check_seconds(field.name, value, least=least, above=above)
+
+    return check
+
+
+def finite(_: object, field: attrs.Attribute[float], value: float) -> None:
+    """A validator: not infinite."""
+    if value == math.inf:
+        raise ValueError(f"{field.name} must be finite, not {value!r}")
+
+
+def at_least(least: float) -> Any:
+    """A validator: a number of at least `least`."""
+
+    def check(_: object, field: attrs.Attribute[float], value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+            raise ValueError(f"{field.name} must be {least:g} or more, not {value!r}")
+
+    return check
+
+
+def count(least: int) -> Any:
+    """A validator: a whole number of at least `least`."""
+
+    def check(_: object, field: attrs.Attribute[int], value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{field.name} must be a whole number of {least} or more, not {value!r}")
+
+    return check
+
+
+def one_of(choices: object) -> Any:
+    """A validator: one of the strings of a Literal."""
+    names = get_args(choices)
+
+    def check(_: object, field: attrs.Attribute[str], value: object) -> None:
+        if value not in names:
+            raise ValueError(f"{field.name} must be one of {', '.join(names)}, not {value!r}")
+
+    return check
