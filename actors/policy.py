@@ -168,6 +168,11 @@ class Policy:
     shutdown: float = attrs.field(default=5.0, validator=seconds())
     classify: Classify = attrs.field(default=classify, validator=attrs.validators.is_callable(), repr=False)
 
+    @property
+    def is_bounded(self) -> bool:
+        """True when somebody watches its runs."""
+        return self.timeout is not None or self.stall is not None or self.oversight is not None
+
     def tries_again(self, exit: Exit) -> bool:
         """Whether a run that ended so is worth another one, as far as its failure goes."""
         kind = kind_of_exit(exit, self.classify)

@@ -10,6 +10,7 @@ import trio
 
 from actors.checks import check_seconds
 from actors.core.scope import CURRENT
+from actors.core.vigil import waiting_for
 from actors.errors import ActorError, ActorFailed, AskTimeout, Deadlock
 from actors.events import LateReply
 
@@ -83,10 +84,12 @@ class Pending(Generic[R]):
             await trio.lowlevel.checkpoint()
         elif CURRENT.get() is self.cell:
             raise Deadlock(self.cell.ref, self._request)
-        elif timeout is None:
-            await trio.lowlevel.wait_task_rescheduled(self.park())
         else:
-            await self._wait_at_most(timeout)
+            with waiting_for(self.cell):
+                if timeout is None:
+                    await trio.lowlevel.wait_task_rescheduled(self.park())
+                else:
+                    await self._wait_at_most(timeout)
         self._collect()
         return self.take()
 

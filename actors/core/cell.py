@@ -99,6 +99,11 @@ class Cell(Intake):
         self.orders |= order.EXPIRED
         self.obey()
 
+    def overdue(self) -> None:
+        """A guard has condemned the run at hand; its verdict is in the vigil."""
+        self.orders |= order.OVERDUE
+        self.obey()
+
     def fail(self) -> None:
         """The supervisor in this cell gives up: its incarnation fails now."""
         self.orders |= order.FAIL

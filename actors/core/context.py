@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -14,8 +14,9 @@ from actors.core import orders as order
 from actors.core.ask import Pending, ReplyPort
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE
 from actors.core.timers import Timer, start_timer
+from actors.core.vigil import Vigil
 from actors.core.watch import unwatch, watch
-from actors.events import LateReply
+from actors.events import LateReply, Progressed
 from actors.names import check_name
 
 if TYPE_CHECKING:
@@ -175,8 +176,39 @@ class Context:
         self.cell.quit()
 
     def progress(self, n_bytes: int = 0) -> None:
-        """Note that it is at work. Costs one clock call; safe anywhere in the actor's tasks."""
-        self.cell.active_at = self.cell.kernel.now()
+        """Give a sign of life: it is at work, and has made `n_bytes` of output.
+
+        Feeds the limits of its policy and those of its supervisors. Costs a look at the
+        clock and a write; safe anywhere in the actor's tasks.
+        """
+        cell = self.cell
+        cell.active_at = cell.now()
+        if cell.vigil is not None:
+            cell.vigil.progress(cell.active_at, n_bytes)
+        cell.kernel.emit(Progressed, cell.ref, "progress", n_bytes)
+
+    def output(self, data: bytes, stream: str = "stdout") -> None:
+        """Give a sign of life by what it writes to "stdout" or "stderr": error patterns are looked for in it.
+
+        For actors that read somebody's output themselves; a `Command` does it by itself.
+        """
+        if stream not in ("stdout", "stderr"):
+            raise ValueError(f'stream must be "stdout" or "stderr", not {stream!r}')
+        cell = self.cell
+        cell.active_at = cell.now()
+        if cell.vigil is not None:
+            cell.vigil.output(cell.active_at, stream, data)
+        cell.kernel.emit(Progressed, cell.ref, stream, len(data))
+
+    def waiting(self, what: str) -> AbstractContextManager[None]:
+        """A block in which it waits for `what`, a person say: the clock of silence stands still.
+
+        The limit goes on. `ref.waiting_for` says what. Waiting for its own child does this by itself.
+        """
+        cell = self.cell
+        if cell.vigil is None:
+            cell.vigil = Vigil(cell)
+        return cell.vigil.waiting(what)
 
     # --- others ---
 

@@ -49,7 +49,7 @@ from actors.events import (
     Unresponsive,
 )
 from actors.exits import Exit, ExitKind
-from actors.messages import Terminated
+from actors.messages import Nudge, Terminated
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -107,6 +107,9 @@ async def _serve(cell: Cell) -> Exit | None:
     table = cell.recipe.table
     now = cell.kernel.now
     task = trio.lowlevel.current_task()
+    vigil = cell.vigil
+    if vigil is not None:
+        vigil.rest(None)  # what an interrupt has left
     if lanes:
         cell.active_at = now()
     left, look, slice_end = BATCH, BATCH - LOOK, now() + SLICE
@@ -118,6 +121,8 @@ async def _serve(cell: Cell) -> Exit | None:
         else:
             item = take()
         if item is None:
+            if vigil is not None:
+                vigil.rest(cell.active_at)
             cell.parked = task
             await trio.lowlevel.wait_task_rescheduled(cell.unpark)  # `park`, without its coroutine
             cell.active_at = now()
@@ -127,6 +132,8 @@ async def _serve(cell: Cell) -> Exit | None:
         if (asked is not None or mark is not None) and not still_wanted(cell, item):
             continue
         cell.item = item
+        if vigil is not None:
+            vigil.begin(cell.active_at or now())
         kind: type = message.__class__
         handler = table.get(kind, _UNKNOWN)
         if handler is _UNKNOWN:
@@ -159,14 +166,14 @@ async def _serve(cell: Cell) -> Exit | None:
             if left and now() < slice_end:
                 look -= LOOK
                 continue
-            cell.active_at = now()
             if not cell.orders & order.LEAVES:  # an interrupt has cancelled the scope: leave it first
                 await trio.lowlevel.checkpoint()
-            left, look, slice_end = BATCH, BATCH - LOOK, now() + SLICE
+            cell.active_at = now()
+            left, look, slice_end = BATCH, BATCH - LOOK, cell.active_at + SLICE
 
 
 async def _unhandled(cell: Cell, message: object) -> object:
-    if isinstance(message, Terminated):
+    if isinstance(message, Terminated | Nudge):
         cell.permit = None  # ignored: nothing of the actor was tried
         return None
     assert cell.actor is not None
@@ -216,6 +223,9 @@ async def _run_function(cell: Cell) -> Exit | None:
     if cell.orders & order.LEAVES:
         return _why_left(cell)
     context = cell.context = Context(cell)
+    if cell.vigil is not None:
+        cell.vigil.rest(None)  # what an interrupt has left
+        cell.vigil.begin(cell.now())
     if not cell.recipe.readiness:
         cell.become_ready()
     try:
@@ -246,6 +256,8 @@ def _why_left(cell: Cell, error: BaseException | None = None) -> Exit | None:
     if orders & order.EXPIRED:
         limit = f"cancelled: it did not stop within {cell.policy.shutdown:g} s"
         return Exit(ExitKind.KILLED, error=error, reason=limit)
+    if orders & order.OVERDUE and cell.vigil is not None:
+        return cell.vigil.verdict
     if error is not None:
         return None
     if orders & order.FINAL:
@@ -303,6 +315,8 @@ def _fall(cell: Cell, exit: Exit) -> None:
         else:
             cell.kernel.emit(StartAttemptFailed, cell.ref, exit)
     cell.ready = False
+    if cell.vigil is not None:
+        cell.vigil.end(exit)
     end_timers(cell)
     ordered = cell.is_final
     cell.fate = Fate.FINAL if ordered else cell.parent.judge(cell, exit)
@@ -328,7 +342,7 @@ def _drop_hand(cell: Cell, exit: Exit) -> None:
     asked, mark = item[ASKED], item[MARK]
     tries = cell.tries if mark is REDELIVERED else 0
     cell.tries = 0
-    if exit.is_failure and not cell.orders & order.FAIL and _again(cell, item, tries):
+    if exit.is_failure and not cell.orders & order.FAIL and _again(cell, exit, item, tries):
         cell.tries = tries + 1
         cell.lanes.put_back(item)
     elif asked is not None:
@@ -337,10 +351,12 @@ def _drop_hand(cell: Cell, exit: Exit) -> None:
         cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], _reason_for(cell, exit, tries))
 
 
-def _again(cell: Cell, item: Item, tries: int) -> bool:
+def _again(cell: Cell, exit: Exit, item: Item, tries: int) -> bool:
     """True when the message is to be the first one of the next incarnation."""
     asked, mark = item[ASKED], item[MARK]
     if cell.fate is Fate.FINAL or tries >= cell.policy.retries or cell.name is None:
+        return False
+    if not cell.policy.tries_again(exit):
         return False
     if mark is ANSWERED or isinstance(mark, Timer):
         return False

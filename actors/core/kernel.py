@@ -19,6 +19,7 @@ from actors.policy import Policy
 if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.ref import Ref
+    from actors.core.vigil import Guard
     from actors.system import System
 
 __all__ = ["DEAD_LETTERS_KEPT", "Kernel", "Sink"]
@@ -57,6 +58,7 @@ class Kernel:
         self.next_serial = itertools.count(1).__next__
         self.next_request = itertools.count(1).__next__
         self.closing = False
+        self.guards_for: Callable[[Cell], tuple[Guard, ...]] = lambda _: ()
 
     def emit(self, kind: type[ActorEvent], ref: Ref, *facts: Any) -> None:
         """Report a fact about an actor; it is built only when somebody listens."""

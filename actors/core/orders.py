@@ -20,6 +20,7 @@ __all__ = [
     "LEAVES",
     "OF_INCARNATION",
     "ONCE",
+    "OVERDUE",
     "PROBE",
     "QUIT",
     "SENDERS",
@@ -51,12 +52,14 @@ PROBE: Final = 1024
 """Half-open: the next message taken is the probe."""
 SENDERS: Final = 2048
 """Somebody waits for room."""
+OVERDUE: Final = 4096
+"""A guard has condemned the run: cancelled, with its verdict as the exit."""
 
 FINAL: Final = STOP | DRAIN | KILL
 """Ordered by somebody else: final for every restart type."""
-CANCELS: Final = KILL | EXPIRED | FAIL
+CANCELS: Final = KILL | EXPIRED | FAIL | OVERDUE
 """The incarnation's scope is cancelled."""
-OF_INCARNATION: Final = HALT | QUIT | EXPIRED | FAIL | INTERRUPT | PROBE
+OF_INCARNATION: Final = HALT | QUIT | EXPIRED | FAIL | INTERRUPT | PROBE | OVERDUE
 """Ends with the incarnation it was given to."""
-LEAVES: Final = STOP | QUIT | HALT | KILL | EXPIRED | FAIL | INTERRUPT
+LEAVES: Final = STOP | QUIT | HALT | KILL | EXPIRED | FAIL | INTERRUPT | OVERDUE
 """The loop is left before the next message."""

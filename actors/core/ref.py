@@ -8,6 +8,7 @@ import trio
 
 from actors.checks import check_seconds
 from actors.core.ask import Pending
+from actors.core.scope import CURRENT
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -83,6 +84,12 @@ class Ref:
         """What it is doing right now; derived on each reading, never stale."""
         return self.cell.state
 
+    @property
+    def waiting_for(self) -> str | None:
+        """What excuses its silence: the path of its own child, or what `ctx.waiting` named; else None."""
+        vigil = self.cell.vigil
+        return vigil.waits[-1] if vigil is not None and vigil.waits else None
+
     def statistics(self) -> Statistics:
         """Counts and times of this actor, as they are now."""
         return self.cell.statistics()
@@ -120,6 +127,12 @@ class Ref:
         pending: Pending[R] = self.cell.request(request, timeout, keep=False)
         if pending.done:
             await trio.lowlevel.checkpoint()
+        elif (asker := CURRENT.get()) is not None and asker.vigil is not None:
+            try:
+                await pending.wait()
+            except BaseException:
+                pending.cancel()
+                raise
         else:  # written out here: every coroutine between asker and trio costs, twice an ask
             try:
                 await trio.lowlevel.wait_task_rescheduled(pending.park())

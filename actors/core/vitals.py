@@ -17,6 +17,7 @@ from actors.core.parent import Fate, Parent
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
 from actors.core.statistics import Statistics
+from actors.core.vigil import Vigil, waiting_for
 from actors.errors import ActorStopped, StartFailed
 from actors.events import Spawned
 from actors.exits import Exit, ExitKind
@@ -84,6 +85,7 @@ class Vitals:
         "trial",
         "tries",
         "variables",
+        "vigil",
         "watchers",
         "watching",
     )
@@ -136,8 +138,11 @@ class Vitals:
         self.watching: WeakSet[Ref] | None = None
         self.groups: set[str] | None = None
         self.on_ordered: Any = None
+        self.vigil: Vigil | None = None
         self.variables: Variables | None = copy_context()
         self.variables.run(CURRENT.set, cast("Cell", self))
+        if policy.is_bounded:
+            self.vigil = Vigil(cast("Cell", self), kernel.guards_for(cast("Cell", self)))
         kernel.emit(Spawned, self.ref)
 
     # --- what it is like ---
@@ -195,6 +200,10 @@ class Vitals:
             said.append(f"exit={self.exit.kind}")
         return " ".join(said) + ">"
 
+    def last_heard(self) -> float | None:
+        """When it, or what it supervises, last gave a sign of life."""
+        return self.active_at
+
     def statistics(self) -> Statistics:
         """Counts and times as they are now."""
         now = self.kernel.now()
@@ -230,19 +239,24 @@ class Vitals:
             await trio.lowlevel.checkpoint()
             return
         while self.readies == seen:
-            if self.is_final and self.exit is not None and self.exit.kind is ExitKind.START_FAILED:
+            if self.is_final and self.exit is not None and self._never_started(self.exit):
                 await trio.lowlevel.checkpoint()
                 raise StartFailed(self.ref, self.exit.error)
             if self.is_final:
                 await trio.lowlevel.checkpoint()
                 raise ActorStopped(self.ref, self.exit if self.is_gone else None)
-            await self.changed()
+            with waiting_for(cast("Cell", self)):
+                await self.changed()
+
+    def _never_started(self, exit: Exit) -> bool:
+        return exit.kind is ExitKind.START_FAILED or (exit.is_failure and not self.readies)
 
     async def wait_stopped(self) -> Exit:
         """See `Ref.wait_stopped`."""
         if self.is_gone:
             await trio.lowlevel.checkpoint()
-        while not self.is_gone:
-            await self.changed()
+        with waiting_for(cast("Cell", self)):
+            while not self.is_gone:
+                await self.changed()
         assert self.exit is not None
         return self.exit

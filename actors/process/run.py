@@ -197,7 +197,7 @@ class _Stream:
             self._run.hand_on(self.name, self._lines.flush())
 
     def _take(self, data: bytes) -> None:
-        self._run.ctx.progress(len(data))
+        self._run.ctx.output(data, self.name)
         self.tail.feed(data)
         if self._lines is not None:
             self._run.hand_on(self.name, self._lines.feed(data))

@@ -24,6 +24,7 @@ from actors.core.cell import Cell
 from actors.core.lifecycle import Phase
 from actors.core.parent import Fate, Parent
 from actors.core.recipe import Recipe, recipe_of
+from actors.core.vigil import waiting_for
 from actors.errors import (
     ActorStopped,
     CircuitOpen,
@@ -36,7 +37,7 @@ from actors.errors import (
 from actors.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Escalated, Restarting
 from actors.exits import Exit, ExitKind
 from actors.names import check_name
-from actors.outcome import FailureKind
+from actors.outcome import FailureKind, kind_of_exit, retry_after
 from actors.policy import OneForOne, Policy
 from actors.supervision.backoff import Retreat
 from actors.supervision.breaker import Circuit, CircuitState
@@ -88,6 +89,13 @@ class Family(Cell):
     def child_refs(self) -> tuple[Ref, ...]:
         """The living children in start order."""
         return tuple(cell.ref for cell in self.children.values())
+
+    def last_heard(self) -> float | None:
+        """Its last sign of life or, if that is later, one of its children's."""
+        heard = [at for child in self.children.values() if (at := child.last_heard()) is not None]
+        if self.active_at is not None:
+            heard.append(self.active_at)
+        return max(heard, default=None)
 
     # --- its own life ---
 
@@ -154,8 +162,9 @@ class Family(Cell):
         child = self._enter(what, args, significant, trial=True, **options)
         self._begin(child)
         try:
-            while not child.readies and not child.is_gone:
-                await child.changed()
+            with waiting_for(child):
+                while not child.readies and not child.is_gone:
+                    await child.changed()
         except BaseException:
             child.kill()
             with trio.CancelScope(shield=True):
@@ -164,7 +173,7 @@ class Family(Cell):
         if child.readies:
             return child.ref
         exit = child.exit
-        if exit is None or exit.kind in (ExitKind.START_FAILED, ExitKind.NORMAL):
+        if exit is None or exit.is_failure or exit.kind is ExitKind.NORMAL:
             raise StartFailed(child.ref, None if exit is None else exit.error)
         raise ActorStopped(child.ref, exit)
 
@@ -253,7 +262,10 @@ class Family(Cell):
             return Fate.FINAL
         alive = self.kernel.now() - child.begun_at
         retreat = self.retreats.setdefault(child, Retreat())
-        delay = self.waits[child] = retreat.next(child.policy.backoff, alive, self.kernel.random.random())
+        delay = retreat.next(child.policy.backoff, alive, self.kernel.random.random())
+        if child.policy.retries and kind_of_exit(exit, child.policy.classify) is FailureKind.RATE_LIMIT:
+            delay = max(delay, retry_after(exit) or 0.0)
+        self.waits[child] = delay
         self.kernel.emit(Restarting, child.ref, child.restarts + 1, delay, exit)
         return Fate.AGAIN
 
@@ -283,7 +295,9 @@ class Family(Cell):
         circuit = self._circuit(child)
         if child.trial and (circuit is None or circuit.state is CircuitState.CLOSED):
             return False  # one attempt by hand: nothing of it is left
-        if not self.breakers.failure(child.path, policy, _classify(child.policy, exit)):
+        if not self.breakers.failure(
+            child.path, policy, kind_of_exit(exit, child.policy.classify) or FailureKind.ERROR
+        ):
             return False
         view = self.breakers.view(child.path)
         self.kernel.emit(BreakerOpened, child.ref, view.failures, view.retry_after)
@@ -409,12 +423,3 @@ class Family(Cell):
                 self.round.wait_no_more()
             else:
                 self._ring(child, self.kernel.now())
-
-
-def _classify(policy: Policy, exit: Exit) -> FailureKind:
-    if exit.error is None:
-        return FailureKind.ERROR
-    try:
-        return policy.classify(exit.error)
-    except Exception:  # a broken classifier must not take the supervisor down
-        return FailureKind.ERROR
