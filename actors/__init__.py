@@ -107,6 +107,10 @@ from actors.system import (
     SystemStatistics,
     open_system,
 )
+from actors.timeouts.scopes import (
+    ProgressiveTimeout,
+    progressive_timeout,
+)
 
 __all__ = [
     "DEFAULT_PATTERNS",
@@ -146,6 +150,7 @@ __all__ = [
     "Pending",
     "PermanentFailure",
     "Policy",
+    "ProgressiveTimeout",
     "RateLimited",
     "Ref",
     "Refused",
@@ -176,6 +181,7 @@ __all__ = [
     "function",
     "message",
     "open_system",
+    "progressive_timeout",
     "receive",
     "tag_of",
 ]

@@ -35,9 +35,12 @@ from actors.supervision.breaker import BreakerState
 from actors.supervision.breakers import Breakers
 from actors.supervision.family import Family
 from actors.supervision.supervisor import Supervisor, check_strategy
+from actors.timeouts import DeadlineGuard, Durations
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
+
+    from actors.core.vigil import Guard
 
 __all__ = ["System", "SystemStatistics", "open_system"]
 
@@ -94,6 +97,7 @@ class _Above:
     """What stands above the root: it decides nothing."""
 
     path = ROOT
+    vigil = None
     ref: Ref
 
     def judge(self, child: Cell, exit: Exit) -> Fate:
@@ -117,6 +121,8 @@ class System:
         self._bus = Bus(now)
         self._kernel = Kernel(name, self, self._bus, policy, random)
         self._breakers = Breakers(now)
+        self._durations = Durations()
+        self._kernel.guards_for = self._guards_for
         above = _Above()
         root_policy = Policy(restart="temporary", breaker=None)
         self._root = _RootFamily(
@@ -125,6 +131,11 @@ class System:
         above.ref = self._root.ref
         self._body = trio.CancelScope()
         self._ended = trio.Event()
+
+    def _guards_for(self, cell: Cell) -> tuple[Guard, ...]:
+        """What watches the runs of an actor whose policy has limits."""
+        timeout = cell.policy.timeout
+        return () if timeout is None else (DeadlineGuard(cell, timeout, self._durations),)
 
     def __repr__(self) -> str:
         state = "closed" if self._root.is_gone else "closing" if self._root.is_final else "open"

@@ -10,6 +10,7 @@ from actors.errors import CircuitOpen
 if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.ref import Ref
+    from actors.core.vigil import Vigil
     from actors.exits import Exit
 
 __all__ = ["Fate", "Parent"]
@@ -28,6 +29,11 @@ class Fate(enum.Enum):
 
 class Parent(Protocol):
     """The supervising side. Every call is plain and decides at once."""
+
+    @property
+    def vigil(self) -> Vigil | None:
+        """What watches its own runs, or None."""
+        ...
 
     @property
     def ref(self) -> Ref:

@@ -8,7 +8,6 @@ import trio
 
 from actors.checks import check_seconds
 from actors.core.ask import Pending
-from actors.core.scope import CURRENT
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -127,7 +126,7 @@ class Ref:
         pending: Pending[R] = self.cell.request(request, timeout, keep=False)
         if pending.done:
             await trio.lowlevel.checkpoint()
-        elif (asker := CURRENT.get()) is not None and asker.vigil is not None:
+        elif self.cell.parent.vigil is not None:  # who asks may be silent meanwhile: `wait` sees to it
             try:
                 await pending.wait()
             except BaseException:

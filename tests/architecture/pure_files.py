@@ -47,6 +47,7 @@ PURE_FILES = frozenset(
         "supervision/restart.py",
         "supervision/strategy.py",
         "timeouts/deadline.py",
+        "timeouts/history.py",
     }
 )
 
