@@ -6,7 +6,7 @@ Every event has `at`, seconds on trio's clock; where it is about an actor, `ref`
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -70,6 +70,9 @@ class DeadLetterReason(enum.StrEnum):
 @attrs.frozen
 class Event:
     """The base of every fact."""
+
+    by_name_only: ClassVar[bool] = False
+    """True for what comes so often that only those get it who subscribe to this very kind."""
 
     at: float
 
@@ -204,7 +207,12 @@ class LateReply(ActorEvent):
 
 @attrs.frozen
 class Progressed(ActorEvent):
-    """A sign of life: output to `stream` ("stdout" or "stderr"), or a call of `progress()` ("progress")."""
+    """A sign of life: output to `stream` ("stdout" or "stderr"), or a call of `progress()` ("progress").
+
+    Sent only to those who subscribe to it by name.
+    """
+
+    by_name_only = True
 
     stream: str
     n_bytes: int = 0

@@ -50,6 +50,10 @@ async def main(where):
                 system.spawn(function, name="striker")
             elif where == "body":
                 strike()
+            elif where == "nursery":
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(trio.sleep_forever)
+                    strike()
             else:
                 trio.lowlevel.spawn_system_task(strike_when_idle)
             await trio.sleep_forever()
@@ -72,7 +76,7 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("where", ["handler", "function", "body", "while all are idle"])
+@pytest.mark.parametrize("where", ["handler", "function", "body", "nursery", "while all are idle"])
 def test_ctrl_c_leaves_the_block_as_a_plain_keyboard_interrupt(where: str) -> None:
     """The other actors' `on_stop` runs, the block raises it plain, and so does `trio.run`."""
     run = subprocess.run(

@@ -9,6 +9,13 @@ from actors import Exit, ExitKind
 FAILURES = {"FAILED", "TIMED_OUT", "STALLED", "PATTERN", "START_FAILED", "NODE_DOWN"}
 
 
+class Unsayable(Exception):
+    """Cannot be shown, and neither can the error of the attempt."""
+
+    def __str__(self) -> str:
+        raise Unsayable
+
+
 def test_the_kinds_are_those_of_the_contract() -> None:
     assert {str(kind) for kind in ExitKind} == {"NORMAL", "SHUTDOWN", "KILLED"} | FAILURES
 
@@ -32,6 +39,7 @@ def test_a_reason_is_never_empty(kind: ExitKind) -> None:
         (ValueError("two\n  lines\tand\r\nmore"), "ValueError: two lines and more"),
         (ValueError(" \n "), "ValueError"),
         (KeyError("key"), "KeyError: 'key'"),
+        (Unsayable(), "Unsayable"),
     ],
 )
 def test_the_reason_of_a_failure_is_its_error_on_one_line(error: Exception, reason: str) -> None:

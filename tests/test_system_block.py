@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from random import Random
 from typing import Any
 
 import pytest
@@ -155,6 +156,39 @@ async def test_two_causes_are_one_flat_group_without_cancelled(autojump_clock: M
     ]
 
 
+@pytest.mark.parametrize("where", ["top", "below a supervisor"])
+async def test_a_fault_in_the_judgement_of_a_failure_ends_the_system_with_it(
+    autojump_clock: MockClock, where: str
+) -> None:
+    """A random source that raises, say: nothing hangs, everybody else ends in order, nobody is restarted."""
+    exits: list[Any] = []
+    error = OSError("no entropy")
+
+    class Broken(Random):
+        def random(self) -> float:
+            raise error
+
+    class Nest(actors.Supervisor):
+        async def on_start(self) -> None:
+            await self.start(Worker, name="worker")
+
+    with what_is_raised() as raised:
+        async with actors.open_system("alpha", random=Broken()) as system:
+            await system.start(Diary, exits, name="other")
+            if where == "top":
+                worker: Any = await system.start(Worker, name="worker")
+            else:
+                await system.start(Nest, name="nest")
+                worker = system.find("/nest/worker")
+            worker.tell(Die("its own"))
+            with trio.move_on_after(10):
+                await trio.sleep_forever()
+    assert raised == [error]
+    exit = await worker.wait_stopped()
+    assert (exit.kind, exit.reason) == (ExitKind.FAILED, "RuntimeError: its own")
+    assert (exits, trio.current_time()) == ([("/other", "KILLED")], pytest.approx(0.0))
+
+
 async def test_a_body_with_a_nursery_is_cancelled_without_a_trace(autojump_clock: MockClock) -> None:
     """The Cancelled of several tasks of the body are no causes."""
     with what_is_raised() as raised:
@@ -249,4 +283,23 @@ async def test_an_interrupt_wins_over_other_causes(autojump_clock: MockClock) ->
                 await trio.sleep_forever()
             finally:
                 raise ValueError("body")
+    assert [type(error) for error in raised] == [KeyboardInterrupt]
+
+
+async def test_an_interrupt_in_nurseries_of_the_body_leaves_the_block_plain(
+    autojump_clock: MockClock,
+) -> None:
+    """The groups of the nurseries stay behind, and so do the other errors in them."""
+
+    async def strike(error: BaseException) -> None:
+        raise error
+
+    with what_is_raised() as raised:
+        async with (
+            actors.open_system("alpha"),
+            trio.open_nursery() as outer,
+            trio.open_nursery() as inner,
+        ):
+            outer.start_soon(strike, ValueError())
+            inner.start_soon(strike, KeyboardInterrupt())
     assert [type(error) for error in raised] == [KeyboardInterrupt]

@@ -66,6 +66,28 @@ async def test_an_actor_may_stop_its_system(autojump_clock: MockClock) -> None:
     assert done == [pytest.approx(1.0)]
 
 
+@pytest.mark.parametrize("order", ["stop", "drain", "kill"])
+async def test_an_order_to_the_root_ends_the_system_and_cancels_the_body(
+    autojump_clock: MockClock, order: str
+) -> None:
+    """By its ref, also as the parent of an actor: as `system.stop()`, and nothing starts any more."""
+
+    class Ender(actors.Actor):
+        @actors.receive
+        def end(self, message: Note) -> None:
+            getattr(self.ctx.parent, order)()
+            with pytest.raises(actors.SystemClosed):
+                self.ctx.system.spawn(Worker)
+
+    with trio.move_on_after(10) as scope:
+        async with actors.open_system("alpha") as system:
+            ender = system.spawn(Ender)
+            ender.tell(Note())
+            await trio.sleep_forever()
+    assert (scope.cancelled_caught, trio.current_time()) == (False, pytest.approx(0.0))
+    assert not (await ender.wait_stopped()).kind.is_failure
+
+
 async def test_wait_stopped_returns_when_nothing_lives_any_more(autojump_clock: MockClock) -> None:
     """For a task outside the block."""
 

@@ -30,6 +30,10 @@ class Subscription:
         self._lot = trio.lowlevel.ParkingLot()
         self._closed = False
 
+    def takes(self, kind: type[Event]) -> bool:
+        """Whether this kind was asked for."""
+        return kind in self.kinds or (issubclass(kind, self.kinds) and not kind.by_name_only)
+
     def put(self, event: Event) -> None:
         """Queue an event; never blocks."""
         if len(self._waiting) >= self._kept:
@@ -80,14 +84,14 @@ class Bus:
             return False
         wanted = self._wanted.get(kind)
         if wanted is None:
-            wanted = any(issubclass(kind, one.kinds) for one in self._subscriptions)
+            wanted = any(one.takes(kind) for one in self._subscriptions)
             self._wanted[kind] = wanted
         return wanted
 
     def emit(self, event: Event) -> None:
         """Give the event to everybody who wants it."""
         for subscription in self._subscriptions:
-            if isinstance(event, subscription.kinds):
+            if subscription.takes(type(event)):
                 subscription.put(event)
 
     @asynccontextmanager

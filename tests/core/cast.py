@@ -19,8 +19,12 @@ __all__ = [
     "Note",
     "Seen",
     "Sleep",
+    "Unwatch",
+    "Watch",
+    "Watcher",
     "Worker",
     "drained",
+    "ended",
     "facts",
     "settled",
 ]
@@ -108,9 +112,51 @@ class Worker(actors.Actor):
         return self.counted
 
 
+@actors.message
+class Watch:
+    ref: Any
+    times: int = 1
+
+
+@actors.message
+class Unwatch:
+    ref: Any
+
+
+class Watcher(Worker):
+    """Writes down every note and every notice, with who sent it."""
+
+    def __init__(self, book: list[Any]) -> None:
+        super().__init__()
+        self.book = book
+
+    @actors.receive
+    def watch(self, message: Watch) -> None:
+        for _ in range(message.times):
+            self.ctx.watch(message.ref)
+
+    @actors.receive
+    def unwatch(self, message: Unwatch) -> None:
+        self.ctx.unwatch(message.ref)
+
+    @actors.receive
+    def note(self, message: Note) -> None:
+        self.book.append(message.text)
+
+    @actors.receive
+    def terminated(self, message: actors.Terminated) -> None:
+        self.book.append((message.ref, message.exit.kind))
+
+
 async def settled() -> None:
     """Every other task waits for something."""
     await wait_all_tasks_blocked()
+
+
+async def ended(ref: actors.Ref, order: str = "stop") -> actors.Exit:
+    """The exit of an actor that was ordered to end."""
+    getattr(ref, order)()
+    return await ref.wait_stopped()
 
 
 def drained(events: actors.Subscription) -> list[Event]:

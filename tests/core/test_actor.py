@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 import actors
-from actors.events import DeadLetter, Failed, Restarted
+from actors.events import DeadLetter, Failed, Restarted, Restarting
 from tests.core.cast import AT_ONCE, Die, Echo, Fail, Note, Seen, Sleep, Worker, facts, settled
 
 
@@ -54,6 +54,39 @@ async def test_the_context_tells_who_and_where(autojump_clock: MockClock) -> Non
         assert await who.ask(Echo()) == (who, root, system, None)
         asker = system.spawn(Asker, who)
         assert await asker.ask(Echo()) == (who, root, system, asker)
+
+
+@pytest.mark.parametrize("end", ["stop", "die"])
+@pytest.mark.parametrize("call", ["after", "every", "join", "watch"])
+async def test_a_context_that_somebody_kept_does_nothing_for_the_dead(
+    autojump_clock: MockClock, call: str, end: str
+) -> None:
+    """It ends with its incarnation: no timer, watch or place in a group for a stopped or restarted actor."""
+    kept: list[actors.Context] = []
+
+    class Kept(Worker):
+        async def on_start(self) -> None:
+            kept.append(self.ctx)
+
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(Kept, name="kept", policy=AT_ONCE)
+        if end == "stop":
+            ref.stop()
+            await ref.wait_stopped()
+        else:
+            ref.tell(Die())
+            assert await ref.ask(Echo("again")) == "again"
+        arguments: dict[str, tuple[Any, ...]] = {
+            "after": (0.0, Note("late")),
+            "every": (1.0, Note("late")),
+            "join": ("crew",),
+            "watch": (system.find("/"),),
+        }
+        with pytest.raises(RuntimeError, match="this context of /kept has ended"):
+            getattr(kept[0], call)(*arguments[call])
+        await trio.sleep(5)
+        assert (system.group("crew").members, system.statistics().alarms) == ((), 0)
+        assert ref.statistics().handled == (0 if end == "stop" else 2)
 
 
 async def test_the_sender_is_the_actor_of_the_task_also_of_one_it_started(autojump_clock: MockClock) -> None:
@@ -163,6 +196,23 @@ async def test_the_asker_hears_of_the_failure_at_once(autojump_clock: MockClock)
         assert trio.current_time() - start == 0.0
 
 
+async def test_an_error_that_cannot_be_shown_is_a_failure_like_any(autojump_clock: MockClock) -> None:
+    """The asker, the exit and the block have that error, and not the one of showing it."""
+
+    class Unsayable(Exception):
+        def __str__(self) -> str:
+            raise Unsayable
+
+    error = Unsayable()
+    async with actors.open_system("alpha") as system:
+        worker = await system.start(Worker, name="worker", policy=actors.Policy(restart="temporary"))
+        with pytest.raises(actors.ActorFailed, match="Unsayable") as caught:
+            await worker.ask(Fail(error), timeout=10.0)
+        assert caught.value.__cause__ is error
+        exit = await worker.wait_stopped()
+        assert (exit.kind, exit.error, exit.reason) == (actors.ExitKind.FAILED, error, "Unsayable")
+
+
 async def test_a_told_message_that_fails_is_one_dead_letter(autojump_clock: MockClock) -> None:
     async with actors.open_system("alpha") as system, system.subscribe(DeadLetter) as events:
         worker = system.spawn(Worker, name="worker", policy=AT_ONCE)
@@ -209,6 +259,27 @@ async def test_a_permanent_actor_that_stops_itself_starts_again(autojump_clock: 
         quitter.tell(Note("kept"))
         assert await quitter.ask(Seen()) == ["kept"]
         assert facts(events) == [("Restarted", "/quitter", 1)]
+
+
+async def test_a_permanent_actor_that_stops_itself_while_it_ends_starts_again_once(
+    autojump_clock: MockClock,
+) -> None:
+    """It is ending already: `ctx.stop()` in `on_stop` does not reach the next incarnation."""
+    kinds: list[actors.ExitKind] = []
+
+    class Quitter(Worker):
+        async def on_stop(self, exit: actors.Exit) -> None:
+            kinds.append(exit.kind)
+            self.ctx.stop()
+
+    policy = actors.Policy(restart="permanent", backoff=AT_ONCE.backoff, breaker=None)
+    async with actors.open_system("alpha") as system, system.subscribe(Restarting) as events:
+        quitter = await system.start(Quitter, name="quitter", policy=policy)
+        quitter.tell(Die())
+        assert await quitter.ask(Echo("again")) == "again"
+        await trio.sleep(10)
+        assert (len(facts(events)), quitter.statistics().restarts) == (1, 1)
+        assert kinds == ["FAILED"]
 
 
 async def test_a_failure_of_an_adhoc_actor_ends_it_and_touches_nobody(autojump_clock: MockClock) -> None:

@@ -158,6 +158,37 @@ async def test_a_class_has_no_inbox(autojump_clock: MockClock) -> None:
         assert "@receive" in exit.reason
 
 
+async def test_a_second_task_that_waits_at_the_inbox_is_refused(autojump_clock: MockClock) -> None:
+    """The first one goes on taking; who wants a pool hands the messages on."""
+    taken: list[Any] = []
+    refused: list[str] = []
+
+    async def pool(ctx: actors.Context) -> None:
+        async def take() -> None:
+            try:
+                async for message in ctx.inbox:
+                    taken.append(message)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(take)
+
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(pool, name="pool")
+        await settled()
+        for n in range(4):
+            ref.tell(n)
+            await settled()
+        ref.stop()
+        exit = await ref.wait_stopped()
+        assert (exit.kind, trio.current_time()) == (ExitKind.SHUTDOWN, pytest.approx(0.0))
+    assert taken == [0, 1, 2, 3]
+    assert len(refused) == 2
+    assert "another task of /pool waits at its inbox already" in refused[0]
+
+
 async def test_a_request_that_nobody_waits_for_is_skipped_in_the_inbox(autojump_clock: MockClock) -> None:
     seen: list[Any] = []
     async with actors.open_system("alpha") as system, system.subscribe(Expired) as events:

@@ -217,6 +217,57 @@ async def test_a_handling_block_that_swallows_the_interrupt_is_not_confirmed(
         assert trio.current_time() == pytest.approx(3.0)
 
 
+async def test_a_handling_block_that_raises_when_it_is_interrupted_ends_the_interrupt(
+    autojump_clock: MockClock,
+) -> None:
+    """It is not confirmed; the function may catch the error, answer, and take the next message."""
+
+    async def breaks(ctx: actors.Context) -> None:
+        async for message in ctx.inbox:
+            try:
+                with ctx.handling():
+                    if message.text == "long":
+                        try:
+                            await trio.sleep_forever()
+                        finally:
+                            raise ValueError("on the way out")
+            except ValueError:
+                pass
+            ctx.reply(message.text)
+
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(breaks)
+        pending = ref.request(Echo("long"))
+        await settled()
+        with trio.fail_after(10):
+            assert await ref.interrupt() is False
+            assert await pending.wait() == "long"
+            assert await ref.ask(Echo("next")) == "next"
+
+
+async def test_the_outer_of_two_handling_blocks_is_interrupted_after_the_inner_one(
+    autojump_clock: MockClock,
+) -> None:
+    """Leaving the inner block, the interrupt hits the outer one again and not the whole call."""
+    calls: list[Any] = []
+
+    async def nests(ctx: actors.Context) -> None:
+        calls.append("call")
+        async for message in ctx.inbox:
+            with ctx.handling():
+                with ctx.handling():
+                    calls.append(message)
+                await trio.sleep_forever()
+            calls.append("behind")
+
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(nests)
+        ref.tell("long")
+        await settled()
+        assert await ref.interrupt() is True
+        assert calls == ["call", "long", "behind"]
+
+
 async def test_with_readiness_taking_a_message_does_not_make_it_ready(autojump_clock: MockClock) -> None:
     """Only `ctx.ready()` does."""
 

@@ -130,6 +130,41 @@ async def test_a_full_member_makes_it_a_dead_letter_and_is_not_counted(autojump_
         ]
 
 
+@pytest.mark.parametrize(("overflow", "counts"), [("drop_newest", [1, 0]), ("drop_oldest", [1, 1])])
+async def test_a_member_counts_when_the_message_got_in(
+    autojump_clock: MockClock, overflow: Any, counts: list[int]
+) -> None:
+    """One that drops the newest did not take it; one that drops the oldest did."""
+    policy = actors.Policy(mailbox=actors.Mailbox(capacity=1, overflow=overflow))
+    async with actors.open_system("alpha") as system:
+        (await system.start(Member, "crew", policy=policy)).suspend()
+        crew = system.group("crew")
+        assert [crew.tell(Note("first")), crew.tell(Note("second"))] == counts
+
+
+async def test_a_broadcast_that_a_child_drops_is_a_failed_outcome(autojump_clock: MockClock) -> None:
+    outcomes: list[actors.Outcome] = []
+
+    class Boss(actors.Supervisor):
+        @actors.receive
+        async def tell_all(self, message: Note) -> None:
+            outcomes.extend((await self.broadcast(message)).values())
+
+        async def on_start(self) -> None:
+            policy = actors.Policy(mailbox=actors.Mailbox(capacity=1, overflow="drop_newest"))
+            (await self.start(Member, policy=policy)).suspend()
+
+    async with actors.open_system("alpha") as system:
+        boss = await system.start(Boss)
+        boss.tell(Note("first"))
+        boss.tell(Note("second"))
+        await settled()
+        assert [(outcome.ok, type(outcome.error)) for outcome in outcomes] == [
+            (True, type(None)),
+            (False, actors.MailboxFull),
+        ]
+
+
 async def test_a_member_that_is_ending_is_told_but_not_counted(autojump_clock: MockClock) -> None:
     """For it the message is a dead letter."""
     async with actors.open_system("alpha") as system:

@@ -68,6 +68,14 @@ async def test_the_context_is_there_in_the_constructor(autojump_clock: MockClock
         assert await system.spawn(Early, name="early").ask(Echo()) == "/early"
 
 
+@pytest.mark.parametrize("hook", ["on_start", "on_stop", "on_unhandled"])
+def test_a_hook_that_is_not_async_raises_when_the_class_is_defined(hook: str) -> None:
+    """It would run and then be awaited in vain."""
+    for wrong in (lambda self, *exit: None, 5):
+        with pytest.raises(TypeError, match=f"Hooked.{hook} is not async: write `async def {hook}"):
+            type("Hooked", (actors.Actor,), {hook: wrong})
+
+
 async def test_on_unhandled_may_answer_instead(autojump_clock: MockClock) -> None:
     class Polite(actors.Actor):
         async def on_unhandled(self, message: object) -> object:

@@ -167,6 +167,23 @@ async def test_hooks_are_never_interrupted(autojump_clock: MockClock, hook: str)
         assert done == [hook]
 
 
+async def test_on_unhandled_is_interrupted_like_any_handler(autojump_clock: MockClock) -> None:
+    """It is the handler of what has no other."""
+
+    class Ponders(actors.Actor):
+        async def on_unhandled(self, message: object) -> object:
+            await trio.sleep_forever()
+
+    async with actors.open_system("alpha") as system:
+        ponders = system.spawn(Ponders)
+        pending = ponders.request(Echo())
+        await settled()
+        assert await ponders.interrupt() is True
+        with pytest.raises(actors.Interrupted):
+            await pending.wait()
+        assert ponders.state is ActorState.IDLE
+
+
 async def test_two_interrupts_of_one_handler_get_one_answer(autojump_clock: MockClock) -> None:
     answers: list[bool] = []
 

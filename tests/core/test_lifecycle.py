@@ -92,6 +92,14 @@ def test_outside_running_the_phase_alone_is_shown(
     assert state_of(phase, busy=busy, suspended=suspended) is expected
 
 
+@pytest.mark.parametrize("phase", Phase)
+def test_an_incarnation_that_opened_its_breaker_shows_so_while_it_ends(phase: Phase) -> None:
+    """And in no other phase, where the breaker of a former one tells nothing."""
+    shown = state_of(phase, busy=False, suspended=False, tripped=True)
+    expected = state_of(phase, busy=False, suspended=False)
+    assert shown is (ActorState.CIRCUIT_OPEN if phase is Phase.ENDING else expected)
+
+
 @pytest.mark.parametrize(
     ("busy", "suspended", "expected"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import weakref
 from typing import Any
@@ -11,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 import actors
-from tests.core.cast import AT_ONCE, Die, Echo, Note, Sleep, Worker, settled
+from tests.core.cast import AT_ONCE, Die, Echo, Note, Seen, Sleep, Worker, settled
 
 
 class Full(Worker):
@@ -87,3 +88,60 @@ async def test_a_held_ref_keeps_only_itself(autojump_clock: MockClock) -> None:
         await stopped.wait_stopped()
         gc.collect()
         assert [one() for one in kept] == [None, stopped]
+
+
+@pytest.mark.parametrize("what", ["function", "partial", "class"])
+async def test_what_was_spawned_is_forgotten_with_its_last_actor(
+    autojump_clock: MockClock, what: str
+) -> None:
+    """A closure, or a class made in a function, goes with all that it captured."""
+
+    class Big: ...
+
+    def made(big: Big) -> Any:
+        async def job(ctx: actors.Context) -> Big:
+            return big
+
+        class Job(actors.Actor):
+            async def on_start(self) -> None:
+                self.big = big
+
+        return {"function": job, "partial": functools.partial(job), "class": Job}[what]
+
+    big = Big()
+    kept = weakref.ref(big)
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(made(big))
+        ref.stop()
+        await ref.wait_stopped()
+        del ref, big
+        gc.collect()
+        assert kept() is None
+
+
+async def test_a_watcher_keeps_nothing_of_the_dead_it_watched(autojump_clock: MockClock) -> None:
+    """Not their refs, exits and values, however many it has seen go."""
+    kept: list[weakref.ref[actors.Ref]] = []
+
+    async def job(ctx: actors.Context) -> list[int]:
+        return [0] * 1000
+
+    class Pool(Worker):
+        @actors.receive
+        def more(self, message: int) -> None:
+            for _ in range(message):
+                ref = self.ctx.system.spawn(job)
+                self.ctx.watch(ref)
+                kept.append(weakref.ref(ref))
+
+        @actors.receive
+        def less(self, message: actors.Terminated) -> None:
+            self.seen.append(message.ref.path)
+
+    async with actors.open_system("alpha") as system:
+        pool = await system.start(Pool)
+        pool.tell(100)
+        await trio.sleep(1)
+        assert len(await pool.ask(Seen())) == 100
+        gc.collect()
+        assert [one() for one in kept] == [None] * 100

@@ -270,6 +270,25 @@ async def test_a_failure_after_the_reply_is_no_error_for_the_asker(autojump_cloc
         assert (exit.reason, system.dead_letters) == ("ValueError: after all", ())
 
 
+@pytest.mark.parametrize("error", [actors.Refused, actors.Unhandled])
+async def test_an_asker_whose_reply_was_put_off_gets_the_refusal(
+    autojump_clock: MockClock, error: type[Exception]
+) -> None:
+    """Nobody else would answer it: the port stays with an actor that has said no."""
+
+    class Wavering(actors.Actor):
+        @actors.receive
+        def echo(self, message: Echo) -> None:
+            self.ctx.reply_later()
+            raise actors.Refused("no") if error is actors.Refused else error(self.ctx.ref, message)
+
+    async with actors.open_system("alpha") as system:
+        wavering = system.spawn(Wavering)
+        with trio.fail_after(10), pytest.raises(error):
+            await wavering.ask(Echo())
+        assert (wavering.state, system.dead_letters) == (ActorState.IDLE, ())
+
+
 async def test_replying_with_empty_hands_raises_in_a_class_too(autojump_clock: MockClock) -> None:
     class Hasty(actors.Actor):
         async def on_start(self) -> None:

@@ -73,6 +73,27 @@ async def test_an_idle_actor_with_a_shutdown_of_zero_still_ends_in_order(autojum
         assert (await worker.wait_stopped()).kind is ExitKind.SHUTDOWN
 
 
+@pytest.mark.parametrize("order", ["stop", "drain"])
+async def test_a_function_that_goes_on_after_its_inbox_has_ended_has_no_time_of_zero(
+    autojump_clock: MockClock, order: str
+) -> None:
+    """It was idle at the stop; what it does then is bounded all the same."""
+
+    async def lingers(ctx: actors.Context) -> None:
+        async for _ in ctx.inbox:
+            pass
+        await trio.sleep_forever()
+
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(lingers, policy=allowing(0.0))
+        await settled()
+        assert ref.state is ActorState.IDLE
+        getattr(ref, order)()
+        with trio.fail_after(10):
+            exit = await ref.wait_stopped()
+        assert (exit.kind, trio.current_time()) == (ExitKind.KILLED, pytest.approx(0.0))
+
+
 async def test_an_infinite_shutdown_waits(autojump_clock: MockClock) -> None:
     async with actors.open_system("alpha") as system:
         worker = await system.start(Worker, policy=allowing(math.inf))

@@ -199,6 +199,74 @@ async def test_last_activity_of_a_function_is_when_it_began_to_wait(autojump_clo
         assert ref.statistics().last_activity == pytest.approx(start + 2)
 
 
+async def test_last_activity_of_a_function_that_never_got_a_message_is_none(
+    autojump_clock: MockClock,
+) -> None:
+    """Waiting is no activity; then taking a message is, and ending one."""
+
+    async def job(ctx: actors.Context) -> None:
+        async for _ in ctx.inbox:
+            await trio.sleep(2)
+
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(job)
+        await trio.sleep(5)
+        assert ref.statistics().last_activity is None
+        start = trio.current_time()
+        for after in (0, 1, 3):
+            ref.tell(after)
+        await trio.sleep(1)
+        assert ref.statistics().last_activity == pytest.approx(start)
+        await trio.sleep(2)
+        assert ref.statistics().last_activity == pytest.approx(start + 2)
+
+
+@pytest.mark.parametrize("end", ["refused", "unhandled", "interrupted"])
+async def test_last_activity_is_the_end_of_a_handler_however_it_ended(
+    autojump_clock: MockClock, end: str
+) -> None:
+    class Worn(actors.Actor):
+        @actors.receive
+        async def sleep(self, message: Sleep) -> None:
+            await trio.sleep(message.seconds)
+            if end == "refused":
+                raise actors.Refused("after all")
+            if end == "unhandled":
+                await super().on_unhandled(message)
+            await trio.sleep_forever()
+
+    async with actors.open_system("alpha") as system:
+        worn = await system.start(Worn)
+        pending = worn.request(Sleep(3))
+        await trio.sleep(4)
+        if end == "interrupted":
+            await worn.interrupt()
+        await trio.sleep(10)
+        expected = 4.0 if end == "interrupted" else 3.0
+        assert (pending.done, worn.statistics().last_activity) == (True, pytest.approx(expected))
+
+
+async def test_last_activity_of_an_actor_that_never_waits_goes_on(autojump_clock: MockClock) -> None:
+    """With plain handlers and a full mailbox it is read once in a while, not at the first message alone."""
+    lags: list[float] = []
+
+    class Saturated(Worker):
+        @actors.receive
+        def note(self, message: Note) -> None:
+            autojump_clock.jump(1.0)
+            active = self.ctx.ref.statistics().last_activity
+            assert active is not None
+            lags.append(trio.current_time() - active)
+
+    async with actors.open_system("alpha") as system:
+        saturated = await system.start(Saturated)
+        for _ in range(500):
+            saturated.tell(Note())
+        await settled()
+        assert len(lags) == 500
+        assert max(lags) < 50
+
+
 async def test_uptime_counts_from_the_spawn_and_stands_still_at_the_end(autojump_clock: MockClock) -> None:
     async with actors.open_system("alpha") as system:
         worker = await system.start(Worker, name="worker", policy=AT_ONCE)

@@ -147,6 +147,60 @@ async def test_an_actor_is_stopped_in_its_backoff_without_a_start(autojump_clock
         ]
 
 
+@pytest.mark.parametrize(("order", "kind"), [("stop", "SHUTDOWN"), ("drain", "SHUTDOWN"), ("kill", "KILLED")])
+@pytest.mark.parametrize("phase", ["on_stop", "backoff", "open breaker"])
+async def test_one_that_would_start_again_and_is_ended_meanwhile_was_ended_by_that(
+    autojump_clock: MockClock, phase: str, order: str, kind: str
+) -> None:
+    """Not by the failure before, whether its `on_stop` still runs or nothing of it does."""
+    breaker = actors.Breaker(failures=1) if phase == "open breaker" else None
+    policy = actors.Policy(backoff=actors.Backoff(initial=10.0, jitter=0.0), breaker=breaker)
+    async with actors.open_system("alpha") as system:
+        closing = await system.start(Closing, 1.0, name="closing", policy=policy)
+        with pytest.raises(actors.ActorFailed):
+            await closing.ask(Fail(ValueError()))
+        await trio.sleep(0.5 if phase == "on_stop" else 2)
+        getattr(closing, order)()
+        exit = await closing.wait_stopped()
+        assert (exit.kind, exit.error, exit.reason.endswith("while nothing of it ran")) == (kind, None, True)
+        await trio.sleep(100)
+        assert closing.statistics().restarts == 0
+
+
+@pytest.mark.parametrize("name", ["temporary", None])
+async def test_one_that_would_not_start_again_has_failed_whoever_stops_it_then(
+    autojump_clock: MockClock, name: str | None
+) -> None:
+    """It had ended by itself, for good: the order comes too late."""
+    async with actors.open_system("alpha") as system:
+        closing = await system.start(Closing, 1.0, name=name, policy=allowing(5.0, restart="temporary"))
+        with pytest.raises(actors.ActorFailed):
+            await closing.ask(Fail(ValueError("mine")))
+        closing.stop()
+        exit = await closing.wait_stopped()
+        assert (exit.kind, exit.reason) == (ExitKind.FAILED, "ValueError: mine")
+
+
+@pytest.mark.parametrize("phase", ["on_stop", "backoff"])
+async def test_a_drain_of_one_that_is_down_finishes_nothing(autojump_clock: MockClock, phase: str) -> None:
+    """Nothing runs that could, and a drain waits for no backoff: what waits ends as with `stop`."""
+    policy = allowing(5.0, backoff=actors.Backoff(initial=2.0, jitter=0.0))
+    async with actors.open_system("alpha") as system:
+        closing = await system.start(Closing, 1.0, name="closing", policy=policy)
+        closing.tell(Fail(ValueError()))
+        closing.tell(Note("parked"))
+        parked = closing.request(Echo("parked"))
+        await trio.sleep(0.5 if phase == "on_stop" else 1.5)
+        closing.drain()
+        closing.tell(Note("late"))
+        await closing.wait_stopped()
+        assert trio.current_time() == pytest.approx(1.0 if phase == "on_stop" else 1.5)
+        with pytest.raises(actors.ActorStopped):
+            await parked.wait()
+        reasons = [(letter.message, letter.reason) for letter in system.dead_letters[1:]]
+        assert sorted(reasons, key=str) == [(Note("late"), "stopped"), (Note("parked"), "stopped")]
+
+
 async def test_stopped_before_its_task_ran_it_never_starts(autojump_clock: MockClock) -> None:
     started: list[str] = []
 

@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock
 
 import actors
+from actors.core.alarms import Timetable
 from tests.core.cast import AT_ONCE, Die, Echo, Note, Seen, Sleep, Worker, settled
 
 
@@ -70,6 +71,30 @@ async def test_every_skips_what_comes_due_while_its_last_message_waits(autojump_
         assert timed.statistics().depth == {"system": 1, "urgent": 0, "normal": 0}
         await trio.sleep(2)
     assert log == [("tick", pytest.approx(at)) for at in (3.8, 4.0, 5.0)]
+
+
+async def test_every_skips_what_came_due_while_the_loop_stood_still(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A suspended laptop: one tick for an hour, without an alarm for each of millions; then in time again."""
+    log: list[tuple[str, float]] = []
+    alarms: list[float] = []
+    enter = Timetable.set
+
+    def count(table: Timetable, due: float, action: Callable[[], None]) -> Any:
+        alarms.append(due)
+        return enter(table, due, action)
+
+    async with actors.open_system("alpha") as system:
+        await system.start(Timed, lambda self: self.ctx.every(0.25, Note("tick")), log)
+        await settled()
+        monkeypatch.setattr(Timetable, "set", count)
+        autojump_clock.jump(3600.1)
+        await settled()
+        assert log == [("tick", pytest.approx(3600.1))]
+        await trio.sleep(0.5)
+    assert log[1:] == [("tick", pytest.approx(at)) for at in (3600.25, 3600.5)]
+    assert alarms == [pytest.approx(at) for at in (3600.25, 3600.5, 3600.75)]
 
 
 async def test_after_zero_comes_behind_what_is_queued_now(autojump_clock: MockClock) -> None:
@@ -243,12 +268,14 @@ async def test_a_suspended_actor_gets_its_timers_after_it_is_resumed(autojump_cl
         ("every", -1.0),
         ("every", math.nan),
         ("every", 0.0),
+        ("every", 5e-324),
+        ("every", 0.9e-6),
     ],
 )
 async def test_a_delay_that_is_no_time_raises_value_error(
     autojump_clock: MockClock, call: str, value: Any
 ) -> None:
-    """An interval of zero would never end; it is refused too."""
+    """An interval that a clock does not move by would never end; it is refused too."""
     raised: list[str] = []
 
     def setup(self: Timed) -> Any:

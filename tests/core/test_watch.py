@@ -10,48 +10,7 @@ from trio.testing import MockClock
 
 import actors
 from actors import ExitKind, Terminated
-from tests.core.cast import AT_ONCE, Die, Echo, Note, Sleep, Worker, settled
-
-
-@actors.message
-class Watch:
-    ref: Any
-    times: int = 1
-
-
-@actors.message
-class Unwatch:
-    ref: Any
-
-
-class Watcher(Worker):
-    """Writes down every note and every notice, with who sent it."""
-
-    def __init__(self, book: list[Any]) -> None:
-        super().__init__()
-        self.book = book
-
-    @actors.receive
-    def watch(self, message: Watch) -> None:
-        for _ in range(message.times):
-            self.ctx.watch(message.ref)
-
-    @actors.receive
-    def unwatch(self, message: Unwatch) -> None:
-        self.ctx.unwatch(message.ref)
-
-    @actors.receive
-    def note(self, message: Note) -> None:
-        self.book.append(message.text)
-
-    @actors.receive
-    def terminated(self, message: Terminated) -> None:
-        self.book.append((message.ref, message.exit.kind))
-
-
-async def ended(ref: actors.Ref, order: str = "stop") -> actors.Exit:
-    getattr(ref, order)()
-    return await ref.wait_stopped()
+from tests.core.cast import AT_ONCE, Die, Echo, Note, Sleep, Watch, Watcher, Worker, ended, settled
 
 
 @pytest.mark.parametrize(("order", "kind"), [("stop", "SHUTDOWN"), ("drain", "SHUTDOWN"), ("kill", "KILLED")])
@@ -207,56 +166,6 @@ async def test_without_a_handler_it_is_ignored(autojump_clock: MockClock) -> Non
         assert deaf.state is actors.ActorState.IDLE
 
 
-async def test_unwatch_takes_the_watch_back(autojump_clock: MockClock) -> None:
-    book: list[Any] = []
-    async with actors.open_system("alpha") as system:
-        watched = await system.start(Worker)
-        watcher = await system.start(Watcher, book)
-        watcher.tell(Watch(watched, times=2))
-        watcher.tell(Unwatch(watched))
-        watcher.tell(Unwatch(watched))
-        await settled()
-        await ended(watched)
-        await trio.sleep(10)
-        assert book == []
-
-
-async def test_unwatch_removes_a_queued_notice_of_that_actor_alone(autojump_clock: MockClock) -> None:
-    book: list[Any] = []
-
-    class Late(Watcher):
-        @actors.receive
-        async def take_back(self, message: str) -> None:
-            await trio.sleep(1)
-            assert self.ctx.cell.depth == 2
-            self.ctx.unwatch(first)
-
-    async with actors.open_system("alpha") as system:
-        first, second = await system.start(Worker), await system.start(Worker)
-        late = await system.start(Late, book)
-        late.tell(Watch(first))
-        late.tell(Watch(second))
-        late.tell("take it back")
-        await settled()
-        await ended(first)
-        await ended(second)
-        await trio.sleep(10)
-        assert book == [(second, "SHUTDOWN")]
-
-
-async def test_watching_again_after_unwatch_gives_a_notice_again(autojump_clock: MockClock) -> None:
-    book: list[Any] = []
-    async with actors.open_system("alpha") as system:
-        watched = await system.start(Worker)
-        watcher = await system.start(Watcher, book)
-        for message in (Watch(watched), Unwatch(watched), Watch(watched)):
-            watcher.tell(message)
-        await settled()
-        await ended(watched)
-        await settled()
-        assert book == [(watched, "SHUTDOWN")]
-
-
 async def test_watching_oneself_raises_value_error(autojump_clock: MockClock) -> None:
     async with actors.open_system("alpha") as system:
         watcher = await system.start(Watcher, [])
@@ -264,13 +173,6 @@ async def test_watching_oneself_raises_value_error(autojump_clock: MockClock) ->
         exit = await watcher.wait_stopped()
         assert isinstance(exit.error, ValueError)
         assert "cannot watch itself" in exit.reason
-
-
-async def test_unwatching_one_that_was_never_watched_does_nothing(autojump_clock: MockClock) -> None:
-    async with actors.open_system("alpha") as system:
-        watched, watcher = await system.start(Worker), await system.start(Watcher, [])
-        watcher.tell(Unwatch(watched))
-        assert await watcher.ask(Echo("alive")) == "alive"
 
 
 async def test_every_watcher_gets_its_notice(autojump_clock: MockClock) -> None:

@@ -8,7 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import actors
 from actors import ActorState, Breaker, BreakerState, CircuitState, ExitKind, FailureKind
-from actors.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Spawned
+from actors.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Restarted, Spawned, Started
 from tests.supervision.cast import ONE, TWO, Boom, Child, Crash, Diary, Die, Ping, opened, plain
 
 # --- opening ----------------------------------------------------------------------------
@@ -169,6 +169,30 @@ async def test_an_actor_that_its_breaker_holds_back_can_be_stopped(autojump_cloc
         assert system.tree().children == ()
 
 
+@pytest.mark.parametrize("stop", [None, 3.0], ids=["down", "on_stop runs"])
+async def test_a_stopped_actor_is_stopped_whatever_its_breaker_says(
+    stop: float | None, autojump_clock: MockClock
+) -> None:
+    """Whoever asks it is not told to try again."""
+    async with actors.open_system("s") as system:
+        ref = await opened(system, stop=stop)
+        ref.stop()
+        for _ in range(2):
+            with pytest.raises(actors.ActorStopped):
+                await ref.ask(Ping())
+            await ref.wait_stopped()
+        assert system.breaker("/a").state is CircuitState.OPEN
+
+
+async def test_it_is_circuit_open_from_the_failure_on_not_after_on_stop(autojump_clock: MockClock) -> None:
+    """The state says what asks are told."""
+    async with actors.open_system("s") as system:
+        ref = await opened(system, stop=3.0)
+        for seconds in (0.0, 1.0, 10.0):
+            await trio.sleep(seconds)
+            assert (ref.state, system.breaker("/a").state) == (ActorState.CIRCUIT_OPEN, CircuitState.OPEN)
+
+
 @pytest.mark.row(27)
 @pytest.mark.row(36)
 async def test_a_start_is_refused_without_spawning(autojump_clock: MockClock) -> None:
@@ -274,6 +298,22 @@ async def test_a_reset_of_an_open_breaker_is_an_event(autojump_clock: MockClock)
         event = events.next_nowait()
         assert isinstance(event, BreakerClosed)
         assert event.ref == ref
+
+
+async def test_the_first_start_of_an_actor_is_no_restart_though_it_was_the_probe(
+    autojump_clock: MockClock,
+) -> None:
+    """`Started`, not `Restarted`, when it has waited for the breaker of its path; nothing is counted."""
+    async with actors.open_system("s") as system:
+        old = await opened(system)
+        old.stop()
+        await old.wait_stopped()
+        async with system.subscribe(Started, Restarted) as events:
+            new = system.spawn(Child, "a", Diary(), name="a", policy=ONE)
+            await new.wait_started()
+            seen = list(iter(events.next_nowait, None))
+        assert [(type(event), event.ref) for event in seen] == [(Started, new)]
+        assert new.statistics().restarts == 0
 
 
 @pytest.mark.row(26)

@@ -264,6 +264,50 @@ async def test_the_failure_of_a_supervisor_stops_its_children_and_a_restart_make
         assert diary.entries[2:] == [(0.0, "stop a SHUTDOWN"), (1.0, "begin a"), (1.0, "start a")]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "known"),
+    [
+        ("strategy", "one_for_one", "OneForOne"),
+        ("strategy", actors.OneForAll, "OneForAll"),
+        ("strategy", None, "RestForOne"),
+        ("auto_shutdown", "some", "never, any, all"),
+    ],
+)
+async def test_what_a_supervisor_sets_for_itself_is_checked_there(
+    field: str, value: object, known: str, autojump_clock: MockClock
+) -> None:
+    """As at its class: no child has to fail before it shows."""
+
+    class Chooses(actors.Supervisor):
+        def __init__(self) -> None:
+            setattr(self, field, value)
+
+    async with actors.open_system("s") as system:
+        with pytest.raises(actors.StartFailed) as caught:
+            await system.start(Chooses, name="mid")
+        assert isinstance(caught.value.__cause__, ValueError)
+        assert known in str(caught.value.__cause__)
+
+
+async def test_a_supervisor_may_set_its_strategy_for_itself(autojump_clock: MockClock) -> None:
+    """By its arguments, say; it holds for the children of that incarnation."""
+    diary = Diary()
+
+    class Chooses(actors.Supervisor):
+        def __init__(self, strategy: actors.OneForAll) -> None:
+            self.strategy = strategy
+
+        async def on_start(self) -> None:
+            for name in ("a", "b"):
+                await self.start(Child, name, diary, name=name, policy=plain())
+
+    async with actors.open_system("s") as system:
+        mid = await system.start(Chooses, actors.OneForAll(), name="mid")
+        system.children(mid)[0].tell(Crash())
+        await trio.sleep(1)
+        assert diary.of("start") == ["a", "b", "a", "b"]
+
+
 async def test_a_supervisor_keeps_nothing_of_a_child_that_is_gone(autojump_clock: MockClock) -> None:
     """What failed to start, was restarted and ended is garbage."""
     async with actors.open_system("s") as system:

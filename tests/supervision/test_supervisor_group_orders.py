@@ -269,3 +269,71 @@ async def test_a_sibling_that_stops_with_its_group_says_when_it_starts_again(
         (b, 1, 2.0, "FAILED"),
         (a, 1, 2.0, "SHUTDOWN"),
     ]
+
+
+async def test_a_member_whose_on_stop_runs_already_is_not_stopped_once_more(
+    autojump_clock: MockClock,
+) -> None:
+    """b has failed and still ends when a fails: one round, and the next incarnations stay."""
+    diary = Diary()
+    async with actors.open_system("s", strategy=OneForAll()) as system:
+        a = await system.start(Child, "a", diary, name="a", policy=plain())
+        b = await system.start(Child, "b", diary, None, 1.0, name="b", policy=plain())
+        b.tell(Crash())
+        await trio.sleep(0.5)
+        a.tell(Crash())
+        await trio.sleep(30)
+        assert (diary.of("start"), diary.of("stop")) == (["a", "b", "a", "b"], ["b", "a"])
+        assert [ref.statistics().restarts for ref in (a, b)] == [1, 1]
+
+
+async def test_a_supervisor_that_ends_already_takes_no_limit_along_into_its_next_life(
+    autojump_clock: MockClock,
+) -> None:
+    """Its children still stop when a sibling fails; what it has in hand later is not cut off by that."""
+    diary = Diary()
+
+    class Mid(actors.Supervisor):
+        async def on_start(self) -> None:
+            await self.start(Child, "leaf", diary, None, 1.0, name="leaf")
+
+        async def on_stop(self, exit: actors.Exit) -> None:
+            diary.note(f"stop mid {exit.kind}")
+
+        @actors.receive
+        def crash(self, message: Crash) -> None:
+            raise Boom(message.text)
+
+        @actors.receive
+        async def work(self, message: Work) -> str:
+            await trio.sleep(message.seconds)
+            return "mid"
+
+    async with actors.open_system("s", strategy=OneForAll()) as system:
+        a = await system.start(Child, "a", diary, name="a", policy=plain())
+        mid = await system.start(Mid, name="mid", policy=plain(shutdown=5.0))
+        mid.tell(Crash())
+        await trio.sleep(0.5)
+        a.tell(Crash())
+        await trio.sleep(1)
+        assert await mid.ask(Work(20.0)) == "mid"
+        assert diary.of("stop") == ["a", "leaf", "mid"]
+        assert mid.statistics().restarts == 1
+
+
+async def test_a_group_does_not_wait_for_a_function_whose_shutdown_is_zero(
+    autojump_clock: MockClock,
+) -> None:
+    """It goes on after its inbox has ended: cancelled at once, and started with the others."""
+
+    async def lingers(ctx: actors.Context) -> None:
+        async for _ in ctx.inbox:
+            pass
+        await trio.sleep_forever()
+
+    async with actors.open_system("s", strategy=OneForAll()) as system:
+        a = await system.start(Child, "a", Diary(), name="a", policy=plain())
+        b = await system.start(lingers, name="b", policy=plain(shutdown=0.0))
+        a.tell(Crash())
+        await trio.sleep(1)
+        assert [(ref.state, ref.statistics().restarts) for ref in (a, b)] == [(ActorState.IDLE, 1)] * 2

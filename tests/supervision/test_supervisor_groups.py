@@ -201,6 +201,41 @@ async def test_a_start_that_fails_uses_the_budget(autojump_clock: MockClock) -> 
     assert caught.value.__cause__.child.name == "c"
 
 
+async def test_a_start_that_fails_while_its_group_stops_is_not_tried_again(
+    autojump_clock: MockClock,
+) -> None:
+    """It failed by itself: one attempt, also when the others start again."""
+    diary = Diary()
+
+    class Team(actors.Supervisor):
+        strategy = actors.OneForAll()
+
+        async def on_start(self) -> None:
+            await self.start(Child, "a", diary, name="a", policy=plain())
+
+        @actors.receive
+        async def more(self, message: Ping) -> str:
+            with pytest.raises(actors.StartFailed):
+                await self.start(Slow, name="b", policy=plain())
+            return "failed"
+
+    class Slow(actors.Actor):
+        async def on_start(self) -> None:
+            diary.note("begin b")
+            await trio.sleep(2)
+            raise Boom("start")
+
+    async with actors.open_system("s") as system:
+        team = await system.start(Team, name="team")
+        pending = team.request(Ping())
+        await trio.sleep(1)
+        system.children(team)[0].tell(Crash())
+        assert await pending.wait() == "failed"
+        await trio.sleep(100)
+        assert (diary.times("begin b"), diary.of("begin")) == ([0.0], ["a", "b", "a"])
+        assert system.find("/team/b") is None
+
+
 async def test_a_failure_of_one_that_is_being_stopped_counts_not_again(autojump_clock: MockClock) -> None:
     """What fails while its group stops it is part of the same round."""
 
