@@ -12,8 +12,7 @@ The life of the task:
     run ── scope ── start ── serve ... ── fall ── release ── on_stop ── over
              └── an interrupt comes back here
 
-`fall` is the moment of the end: the supervisor judges, whoever waits for an answer gets
-one, in the same step. What follows (children, `on_stop`) may take time, and nobody waits.
+From `fall` on it is in the file of that name.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from actors.core import orders as order
 from actors.core.actor import Actor
 from actors.core.context import Context
 from actors.core.dispatch import find
+from actors.core.fall import end
 from actors.core.hand import (
     BATCH,
     fail_asker,
@@ -36,18 +36,9 @@ from actors.core.hand import (
     settle_hand,
     still_wanted,
 )
-from actors.core.lifecycle import Signal
-from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
-from actors.core.parent import Fate
-from actors.core.timers import Timer, end_timers
-from actors.errors import ActorFailed, ActorStopped, Interrupted, Refused, Unhandled
-from actors.events import (
-    DeadLetterReason,
-    Failed,
-    StartAttemptFailed,
-    StopFailed,
-    Unresponsive,
-)
+from actors.core.mailbox import ASKED, MESSAGE, SENDER
+from actors.errors import Refused, Unhandled
+from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
 from actors.messages import Nudge, Terminated
 
@@ -87,7 +78,7 @@ async def run(cell: Cell) -> None:
             raise
         finally:
             if exit is not None:
-                await _end(cell, exit)
+                await end(cell, exit)
     finally:
         cell.over()
 
@@ -281,137 +272,3 @@ def _after_cancel(cell: Cell, caught: bool) -> Exit | None:
         interrupt_hand(cell)
     cell.interrupted(confirmed)
     return None
-
-
-async def _end(cell: Cell, exit: Exit) -> None:
-    """`fall`, then what may take time, shielded: children, `on_stop`."""
-    _fall(cell, exit)
-    actor = cell.actor
-    hooked = actor is not None and type(actor).on_stop is not Actor.on_stop
-    if hooked or cell.owns_children:
-        with trio.CancelScope(shield=True):
-            await cell.release(exit)
-            if hooked:
-                assert actor is not None
-                await _stop_hook(cell, actor, exit)
-    pendings, cell.pendings = cell.pendings, None
-    for pending in tuple(pendings or ()):
-        pending.cancel()
-    end_timers(cell)
-    cell.actor = cell.context = None
-
-
-def _fall(cell: Cell, exit: Exit) -> None:
-    """The moment of the end: judge, answer, and let nobody wait for what follows."""
-    cell.exit = exit
-    cell.ended = True
-    cell.scope = None
-    cell.disarm()
-    if exit.is_failure:
-        cell.failed += 1
-        if cell.ready:
-            message = None if cell.item is None else cell.item[MESSAGE]
-            cell.kernel.emit(Failed, cell.ref, exit, message)
-        else:
-            cell.kernel.emit(StartAttemptFailed, cell.ref, exit)
-    cell.ready = False
-    if cell.vigil is not None:
-        cell.vigil.end(exit)
-    end_timers(cell)
-    ordered = cell.is_final
-    cell.fate = Fate.FINAL if ordered else cell.parent.judge(cell, exit)
-    if not ordered:
-        cell.step(Signal.STOP if cell.fate is Fate.FINAL else Signal.FALL)
-    _drop_hand(cell, exit)
-    _fail_ports(cell, exit)
-    if cell.fate is Fate.FINAL:
-        cell.flush()
-    elif cell.fate is Fate.TRIPPED:
-        _refuse_queue(cell)
-    cell.orders &= ~order.OF_INCARNATION
-    cell.interrupted(confirmed=False)
-
-
-def _drop_hand(cell: Cell, exit: Exit) -> None:
-    """What becomes of the message in hand when its handling did not end well."""
-    item, cell.item = cell.item, None
-    cell.permit = None
-    if item is None:
-        return
-    cell.handled += 1
-    asked, mark = item[ASKED], item[MARK]
-    tries = cell.tries if mark is REDELIVERED else 0
-    cell.tries = 0
-    if exit.is_failure and not cell.orders & order.FAIL and _again(cell, exit, item, tries):
-        cell.tries = tries + 1
-        cell.lanes.put_back(item)
-    elif asked is not None:
-        asked.fail(_error_for(cell, exit, item))
-    elif mark is not ANSWERED:
-        cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], _reason_for(cell, exit, tries))
-
-
-def _again(cell: Cell, exit: Exit, item: Item, tries: int) -> bool:
-    """True when the message is to be the first one of the next incarnation."""
-    asked, mark = item[ASKED], item[MARK]
-    if cell.fate is Fate.FINAL or tries >= cell.policy.retries or cell.name is None:
-        return False
-    if not cell.policy.tries_again(exit):
-        return False
-    if mark is ANSWERED or isinstance(mark, Timer):
-        return False
-    # an asker does not wait for a breaker: it hears of the failure now
-    return asked is None or not (asked.done or cell.fate is Fate.TRIPPED)
-
-
-def _error_for(cell: Cell, exit: Exit, item: Item) -> BaseException:
-    if exit.is_failure:
-        return ActorFailed(cell.ref, exit.error)
-    if cell.fate is Fate.FINAL:
-        return ActorStopped(cell.ref, exit)
-    return Interrupted(cell.ref, item[MESSAGE])
-
-
-def _reason_for(cell: Cell, exit: Exit, tries: int) -> DeadLetterReason:
-    if exit.is_failure:
-        return DeadLetterReason.RETRIES_EXHAUSTED if tries else DeadLetterReason.CRASHED
-    return DeadLetterReason.STOPPED if cell.fate is Fate.FINAL else DeadLetterReason.INTERRUPTED
-
-
-def _fail_ports(cell: Cell, exit: Exit) -> None:
-    """Replies that were put off can no longer come."""
-    ports, cell.ports = cell.ports, None
-    for pending in ports or ():
-        failed = exit.is_failure
-        pending.fail(ActorFailed(cell.ref, exit.error) if failed else ActorStopped(cell.ref, exit))
-
-
-def _refuse_queue(cell: Cell) -> None:
-    """The breaker opened: waiting asks end now, told messages stay parked."""
-    cell.barred = True
-    for item in cell.lanes.remove(lambda item: item[ASKED] is not None):
-        error = cell.parent.refusal(cell, taken=True)
-        item[ASKED].fail(error or ActorStopped(cell.ref))
-    cell.admit_senders()
-
-
-async def _stop_hook(cell: Cell, actor: Actor, exit: Exit) -> None:
-    """Run `on_stop` for at most `shutdown` seconds; its failure is an event, not the exit."""
-    limit = cell.policy.shutdown
-    since = cell.kernel.now() + limit
-
-    def report() -> None:
-        cell.kernel.emit(Unresponsive, cell.ref, cell.kernel.now() - since)
-        cell.alarm = cell.kernel.alarms.after(1.0, report)
-
-    cell.alarm = cell.kernel.alarms.at(since + 1.0, report)
-    try:
-        with trio.move_on_after(limit, shield=True) as scope:
-            await actor.on_stop(exit)
-        if scope.cancelled_caught:
-            error = trio.TooSlowError(f"on_stop of {cell.path} took longer than shutdown={limit:g} s")
-            cell.kernel.emit(StopFailed, cell.ref, error)
-    except Exception as error:
-        cell.kernel.emit(StopFailed, cell.ref, error)
-    finally:
-        cell.disarm()

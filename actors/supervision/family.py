@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from actors.core import incarnation
 from actors.core import orders as order
 from actors.core.cell import Cell
 from actors.core.lifecycle import Phase
-from actors.core.parent import Fate, Parent
+from actors.core.parent import Fate
 from actors.core.recipe import Recipe, recipe_of
 from actors.core.vigil import waiting_for
 from actors.errors import (
@@ -41,112 +40,21 @@ from actors.outcome import FailureKind, kind_of_exit, retry_after
 from actors.policy import OneForOne, Policy
 from actors.supervision.backoff import Retreat
 from actors.supervision.breaker import Circuit, CircuitState
-from actors.supervision.breakers import Breakers
+from actors.supervision.household import Household
 from actors.supervision.restart import Budgets, wants_restart
-from actors.supervision.rounds import Round, member
-from actors.supervision.strategy import stop_order
+from actors.supervision.rounds import Round
 from actors.supervision.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from actors.core.kernel import Kernel
     from actors.core.ref import Ref
 
 __all__ = ["Family"]
 
 
-class Family(Cell):
+class Family(Household):
     """The cell of a supervisor, and the parent of its children's cells."""
 
-    __slots__ = ("breakers", "budgets", "children", "given_up", "nursery", "retreats", "round", "waits")
-
-    def __init__(
-        self,
-        kernel: Kernel,
-        parent: Parent,
-        recipe: Recipe,
-        args: tuple[Any, ...],
-        name: str | None,
-        policy: Policy,
-        breakers: Breakers,
-    ) -> None:
-        super().__init__(kernel, parent, recipe, args, name, policy)
-        self.breakers = breakers
-        self.children: dict[str, Cell] = {}
-        self.nursery: trio.Nursery | None = None
-        self.given_up: RestartsExhausted | None = None
-        self.round: Round | None = None
-        self.budgets: Budgets | None = None
-        self.retreats: dict[Cell, Retreat] = {}
-        self.waits: dict[Cell, float] = {}
-
-    @property
-    def supervisor(self) -> Supervisor:
-        """The user's object of the running incarnation."""
-        assert isinstance(self.actor, Supervisor)
-        return self.actor
-
-    @property
-    def child_refs(self) -> tuple[Ref, ...]:
-        """The living children in start order."""
-        return tuple(cell.ref for cell in self.children.values())
-
-    def last_heard(self) -> float | None:
-        """Its last sign of life or, if that is later, one of its children's."""
-        heard = [at for child in self.children.values() if (at := child.last_heard()) is not None]
-        if self.active_at is not None:
-            heard.append(self.active_at)
-        return max(heard, default=None)
-
-    # --- its own life ---
-
-    async def run(self) -> None:
-        """One incarnation, around the nursery of its children."""
-        try:
-            async with trio.open_nursery() as self.nursery:
-                await incarnation.run(self)
-        finally:
-            self.nursery = None
-            super().over()
-
-    def over(self) -> None:
-        """Not yet: the nursery is still open; `run` says when."""
-
-    @property
-    def owns_children(self) -> bool:
-        """Always: also an empty family is closed in order."""
-        return True
-
-    def why_failed(self) -> BaseException | None:
-        """The child that failed too often."""
-        return self.given_up
-
-    def kill(self) -> None:
-        """Cancel it and all its children now."""
-        super().kill()
-        for child in tuple(self.children.values()):
-            child.kill()
-
-    async def release(self, exit: Exit) -> None:
-        """Stop the children: adhoc ones at once, then the named ones in reverse start order."""
-        if self.round is not None:
-            self.round.cancel()
-            self.round = None
-        if self.orders & order.KILL:
-            for child in tuple(self.children.values()):
-                child.kill()
-        while self.children:
-            together, one_by_one = stop_order([member(child) for child in self.children.values()])
-            for child in together:
-                child.stop()
-            for child in together:
-                await child.wait_stopped()
-            for child in one_by_one:
-                child.stop()
-                await child.wait_stopped()
-        self.retreats.clear()
-        self.waits.clear()
-        self.budgets = None
-        self.given_up = None
+    __slots__ = ()
 
     # --- new children ---
 

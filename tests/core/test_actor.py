@@ -84,7 +84,7 @@ async def test_a_context_that_somebody_kept_does_nothing_for_the_dead(
         }
         with pytest.raises(RuntimeError, match="this context of /kept has ended"):
             getattr(kept[0], call)(*arguments[call])
-        await trio.sleep(5)
+        await trio.sleep(10)
         assert (system.group("crew").members, system.statistics().alarms) == ((), 0)
         assert ref.statistics().handled == (0 if end == "stop" else 2)
 

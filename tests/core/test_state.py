@@ -259,7 +259,7 @@ async def test_last_activity_of_an_actor_that_never_waits_goes_on(autojump_clock
             lags.append(trio.current_time() - active)
 
     async with actors.open_system("alpha") as system:
-        saturated = await system.start(Saturated)
+        saturated = system.spawn(Saturated)
         for _ in range(500):
             saturated.tell(Note())
         await settled()

@@ -317,7 +317,7 @@ async def test_a_supervisor_that_ends_already_takes_no_limit_along_into_its_next
         a.tell(Crash())
         await trio.sleep(1)
         assert await mid.ask(Work(20.0)) == "mid"
-        assert diary.of("stop") == ["a", "leaf", "mid"]
+        assert diary.of("stop") == ["leaf", "a", "mid"]
         assert mid.statistics().restarts == 1
 
 
