@@ -7,12 +7,14 @@ ordered to do are the bits in `orders`, which its loop looks at between two mess
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import trio
 
 from actors.core import incarnation
 from actors.core import orders as order
+from actors.core.fall import let_go
 from actors.core.intake import Intake
 from actors.core.lifecycle import Phase, Signal
 from actors.core.parent import Fate
@@ -92,7 +94,12 @@ class Cell(Intake):
         elif self.is_busy or not self.ready or (self.orders & order.DRAIN and self.lanes):
             self.orders |= order.EXPIRED
         elif self.recipe.actor_class is None:  # a function in its inbox may end at once by itself
-            self.alarm = self.kernel.alarms.after(0.0, self._expired)
+            self.alarm = self.kernel.alarms.after(0.0, self._about_to_expire)
+
+    def _about_to_expire(self) -> None:
+        """One step more: it was woken in this pass, and may not have run yet."""
+        soon = math.nextafter(self.kernel.now(), math.inf)
+        self.alarm = self.kernel.alarms.at(soon, self._expired)
 
     def _expired(self) -> None:
         self.alarm = None
@@ -235,14 +242,17 @@ class Cell(Intake):
 
     def _stopped_while_down(self) -> Exit:
         if self.orders & order.KILL:
-            return Exit(ExitKind.KILLED, reason="killed while nothing of it ran")
-        return Exit(ExitKind.SHUTDOWN, reason="stopped while nothing of it ran")
+            return Exit(ExitKind.KILLED, reason="killed before it started again")
+        if not self.orders & order.FINAL:
+            return Exit(ExitKind.NORMAL, reason="stopped itself before it started again")
+        return Exit(ExitKind.SHUTDOWN, reason="stopped before it started again")
 
     def over(self) -> None:
         """The incarnation's task ends here: finish, or hand over to the supervisor."""
         if self.phase in (Phase.STARTING, Phase.RUNNING):  # a fault of the framework cut its end short
             self.step(Signal.STOP)
             self.fate = Fate.FINAL
+            let_go(self, self.exit or self._stopped_while_down())
         if self.is_final:
             lost = self.exit is None or self.fate is not Fate.FINAL
             self.finish(self._stopped_while_down() if lost or self.exit is None else self.exit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from actors.core import hand
 from actors.core import orders as order
 from actors.core.ask import Pending, ReplyPort
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE
+from actors.core.scope import DEPENDENCIES, NO_DEPENDENCIES
 from actors.core.timers import Timer, start_timer
 from actors.core.vigil import Vigil
 from actors.core.watch import unwatch, watch
@@ -22,6 +23,7 @@ from actors.names import check_name
 if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.ref import Ref
+    from actors.outcome import Outcome
     from actors.system import System
 
 __all__ = ["Context", "Inbox"]
@@ -64,8 +66,14 @@ class Context:
     @property
     def sender(self) -> Ref | None:
         """The actor that sent the message in hand; None for code outside actors, or empty hands."""
-        item = self.cell.item
+        item = self.cell.item if self.cell.context is self else None
         return None if item is None or item[SENDER] is None else item[SENDER].ref
+
+    @property
+    def dependencies(self) -> Mapping[str | int, Outcome]:
+        """In a job and what it spawns: how the jobs it comes after have ended, by label, name or index."""
+        variables = self.cell.variables
+        return NO_DEPENDENCIES if variables is None else variables.get(DEPENDENCIES, NO_DEPENDENCIES)
 
     # --- messages ---
 
@@ -106,16 +114,16 @@ class Context:
         The reply to a told message goes nowhere; a second reply is dropped like a late one.
         """
         item = self.cell.item
-        asked = self._let_go("reply")
+        asked = self._let_go("reply", ANSWERED)
         if asked is not None:
             asked.answer(value)
-        elif item is not None and item[MARK] is ANSWERED:
+        elif item is not None and hand.is_answered(item[MARK]):
             self.cell.kernel.emit(LateReply, self.cell.ref, item[MESSAGE])
 
     def reply_later(self) -> ReplyPort:
         """Keep the answer to the message in hand for later; raises RuntimeError with empty hands."""
-        asked = self._let_go("reply_later")
         cell = self.cell
+        asked = self._let_go("reply_later", None if cell.item is None else cell.item[ASKED])
         if asked is not None:
             if cell.ports is None:
                 cell.ports = {}
@@ -125,21 +133,23 @@ class Context:
     def _check_alive(self) -> None:
         if self.cell.context is not self:
             raise RuntimeError(
-                f"this context of {self.cell.path} has ended with its incarnation: use that of the next"
+                f"this context of {self.cell.path} has ended with its incarnation, or with the call that "
+                f"an interrupt ended: use that of the next"
             )
 
     def _close_port(self, asked: Pending[Any]) -> None:
         if self.cell.ports is not None:
             self.cell.ports.pop(asked, None)
 
-    def _let_go(self, call: str) -> Pending[Any] | None:
+    def _let_go(self, call: str, mark: object) -> Pending[Any] | None:
+        self._check_alive()
         item = self.cell.item
         if item is None:
             raise RuntimeError(
                 f"{call}() without a message in hand: {self.cell.path} has taken none, or let it go"
             )
         if item[ASKED] is not None:
-            self.cell.item = (item[MESSAGE], item[SENDER], None, item[SINCE], ANSWERED)
+            self.cell.item = (item[MESSAGE], item[SENDER], None, item[SINCE], mark)
         return item[ASKED]
 
     @contextmanager
@@ -169,10 +179,12 @@ class Context:
 
     def ready(self) -> None:
         """Say that the start is done; for functions made with `@function(readiness=True)`."""
+        self._check_alive()
         self.cell.become_ready()
 
     def stop(self) -> None:
         """End after the message in hand, as a NORMAL exit. A permanent actor starts again."""
+        self._check_alive()
         self.cell.quit()
 
     def progress(self, n_bytes: int = 0) -> None:
@@ -182,6 +194,8 @@ class Context:
         clock and a write; safe anywhere in the actor's tasks.
         """
         cell = self.cell
+        if cell.context is not self:
+            return  # a task that has outlived its incarnation says nothing about the next
         cell.active_at = cell.now()
         if cell.vigil is not None:
             cell.vigil.progress(cell.active_at, n_bytes)
@@ -195,6 +209,8 @@ class Context:
         if stream not in ("stdout", "stderr"):
             raise ValueError(f'stream must be "stdout" or "stderr", not {stream!r}')
         cell = self.cell
+        if cell.context is not self:
+            return
         cell.active_at = cell.now()
         if cell.vigil is not None:
             cell.vigil.output(cell.active_at, stream, data)
@@ -205,6 +221,7 @@ class Context:
 
         The limit goes on. `ref.waiting_for` says what. Waiting for its own child does this by itself.
         """
+        self._check_alive()
         cell = self.cell
         if cell.vigil is None:
             cell.vigil = Vigil(cell)
@@ -260,20 +277,24 @@ class Inbox:
     Taking the next one ends the one in hand: without a reply its asker gets None. It
     ends after the message in hand on `stop`, after the queue on `drain`. Taking is a
     checkpoint when nothing waits, and at least once a batch. One task takes: a second
-    one that would wait raises RuntimeError.
+    one raises RuntimeError while the first waits, or has a message in hand.
     """
 
-    __slots__ = ("_cell", "_left")
+    __slots__ = ("_cell", "_left", "_taker")
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self._left = hand.BATCH
+        self._taker: trio.lowlevel.Task | None = None
 
     def __aiter__(self) -> Inbox:
         return self
 
     async def __anext__(self) -> Any:
         cell = self._cell
+        task = trio.lowlevel.current_task()
+        if cell.item is not None and self._taker is not task:
+            raise RuntimeError(hand.SECOND_TAKER.format(cell.path))
         hand.settle_hand(cell, None)
         if cell.orders & order.INTERRUPT:  # it came too late for the message; nothing else may be hit
             await trio.lowlevel.checkpoint()
@@ -285,6 +306,7 @@ class Inbox:
             item = hand.next_wanted(cell)
             if item is not None:
                 cell.item = item
+                self._taker = task
                 cell.active_at = cell.now()
                 return item[MESSAGE]
             if cell.orders & (order.STOP | order.QUIT | order.HALT) or (

@@ -56,7 +56,7 @@ def message_types(function: Callable[..., Any], names: Mapping[str, Any]) -> tup
         )
     if isinstance(annotation, str):
         try:
-            annotation = eval(annotation, function.__globals__, dict(names))
+            annotation = eval(annotation, inspect.unwrap(function).__globals__, dict(names))
         except Exception as error:
             raise TypeError(
                 f"{function.__qualname__}: the annotation {annotation!r} of {parameter.name!r} cannot be "
@@ -86,10 +86,14 @@ def _types_in(annotation: Any, function: Callable[..., Any]) -> list[type]:
     )
 
 
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
 def check_hook(cls: type, name: str) -> None:
     """Raise TypeError when the class defines this hook as anything but an async function."""
-    hook = vars(cls).get(name)
-    if hook is not None and not (callable(hook) and inspect.iscoroutinefunction(inspect.unwrap(hook))):
+    hook = getattr(cls, name, None)
+    if hook is not None and not (callable(hook) and _is_async(hook)):
         raise TypeError(f"{cls.__qualname__}.{name} is not async: write `async def {name}(self, ...)`")
 
 

@@ -12,8 +12,9 @@ import trio
 
 from actors.core import orders as order
 from actors.core.actor import Actor
+from actors.core.hand import is_answered
 from actors.core.lifecycle import Signal
-from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
+from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
 from actors.core.parent import Fate
 from actors.core.timers import Timer, end_timers
 from actors.errors import ActorFailed, ActorStopped, Interrupted
@@ -23,7 +24,7 @@ from actors.exits import Exit
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["end"]
+__all__ = ["end", "let_go"]
 
 
 async def end(cell: Cell, exit: Exit) -> None:
@@ -65,14 +66,19 @@ def _fall(cell: Cell, exit: Exit) -> None:
     cell.fate = Fate.FINAL if ordered else cell.parent.judge(cell, exit)
     if not ordered:
         cell.step(Signal.STOP if cell.fate is Fate.FINAL else Signal.FALL)
-    _drop_hand(cell, exit)
-    _fail_ports(cell, exit)
+    let_go(cell, exit)
     if cell.fate is Fate.FINAL:
         cell.flush()
     elif cell.fate is Fate.TRIPPED:
         _refuse_queue(cell)
     cell.orders &= ~order.OF_INCARNATION
     cell.interrupted(confirmed=False)
+
+
+def let_go(cell: Cell, exit: Exit) -> None:
+    """Whoever waits for this incarnation hears that it has ended."""
+    _drop_hand(cell, exit)
+    _fail_ports(cell, exit)
 
 
 def _drop_hand(cell: Cell, exit: Exit) -> None:
@@ -90,7 +96,7 @@ def _drop_hand(cell: Cell, exit: Exit) -> None:
         cell.lanes.put_back(item)
     elif asked is not None:
         asked.fail(_error_for(cell, exit, item))
-    elif mark is not ANSWERED:
+    elif not is_answered(mark):
         cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], _reason_for(cell, exit, tries))
 
 
@@ -101,7 +107,7 @@ def _again(cell: Cell, exit: Exit, item: Item, tries: int) -> bool:
         return False
     if not cell.policy.tries_again(exit):
         return False
-    if mark is ANSWERED or isinstance(mark, Timer):
+    if is_answered(mark) or isinstance(mark, Timer):
         return False
     # an asker does not wait for a breaker: it hears of the failure now
     return asked is None or not (asked.done or cell.fate is Fate.TRIPPED)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
 from actors.core import orders as order
+from actors.core.ask import Pending
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, Item
 from actors.core.timers import Timer
 from actors.errors import Interrupted
@@ -20,6 +21,7 @@ __all__ = [
     "fail_asker",
     "hand_done",
     "interrupt_hand",
+    "is_answered",
     "next_item",
     "next_wanted",
     "park",
@@ -29,6 +31,10 @@ __all__ = [
 
 BATCH = 128
 """Messages between two checkpoints."""
+SECOND_TAKER = (
+    "another task of {} takes from its inbox already: let one task take the messages, "
+    "and hand them on over a memory channel"
+)
 
 
 def next_item(cell: Cell) -> Item | None:
@@ -48,10 +54,7 @@ def next_item(cell: Cell) -> Item | None:
 async def park(cell: Cell) -> None:
     """Wait until somebody wakes the cell. A checkpoint."""
     if cell.parked is not None:
-        raise RuntimeError(
-            f"another task of {cell.path} waits at its inbox already: let one task take the messages, "
-            f"and hand them on over a memory channel"
-        )
+        raise RuntimeError(SECOND_TAKER.format(cell.path))
     cell.parked = trio.lowlevel.current_task()
     await trio.lowlevel.wait_task_rescheduled(cell.unpark)
 
@@ -99,21 +102,24 @@ def interrupt_hand(cell: Cell) -> None:
     cell.active_at = cell.now()
     if item[ASKED] is not None:
         item[ASKED].fail(Interrupted(cell.ref, item[MESSAGE]))
-    elif item[MARK] is not ANSWERED:
+    elif not is_answered(item[MARK]):
         cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.INTERRUPTED)
 
 
 def fail_asker(cell: Cell, item: Item, error: BaseException) -> bool:
     """Give an error to whoever asked, also if the reply was put off; False for a told message."""
-    asked = item[ASKED]
-    if asked is None and item[MARK] is ANSWERED and cell.ports:
-        last = next(reversed(cell.ports))  # a handler can put off only what it has in hand
-        if last.message is item[MESSAGE]:
-            asked = last
-            del cell.ports[last]
+    asked: Pending[Any] | None = item[ASKED]
+    if cell.ports and item[MARK] in cell.ports:
+        asked = cast("Pending[Any]", item[MARK])
+        del cell.ports[asked]
     if asked is not None:
         asked.fail(error)
-    return asked is not None or item[MARK] is ANSWERED
+    return asked is not None or is_answered(item[MARK])
+
+
+def is_answered(mark: object) -> bool:
+    """True for a request whose answer the handler has given, or put off: then the mark is its Pending."""
+    return mark is ANSWERED or isinstance(mark, Pending)
 
 
 def next_wanted(cell: Cell) -> Item | None:

@@ -118,11 +118,17 @@ def _remembered(what: Any, make: Callable[[Any], Recipe]) -> Recipe:
     """The recipe, kept on the class or function itself: a table would keep that alive for ever."""
     own: Mapping[str, Any] = getattr(what, "__dict__", {})  # a class must not find its base's
     recipe: Recipe | None = own.get(_RECIPE)
-    if recipe is None:
+    if recipe is None or not _is_of(recipe, what):  # `functools.wraps` copies what it finds there
         recipe = make(what)
         with contextlib.suppress(AttributeError, TypeError):  # a bound method takes no attributes
             setattr(what, _RECIPE, recipe)
     return recipe
+
+
+def _is_of(recipe: Recipe, what: Any) -> bool:
+    if recipe.actor_class is not None:
+        return recipe.actor_class is what and recipe.call is what.__init__
+    return recipe.call is what and recipe.readiness == needs_ready(what)
 
 
 def _of_class(cls: type[Actor]) -> Recipe:

@@ -1,17 +1,25 @@
-"""Which actor the running task belongs to.
+"""Which actor the running task belongs to, and what it was given besides its arguments.
 
-A context variable, set in the context that an actor's tasks are started in and
+Context variables, set in the context that an actor's tasks are started in and
 inherited by every task they start themselves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
+    from actors.outcome import Outcome
 
-__all__ = ["CURRENT"]
+__all__ = ["CURRENT", "DEPENDENCIES", "NO_DEPENDENCIES"]
 
 CURRENT: ContextVar[Cell | None] = ContextVar("actors_current_cell", default=None)
+NO_DEPENDENCIES: Mapping[str | int, Outcome] = MappingProxyType({})
+DEPENDENCIES: ContextVar[Mapping[str | int, Outcome]] = ContextVar(
+    "actors_dependencies", default=NO_DEPENDENCIES
+)
+"""In a job: how the jobs that it comes after have ended."""

@@ -52,6 +52,7 @@ class Vigil:
     __slots__ = (
         "_held_at",
         "_mark",
+        "_waits",
         "cell",
         "extensions",
         "guards",
@@ -60,7 +61,6 @@ class Vigil:
         "stderr",
         "stdout",
         "verdict",
-        "waits",
     )
 
     def __init__(self, cell: Cell, guards: tuple[Guard, ...] = ()) -> None:
@@ -72,12 +72,11 @@ class Vigil:
         """Its last sign of life, or None."""
         self.stdout = self.stderr = 0
         """Bytes it has written; those of `progress()` count as stdout."""
-        self.waits: list[str] = []
-        """What it waits for, newest last; the clock of silence stands still meanwhile."""
         self.verdict: Exit | None = None
         """How the incarnation ends, once a guard has ended it."""
         self.extensions = 0
         """How often the limit of the run was extended."""
+        self._waits: dict[object, str] = {}  # one key a block: several may wait for the same
         self._held_at = 0.0
         self._mark = 0.0
 
@@ -106,7 +105,7 @@ class Vigil:
         whole_life = exit.kind is ExitKind.NORMAL and self.cell.recipe.actor_class is None
         self.rest(self.cell.now() if whole_life else None)
         self.verdict = None
-        self.waits.clear()
+        self._waits.clear()
         for guard in self.guards:
             guard.end(exit)
 
@@ -149,7 +148,7 @@ class Vigil:
 
     def quiet_since(self) -> float | None:
         """From when silence counts; None while the clock of silence stands still."""
-        if self.waits:
+        if self._waits:
             return None
         return self._silent_since()
 
@@ -158,24 +157,32 @@ class Vigil:
         latest = self.activity()
         return self._mark if latest is None else max(self._mark, latest)
 
+    # --- waiting for others ---
+
+    @property
+    def waits(self) -> list[str]:
+        """What it waits for, newest last; the clock of silence stands still meanwhile."""
+        return list(self._waits.values())
+
     @property
     def waiting_since(self) -> float | None:
         """Since when it has waited for something that is not its own doing, or None."""
-        return self._held_at if self.waits else None
+        return self._held_at if self._waits else None
 
     @contextmanager
     def waiting(self, what: str) -> Generator[None]:
-        """Stop the clock of silence inside the block."""
-        if not self.waits:
+        """Stop the clock of silence inside the block. Blocks may overlap, in any tasks."""
+        if not self._waits:
             self._held_at = self.cell.now()
-        self.waits.append(what)
+        key = object()
+        self._waits[key] = what
         self._moved()
         try:
             yield
         finally:
-            if what in self.waits:  # else the incarnation has fallen
-                self.waits.remove(what)
-                if not self.waits:
+            if key in self._waits:  # else the block has outlived its incarnation
+                del self._waits[key]
+                if not self._waits:
                     self._go_on()
 
     def _go_on(self) -> None:
@@ -186,7 +193,7 @@ class Vigil:
         self._moved()
 
     def _moved(self) -> None:
-        if self.since is not None:
+        if self.since is not None and self.verdict is None:
             for guard in self.guards:
                 guard.moved()
 

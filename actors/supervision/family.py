@@ -214,7 +214,7 @@ class Family(Household):
     def _spend(self, child: Cell, exit: Exit) -> bool:
         """Take a restart out of the budget; without one left, give up."""
         strategy = self.supervisor.strategy
-        if self.budgets is None:
+        if self.budgets is None or self.budgets.strategy != strategy:
             self.budgets = Budgets(strategy)
         if self.budgets.spend(self.kernel.now(), child):
             return True
@@ -325,7 +325,8 @@ class Family(Household):
         child.permit = None
         self.kernel.emit(BreakerClosed, child.ref)
         if child.phase is Phase.ENDING and child.fate is Fate.TRIPPED:
-            self.waits[child] = 0.0  # its `on_stop` runs still: settle starts it
+            child.fate = Fate.AGAIN  # its `on_stop` runs still: settle starts it
+            self.waits[child] = 0.0
         elif child.phase is Phase.TRIPPED:
             if self.round is not None and self.round.takes_over(child):
                 self.round.wait_no_more()

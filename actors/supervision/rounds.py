@@ -33,7 +33,7 @@ class Round:
         self._scope = trio.CancelScope()
         self._waiting: trio.CancelScope | None = None
         self.starting = False
-        members = [member(child) for child in family.children.values()]
+        members = [member(child) for child in family.group]
         first = failed
         if former is not None:
             self._due = max(due, former.due)

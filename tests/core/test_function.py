@@ -186,7 +186,7 @@ async def test_a_second_task_that_waits_at_the_inbox_is_refused(autojump_clock: 
         assert (exit.kind, trio.current_time()) == (ExitKind.SHUTDOWN, pytest.approx(0.0))
     assert taken == [0, 1, 2, 3]
     assert len(refused) == 2
-    assert "another task of /pool waits at its inbox already" in refused[0]
+    assert "another task of /pool takes from its inbox already" in refused[0]
 
 
 async def test_a_request_that_nobody_waits_for_is_skipped_in_the_inbox(autojump_clock: MockClock) -> None:
