@@ -1,5 +1,7 @@
 """Supervised actors on trio: Erlang's supervision, trio's structured concurrency."""
 
+from actors import events as events
+from actors import process as process
 from actors.core.actor import (
     Actor,
     function,
@@ -34,10 +36,12 @@ from actors.errors import (
     ActorStopped,
     AskTimeout,
     CircuitOpen,
+    DeadlineExceeded,
     Deadlock,
     Interrupted,
     InvalidName,
     MailboxFull,
+    NameReserved,
     NameTaken,
     NestedSystem,
     NotSerializable,
@@ -59,6 +63,9 @@ from actors.errors import (
 from actors.exits import (
     Exit,
     ExitKind,
+)
+from actors.jobs.job import (
+    Job,
 )
 from actors.limits import (
     DEFAULT_PATTERNS,
@@ -126,6 +133,7 @@ __all__ = [
     "CircuitOpen",
     "CircuitState",
     "Context",
+    "DeadlineExceeded",
     "Deadlock",
     "Exit",
     "ExitKind",
@@ -134,9 +142,11 @@ __all__ = [
     "Inbox",
     "Interrupted",
     "InvalidName",
+    "Job",
     "Ladder",
     "Mailbox",
     "MailboxFull",
+    "NameReserved",
     "NameTaken",
     "NestedSystem",
     "NotSerializable",

@@ -26,10 +26,12 @@ __all__ = [
     "ActorStopped",
     "AskTimeout",
     "CircuitOpen",
+    "DeadlineExceeded",
     "Deadlock",
     "Interrupted",
     "InvalidName",
     "MailboxFull",
+    "NameReserved",
     "NameTaken",
     "NestedSystem",
     "NotSerializable",
@@ -76,6 +78,14 @@ class NameTaken(ActorError, ValueError):
         self.name = name
         self.ref = ref
         super().__init__(f"{ref.path} is taken by a living actor: stop it first, or choose another name")
+
+
+class NameReserved(ActorError, ValueError):
+    """The framework keeps this name below the root for its own actors."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"/{name} is the framework's own: choose another name below the root")
 
 
 class TagTaken(ActorError, ValueError):
@@ -311,6 +321,23 @@ class Stalled(ActorError, TooSlowError):
         super().__init__(
             f"{_whose(ref)} showed no activity for {idle:g} s, more than {by} allows: "
             f"call progress() while it gets on, or allow more"
+        )
+
+
+class DeadlineExceeded(ActorError, TooSlowError):
+    """The deadline of a batch of jobs passed, `.deadline` seconds after its call, before this job had ended.
+
+    `.job` is what the job is called, `.attempts` how often it was started.
+    """
+
+    def __init__(self, deadline: float, job: str, attempts: int = 0) -> None:
+        self.deadline = deadline
+        self.job = job
+        self.attempts = attempts
+        done = "ended" if attempts else "started"
+        super().__init__(
+            f"{job} had not {done} when the deadline of the batch passed, {deadline:g} s after its call: "
+            f"allow more, raise limit=, or give the jobs a timeout"
         )
 
 

@@ -6,9 +6,11 @@ import re
 
 from actors.errors import InvalidName
 
-__all__ = ["ROOT", "adhoc_key", "check_name", "join", "split"]
+__all__ = ["RESERVED", "ROOT", "adhoc_key", "check_name", "join", "split"]
 
 ROOT = "/"
+RESERVED = frozenset({"system", "jobs"})
+"""Names below the root that the framework keeps for its own actors."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 
 

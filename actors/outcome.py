@@ -102,7 +102,8 @@ class Outcome:
     """How one request, message or job came out. Times are seconds.
 
     `started` is on trio's clock, `elapsed` counts from the first attempt; `attempts`
-    is 0 for work that was never started.
+    is 0 for work that was never started. `label` is what a job is called: its label, else
+    its name, else its index in the batch; it does not count in comparisons.
     """
 
     ok: bool
@@ -115,6 +116,7 @@ class Outcome:
     started: float | None = None
     elapsed: float = 0.0
     exit: Exit | None = None
+    label: str | int | None = attrs.field(default=None, eq=False)
 
     def unwrap(self) -> Any:
         """The value, or raise the error."""

@@ -8,7 +8,7 @@ cancellation go on. Whatever happens, the host has ended before the block does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -24,12 +24,23 @@ from actors.core.parent import Fate
 from actors.core.recipe import recipe_of
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
-from actors.errors import CircuitOpen, NestedSystem, SupervisorFailed, SystemClosed, flatten
+from actors.errors import (
+    CircuitOpen,
+    NameReserved,
+    NestedSystem,
+    SupervisorFailed,
+    SystemClosed,
+    flatten,
+)
 from actors.events import DeadLetter, Event
 from actors.exits import Exit
-from actors.names import ROOT, check_name, split
+from actors.jobs.job import Job
+from actors.jobs.plan import Names
+from actors.jobs.run import JOBS, JOBS_POLICY, Jobs, OnProgress, run_jobs
+from actors.names import RESERVED, ROOT, check_name, split
 from actors.observe.bus import Bus, Subscription
 from actors.observe.tree import TreeNode
+from actors.outcome import Outcome
 from actors.policy import OneForOne, Policy, Strategy
 from actors.supervision.breaker import BreakerState
 from actors.supervision.breakers import Breakers
@@ -83,6 +94,11 @@ class _RootFamily(Family):
     def path(self) -> str:
         return ROOT
 
+    @property
+    def group(self) -> Iterable[Cell]:
+        """Without the framework's own: their work is nobody else's failure."""
+        return [child for child in self.children.values() if child.name not in RESERVED]
+
     def _end_for_good(self, bits: int) -> None:
         self.kernel.closing = True
         super()._end_for_good(bits)
@@ -129,6 +145,7 @@ class System:
             self._kernel, above, recipe_of(_Root), (strategy,), None, root_policy, self._breakers
         )
         above.ref = self._root.ref
+        self._names_at_work = Names()
         self._body = trio.CancelScope()
         self._ended = trio.Event()
 
@@ -164,8 +181,11 @@ class System:
         on: str | None = None,
         significant: bool = False,
     ) -> Ref:
-        """Start an actor under the root and return its ref at once; see `Supervisor.spawn`."""
-        self._check_open()
+        """Start an actor under the root and return its ref at once; see `Supervisor.spawn`.
+
+        Raises `NameReserved` for the names `jobs` and `system` too.
+        """
+        self._check_open(name)
         return self._root.spawn(what, *args, name=name, policy=policy, on=on, significant=significant)
 
     async def start(
@@ -178,12 +198,58 @@ class System:
         significant: bool = False,
     ) -> Ref:
         """Start an actor under the root and return when it is ready; see `Supervisor.start`. A checkpoint."""
-        self._check_open()
+        self._check_open(name)
         return await self._root.start(what, *args, name=name, policy=policy, on=on, significant=significant)
 
-    def _check_open(self) -> None:
+    def _check_open(self, name: str | None = None) -> None:
         if self._root.is_final or self._root.nursery is None:
             raise SystemClosed(self.name)
+        if name in RESERVED:
+            raise NameReserved(name)
+
+    async def run_jobs(
+        self,
+        jobs: Iterable[Job],
+        *,
+        limit: int = 10,
+        stagger: float = 0.0,
+        deadline: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> list[Outcome]:
+        """Run many jobs, at most `limit` at a time: one `Outcome` each, in input order. A checkpoint.
+
+        They start in input order, each when there is room, when `stagger` seconds have passed
+        since the start before, and when no job of its name is at work; whoever waits takes
+        no room. An exception is an outcome. `deadline` is in seconds from the call: what
+        has not ended then is killed, and its failure is DEADLINE.
+
+        `on_progress(done, total, outcome)` is called in this task for each job that ends; what
+        it raises is logged and changes nothing. Cancelled, it kills what runs, sees it gone, and
+        lets the cancellation pass: there are no outcomes then.
+
+        Raises ValueError for a limit below 1 and for jobs that wait for each other, TypeError
+        for what is no `Job`, `SystemClosed`, and `ActorStopped` when somebody stopped `/jobs`.
+
+        Not promised: in which order two batches get at a name that both want.
+        """
+        self._check_open()
+        return await run_jobs(
+            self._jobs(),
+            self._names_at_work,
+            jobs,
+            limit=limit,
+            stagger=stagger,
+            deadline=deadline,
+            on_progress=on_progress,
+        )
+
+    def _jobs(self) -> Family:
+        """The supervisor of all jobs, made at its first use."""
+        if JOBS not in self._root.children:
+            self._root.spawn(Jobs, name=JOBS, policy=JOBS_POLICY)
+        family = self._root.children[JOBS]
+        assert isinstance(family, Family)
+        return family
 
     def find(self, path: str) -> Ref | None:
         """The living actor with this path, or None. Raises ValueError for a path not from the root."""

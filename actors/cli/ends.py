@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from actors.cli.team import BUILT_IN
 from actors.core.lifecycle import ActorState
+from actors.names import RESERVED
 from actors.observe.tree import TreeNode
 
 __all__ = ["all_ended", "all_settled"]
@@ -32,5 +32,5 @@ def all_settled(tree: TreeNode, crews: Iterable[str], is_open: Callable[[str], b
 
 def _planted(tree: TreeNode) -> Iterator[TreeNode]:
     for top in tree.children:
-        if top.name not in BUILT_IN:
+        if top.name not in RESERVED:
             yield from top.walk()

@@ -10,13 +10,10 @@ import attrs
 
 from actors.cli.spec import AgentSpec, SupervisorSpec
 from actors.cli.strict import Fault
-from actors.names import ROOT, join
+from actors.names import RESERVED, ROOT, join
 from actors.policy import OneForAll, OneForOne, Policy, RestForOne, Strategy
 
 __all__ = ["Agent", "Child", "Crew", "Place", "Team", "name_faults"]
-
-BUILT_IN = frozenset({"system", "jobs"})
-"""Names below the root that the framework keeps for itself."""
 
 _STRATEGY_NAMES: dict[type[Strategy], str] = {
     OneForOne: "one_for_one",
@@ -193,7 +190,7 @@ def name_faults(children: Sequence[Child], top: bool = True) -> Iterator[Fault]:
     taken: dict[str, Place] = {}
     for child in children:
         name, place = child.spec.name, child.place.at("name")
-        if top and name in BUILT_IN:
+        if top and name in RESERVED:
             yield place.fault(f'the name "{name}" is the framework\'s own below the root: choose another')
         if name is not None and name in taken:
             yield place.fault(f'the name "{name}" is taken by {_other(taken[name], place)}: choose another')

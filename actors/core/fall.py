@@ -157,7 +157,7 @@ async def _stop_hook(cell: Cell, actor: Actor, exit: Exit) -> None:
     try:
         with trio.move_on_after(limit, shield=True) as scope:
             await actor.on_stop(exit)
-        if scope.cancelled_caught:
+        if scope.cancel_called:  # also when the hook swallowed it
             error = trio.TooSlowError(f"on_stop of {cell.path} took longer than shutdown={limit:g} s")
             cell.kernel.emit(StopFailed, cell.ref, error)
     except Exception as error:

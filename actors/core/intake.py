@@ -58,7 +58,7 @@ class Intake(Vitals):
         elif reason in (DeadLetterReason.DROPPED_NEWEST, DeadLetterReason.DROPPED_OLDEST):
             asked.fail(MailboxFull(self.ref, item[MESSAGE], self.lanes.capacity))
         else:
-            asked.fail(ActorStopped(self.ref, self.exit if self.is_gone else None))
+            asked.fail(ActorStopped(self.ref, self.final_exit))
 
     async def send(self, message: object) -> None:
         """Offer a told message, waiting for room; see `Ref.send`."""

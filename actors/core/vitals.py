@@ -185,6 +185,12 @@ class Vitals:
         return self.phase is Phase.STOPPING or self.phase is Phase.STOPPED
 
     @property
+    def final_exit(self) -> Exit | None:
+        """How it has ended for good, also while its `on_stop` still runs; None before that."""
+        has_ended = self.is_gone or (self.ended and self.is_final and self.fate is Fate.FINAL)
+        return self.exit if has_ended else None
+
+    @property
     def depth(self) -> int:
         """How many items wait."""
         return sum(self.lanes.depth().values())
@@ -244,7 +250,7 @@ class Vitals:
                 raise StartFailed(self.ref, self.exit.error)
             if self.is_final:
                 await trio.lowlevel.checkpoint()
-                raise ActorStopped(self.ref, self.exit if self.is_gone else None)
+                raise ActorStopped(self.ref, self.final_exit)
             with waiting_for(cast("Cell", self)):
                 await self.changed()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import shlex
 from collections.abc import Callable, Mapping
@@ -10,6 +11,8 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
 import attrs
+
+from actors.outcome import Outcome
 
 __all__ = [
     "Environment",
@@ -21,6 +24,7 @@ __all__ = [
     "as_input",
     "check_count",
     "check_on_output",
+    "environment_of",
 ]
 
 Word: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
@@ -89,6 +93,19 @@ def as_environment(env: Environment | None) -> Environment | None:
             )
         _as_word(f"env[{name!r}]", value)
     return MappingProxyType(copy)
+
+
+def environment_of(env: Environment | None, dependencies: Mapping[str | int, Outcome]) -> Environment | None:
+    """The environment of a process: of a job that comes after others, with how those have ended."""
+    if not dependencies:
+        return env
+    told = {key: {"ok": one.ok, "failure": one.failure} for key, one in dependencies.items()}
+    failed = [str(key) for key, one in dependencies.items() if not one.ok]
+    return {
+        **(os.environ if env is None else env),
+        "ACTORS_DEPENDENCIES": json.dumps(told),
+        "ACTORS_FAILED_DEPENDENCIES": " ".join(failed),
+    }
 
 
 def as_input(input: str | bytes | bytearray | memoryview | None) -> bytes | None:

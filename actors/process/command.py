@@ -65,7 +65,9 @@ class Command:
     - `argv`: the program, looked up on PATH, and its arguments: a list or tuple of str, bytes
       and paths. No shell reads it; a string raises TypeError, an empty list ValueError.
     - `cwd`: the folder to start in; None is ours.
-    - `env`: the whole environment, copied; None is ours as it is at the start.
+    - `env`: the whole environment, copied; None is ours as it is at the start. A job that comes
+      after others also has `ACTORS_DEPENDENCIES`, a JSON object of label to `{"ok", "failure"}`, and
+      `ACTORS_FAILED_DEPENDENCIES`, the labels of the failed ones with a space between them.
     - `input`: written to stdin while output is read, then stdin is closed; str as UTF-8. A
       process that does not read it is fine. None: stdin is empty.
     - `max_output`: bytes kept of each of stdout and stderr, the last ones.

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.core import orders as order
+from actors.process.arguments import environment_of
 from actors.process.completed import Completed, ProcessFailed, ProcessNotStarted
 from actors.process.group import ProcessGroup
 from actors.process.output import Lines, Tail
@@ -84,7 +85,7 @@ class Run:
             return await trio.lowlevel.open_process(
                 command.argv,
                 cwd=command.cwd,
-                env=command.env,
+                env=environment_of(command.env, self.ctx.dependencies),
                 stdin=subprocess.DEVNULL if command.input is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

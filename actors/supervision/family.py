@@ -37,7 +37,7 @@ from actors.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Escalat
 from actors.exits import Exit, ExitKind
 from actors.names import check_name
 from actors.outcome import FailureKind, kind_of_exit, retry_after
-from actors.policy import OneForOne, Policy
+from actors.policy import OneForAll, OneForOne, Policy
 from actors.supervision.backoff import Retreat
 from actors.supervision.breaker import Circuit, CircuitState
 from actors.supervision.household import Household
@@ -112,7 +112,7 @@ class Family(Household):
         if self.nursery is None or self.ended or self.orders & order.KILL:
             raise SystemClosed(self.kernel.name) if self.kernel.closing else ActorStopped(self.ref, self.exit)
         if name is not None:
-            self._check_free(check_name(name), trial)
+            self._check_free(check_name(name), trial and policy.breaker is not None)
         child = self._make(recipe, args, name, policy)
         child.significant = significant
         child.trial = trial
@@ -150,7 +150,7 @@ class Family(Household):
 
     def judge(self, child: Cell, exit: Exit) -> Fate:
         """Restart type, breaker, budget: in this order, in the step of the failure."""
-        if child.name is None or self.ended or self.is_final:
+        if child.name is None or self.ended or self.is_final or self.orders & order.FAIL:
             return Fate.FINAL
         tripped = self._record(child, exit)
         if child.trial and exit.is_failure:
@@ -165,8 +165,7 @@ class Family(Household):
             wait = max(0.0, self.round.due - self.kernel.now())
             self.kernel.emit(Restarting, child.ref, child.restarts + 1, wait, exit)
             return Fate.AGAIN
-        in_round = self.round is not None and self.round.takes_over(child)
-        if not in_round and not self._spend(child, exit):
+        if not self._is_counted(child) and not self._spend(child, exit):
             return Fate.FINAL
         alive = self.kernel.now() - child.begun_at
         retreat = self.retreats.setdefault(child, Retreat())
@@ -176,6 +175,17 @@ class Family(Household):
         self.waits[child] = delay
         self.kernel.emit(Restarting, child.ref, child.restarts + 1, delay, exit)
         return Fate.AGAIN
+
+    def _is_counted(self, child: Cell) -> bool:
+        """True when its fall is part of a bulk restart that is paid for, under way or about to begin."""
+        if self.round is not None and self.round.takes_over(child):
+            return True
+        strategy = self.supervisor.strategy
+        if isinstance(strategy, OneForOne):
+            return False
+        order_of = {cell: place for place, cell in enumerate(self.children.values())}
+        falling = [cell for cell in self.waits if cell is not child and cell.phase is Phase.ENDING]
+        return any(isinstance(strategy, OneForAll) or order_of[cell] < order_of[child] for cell in falling)
 
     def _isolate(self, child: Cell) -> Fate:
         """The breaker is the milder answer: what the child spent of the budget is forgiven."""
@@ -284,7 +294,8 @@ class Family(Household):
         self.waits.pop(child, None)
         if self.budgets is not None:
             self.budgets.drop(child)
-        if not child.significant or child.orders & order.FINAL or self.ended or self.is_final:
+        failed_start = child.trial  # of which nothing is left
+        if failed_start or not child.significant or child.orders & order.FINAL or self.ended or self.is_final:
             return
         rest = any(other.significant for other in self.children.values())
         mode = self.supervisor.auto_shutdown if self.actor is not None else "never"

@@ -16,7 +16,7 @@ from actors.limits import Timeout
 __all__ = ["SHORTEST", "WARN_AT", "Deadline", "Mark", "Step"]
 
 SHORTEST = 0.001
-"""The shortest limit that runs before can lead to, in seconds."""
+"""Seconds: the shortest limit that runs before can lead to, and until a rung is looked for again."""
 WARN_AT = 0.8
 """The share of the limit at which a run is warned."""
 
@@ -71,7 +71,7 @@ class Deadline:
         self.start = start
         self.limit = self.policy.initial
         if initial is not None:
-            self.limit = max(SHORTEST, min(initial, self.policy.maximum))
+            self.limit = min(max(SHORTEST, initial), self.policy.maximum)
         self.extensions = 0
         self._warned = False
         self._rungs = 0
@@ -116,14 +116,16 @@ class Deadline:
         climbed = self._climbed(activity)
         for index, (_, share) in enumerate(self._ladder()):
             seconds = share * (self.policy.no_activity or math.inf)
-            # a rung that was climbed may come again: activity leads back to the ground
-            due = min(due, (quiet_since if index >= climbed else now) + seconds)
+            if index < climbed:  # it may come again: activity leads back to the ground
+                due = min(due, now + max(seconds, SHORTEST))
+            else:
+                due = min(due, quiet_since + seconds)
         return min(due, self._silent_at(quiet_since))
 
     def end(self, activity: float | None, quiet_since: float | None) -> tuple[float, bool]:
         """When the run will end if nothing more happens, and whether that is for silence."""
         limit, silent_at = self.limit, self._silent_at(quiet_since)
-        while limit < silent_at - self.start and self._grows(activity, limit):
+        while silent_at >= self.start + limit and self._grows(activity, limit):
             limit = self._grown(limit)
         passed_at = self.start + limit
         return (silent_at, True) if silent_at < passed_at else (passed_at, False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.core.mailbox import MARK
 from actors.errors import Stalled, TimedOut
 from actors.events import (
     DeadlineExtended,
@@ -35,13 +36,15 @@ __all__ = ["DeadlineGuard"]
 class DeadlineGuard:
     """Ends a run that is over its limit or silent, and tells on the way there."""
 
-    __slots__ = ("_alarm", "_cell", "_deadline", "_durations", "_nudges", "_timeout")
+    __slots__ = ("_alarm", "_cell", "_deadline", "_durations", "_earliest", "_nudges", "_timeout")
 
     def __init__(self, cell: Cell, timeout: Timeout, durations: Durations) -> None:
         self._cell = cell
         self._timeout = timeout
         self._durations = durations if timeout.mode == "adaptive" and cell.name is not None else None
         self._deadline = Deadline(timeout)
+        self._deadline.begin(0.0)
+        self._earliest = self._deadline.due(0.0, None, 0.0)  # after a run began, anything can be due
         self._alarm: Alarm | None = None
         self._nudges = 0
 
@@ -54,7 +57,7 @@ class DeadlineGuard:
         measured = None if self._durations is None else self._durations.initial(self._cell.path)
         self._deadline.begin(since, measured)
         self._nudges = 0
-        if self._alarm is None or measured is not None:
+        if self._alarm is None or measured is not None or self._alarm.due > since + self._earliest:
             self._arm()
 
     def rest(self, ran: float | None) -> None:
@@ -97,7 +100,7 @@ class DeadlineGuard:
     def _ring(self) -> None:
         self._alarm = None
         vigil = self._vigil
-        if vigil.since is None:
+        if vigil.since is None or vigil.verdict is not None:
             return
         steps = self._deadline.look(self._cell.now(), vigil.activity(), vigil.quiet_since())
         vigil.extensions = self._deadline.extensions
@@ -135,7 +138,8 @@ class DeadlineGuard:
     def _nudge(self, seconds: float) -> None:
         self._nudges += 1
         self._cell.kernel.emit(Nudged, self._cell.ref, "silent", seconds, self._nudges)
-        self._cell.put_marked(Nudge("silent", seconds, self._nudges), None, _NUDGE)
+        if not self._cell.lanes.any(lambda item: item[MARK] is _NUDGE):  # one that waits is enough
+            self._cell.put_marked(Nudge("silent", seconds, self._nudges), None, _NUDGE)
 
 
 _NUDGE = object()

@@ -16,16 +16,23 @@ __all__ = ["ProgressiveTimeout", "progressive_timeout"]
 
 
 class ProgressiveTimeout:
-    """A block with a deadline that progress moves. Made by `progressive_timeout`."""
+    """A block with a deadline that progress moves. Made by `progressive_timeout`, for one block.
 
-    __slots__ = ("_activity", "_clock", "_deadline", "_scope", "_silent")
+    After the block it says how things stood at its end.
+    """
+
+    __slots__ = ("_activity", "_clock", "_deadline", "_ended_at", "_scope", "_silent")
 
     def __init__(self, timeout: Timeout) -> None:
         self._deadline = Deadline(timeout)
         self._activity: float | None = None
+        self._ended_at: float | None = None
+        self._scope: trio.CancelScope | None = None
         self._silent = False
 
     def __enter__(self) -> Self:
+        if self._scope is not None:
+            raise RuntimeError("a progressive_timeout is for one block: make another one")
         self._clock = trio.lowlevel.current_clock().current_time
         start = self._clock()
         self._deadline.begin(start)
@@ -40,29 +47,33 @@ class ProgressiveTimeout:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        swallowed = self._scope.__exit__(kind, error, traceback)
-        if self._scope.cancelled_caught:
+        scope = self._entered
+        self._ended_at = min(self._clock(), scope.deadline)
+        swallowed = scope.__exit__(kind, error, traceback)
+        if scope.cancelled_caught:
             raise self._why() from None
         return swallowed
 
     def _why(self) -> TimedOut | Stalled:
-        quiet_since = self._quiet_since()
         if self._silent:
-            return Stalled(self._scope.deadline - quiet_since)
-        self._deadline.look(self._scope.deadline, self._activity, None)
-        return TimedOut(self._deadline.limit, self._deadline.extensions)
+            quiet_since = self._deadline.start if self._activity is None else self._activity
+            return Stalled(self._entered.deadline - quiet_since)
+        return TimedOut(self.limit, self.extensions)
 
-    def _quiet_since(self) -> float:
-        return self._deadline.start if self._activity is None else self._activity
+    @property
+    def _entered(self) -> trio.CancelScope:
+        if self._scope is None:
+            raise RuntimeError("enter it first: `with progressive_timeout(...) as deadline:`")
+        return self._scope
 
     def progress(self) -> None:
         """Give a sign of life. Moves the deadline; inside an actor it is one of the actor's, too."""
-        now = self._clock()
-        if now < self._scope.deadline:  # else it is over, and the block hears of it at its next checkpoint
+        scope, now = self._entered, self._clock()
+        # from its deadline on it is over, and the block hears of it at its next checkpoint
+        if now < scope.deadline and self._ended_at is None:
             self._advance(now)
             self._activity = now
-            ends_at, self._silent = self._deadline.end(now, now)
-            self._scope.deadline = ends_at
+            scope.deadline, self._silent = self._deadline.end(now, now)
         cell = CURRENT.get()
         if cell is not None and cell.context is not None:
             cell.context.progress()
@@ -71,22 +82,27 @@ class ProgressiveTimeout:
         """Let the limit grow by what has happened until `now`."""
         self._deadline.look(now, self._activity, None)
 
+    def _now(self) -> float:
+        """The clock, which stops at the end."""
+        deadline = self._entered.deadline
+        return min(self._clock(), deadline) if self._ended_at is None else self._ended_at
+
     @property
     def limit(self) -> float:
         """Seconds from the start that the block may take as things are."""
-        self._advance(self._clock())
+        self._advance(self._now())
         return self._deadline.limit
 
     @property
     def extensions(self) -> int:
         """How often the limit has grown."""
-        self._advance(self._clock())
+        self._advance(self._now())
         return self._deadline.extensions
 
     @property
     def remaining(self) -> float:
         """Seconds until the block is cancelled if nothing more happens."""
-        return max(0.0, self._scope.deadline - self._clock())
+        return self._entered.deadline - self._now()
 
 
 def progressive_timeout(timeout: Timeout | float) -> ProgressiveTimeout:

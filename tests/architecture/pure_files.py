@@ -26,7 +26,7 @@ PURE_FILES = frozenset(
         "core/mailbox.py",
         "delivery/dispatch.py",
         "delivery/ticket.py",
-        "jobs/outcome.py",
+        "jobs/graph.py",
         "jobs/plan.py",
         "monitor/patterns.py",
         "monitor/stall.py",

@@ -177,7 +177,7 @@ async def test_what_swallows_cancellation_is_reported_each_second(autojump_clock
 
 
 async def test_an_on_stop_that_cannot_be_cancelled_is_reported_each_second(autojump_clock: MockClock) -> None:
-    """From the end of its own `shutdown` seconds on."""
+    """From the end of its own `shutdown` seconds on; that it took too long is a StopFailed all the same."""
 
     class Stubborn(Worker):
         async def on_stop(self, exit: actors.Exit) -> None:
@@ -189,4 +189,6 @@ async def test_an_on_stop_that_cannot_be_cancelled_is_reported_each_second(autoj
         stubborn.stop()
         await stubborn.wait_stopped()
         assert trio.current_time() == pytest.approx(4.5)
-        assert facts(events) == [("Unresponsive", "/stubborn", pytest.approx(n)) for n in (1.0, 2.0)]
+        *reports, last = facts(events)
+        assert reports == [("Unresponsive", "/stubborn", pytest.approx(n)) for n in (1.0, 2.0)]
+        assert last[:2] == ("StopFailed", "/stubborn")

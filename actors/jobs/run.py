@@ -1,0 +1,450 @@
+"""`run_jobs`: one batch from its call to its end.
+
+The task of the call is the only one that decides: it asks the `Plan` what may start,
+spawns it as a child of `/jobs`, and takes the ends as they come. Each run has one more
+task, which waits for its child and, when that is cancelled, kills it and sees it gone. So
+whatever ends the batch, the children are gone before it returns.
+
+Every start is followed by a checkpoint: a job runs before the next one is started, and
+the order of the starts is that of the input.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import attrs
+import trio
+
+from actors.checks import check_seconds
+from actors.core import orders as order
+from actors.core.cell import Cell
+from actors.core.scope import CURRENT, DEPENDENCIES
+from actors.errors import (
+    ActorError,
+    ActorStopped,
+    CircuitOpen,
+    DeadlineExceeded,
+    SystemClosed,
+    flatten,
+)
+from actors.exits import Exit, ExitKind
+from actors.jobs.graph import Links, keys, links
+from actors.jobs.job import Job
+from actors.jobs.plan import Names, Plan
+from actors.names import join
+from actors.outcome import FailureKind, Outcome, kind_of_exit, retry_after
+from actors.policy import Policy
+from actors.supervision.backoff import delay
+from actors.supervision.breaker import CircuitState
+from actors.supervision.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from actors.supervision.family import Family
+
+__all__ = ["JOBS", "JOBS_POLICY", "Jobs", "OnProgress", "run_jobs"]
+
+OnProgress: TypeAlias = Callable[[int, int, Outcome], object]
+"""Called as `on_progress(done, total, outcome)`."""
+JOBS = "jobs"
+"""The name, below the root, of the supervisor of all jobs."""
+JOBS_POLICY = Policy(restart="temporary", breaker=None)
+"""What `/jobs` itself runs under."""
+
+_log = logging.getLogger("actors.jobs")
+
+
+class Jobs(Supervisor):
+    """`/jobs`: the parent of every run of a job. Its children run once, so it never gives up."""
+
+
+async def run_jobs(
+    family: Family,
+    names: Names,
+    jobs: Iterable[Job],
+    *,
+    limit: int = 10,
+    stagger: float = 0.0,
+    deadline: float | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Outcome]:
+    """See `System.run_jobs`; `family` is the cell of `/jobs`, `names` those at work in its system."""
+    began = trio.current_time()
+    batch = _as_batch(jobs)
+    after = links(batch)
+    _check_limit(limit)
+    check_seconds("stagger", stagger)
+    if stagger == math.inf:
+        raise ValueError("stagger must be finite: with infinity the second job would never start")
+    if deadline is not None:
+        check_seconds("deadline", deadline)
+    _check_callback(on_progress)
+    _check_names(family, batch)
+    ended = [index for index, job in enumerate(batch) if job.outcome is not None]
+    plan = Plan(after, [job.name for job in batch], limit=limit, stagger=stagger, ended=ended)
+    with _waiting(family):
+        await family.wait_started()
+        run = _Batch(family, names, batch, after, plan, on_progress)
+        return await run.run(began, math.inf if deadline is None else deadline)
+
+
+# --- checks at the door -----------------------------------------------------------
+
+
+def _as_batch(jobs: object) -> list[Job]:
+    if isinstance(jobs, Job) or not isinstance(jobs, Iterable):
+        raise TypeError(f"jobs must be a list of jobs, not {jobs!r}: write run_jobs([Job(...), ...])")
+    batch = list(cast("Iterable[Any]", jobs))
+    for index, job in enumerate(batch):
+        if inspect.iscoroutine(job):
+            job.close()
+            name = job.__qualname__
+            raise TypeError(f"jobs[{index}] is the call {name}(...), not a Job: write Job({name}, ...)")
+        if not isinstance(job, Job):
+            name = getattr(job, "__qualname__", repr(job))
+            raise TypeError(f"jobs[{index}] is {job!r}, not a Job: write Job({name}, ...)")
+    return batch
+
+
+def _check_limit(limit: object) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"limit must be a whole number of 1 or more, not {limit!r}")
+
+
+def _check_callback(on_progress: object) -> None:
+    if on_progress is None:
+        return
+    if not callable(on_progress):
+        raise TypeError(
+            f"on_progress must be callable as on_progress(done, total, outcome), not {on_progress!r}"
+        )
+    if inspect.iscoroutinefunction(on_progress):
+        raise TypeError(
+            f"on_progress must be a plain function, not the async {on_progress!r}: let it tell an actor"
+        )
+
+
+def _check_names(family: Family, batch: Sequence[Job]) -> None:
+    """A job that runs a job of its own name would wait for itself."""
+    names = {job.name for job in batch if job.name is not None and job.outcome is None}
+    cell: object = CURRENT.get()
+    while isinstance(cell, Cell):
+        if cell.parent is family and cell.name in names:
+            raise ValueError(
+                f"{cell.path} would wait for itself: jobs of one name run one after the other, "
+                f"and it has not ended. Give the job inside it another name, or none"
+            )
+        cell = cell.parent
+
+
+def _waiting(family: Family) -> AbstractContextManager[None]:
+    """The actor that runs the batch is not silent while it waits for it."""
+    asker = CURRENT.get()
+    return nullcontext() if asker is None or asker.vigil is None else asker.vigil.waiting(family.path)
+
+
+# --- one batch --------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class _Work:
+    """What became of one job so far."""
+
+    job: Job
+    policy: Policy
+    has_name: bool = False
+    attempts: int = 0
+    started: float | None = None
+    cell: Cell | None = None
+    falls_back: bool = False
+    """Its next run is the fallback."""
+    in_fallback: bool = False
+    """Its last run is the fallback."""
+
+    @property
+    def exit(self) -> Exit | None:
+        """How its last run ended."""
+        return None if self.cell is None else self.cell.exit
+
+    def tries_again(self, exit: Exit) -> bool:
+        """True when the run that ended so is to be followed by another attempt."""
+        if self.job.name is None or self.in_fallback or self.attempts > self.policy.retries:
+            return False
+        return self.policy.tries_again(exit)
+
+    def may_fall_back(self, exit: Exit) -> bool:
+        """True when the fallback is to follow the run that ended so."""
+        return exit.is_failure and self.job.fallback is not None and not self.in_fallback
+
+
+class _Batch:
+    """A call of `run_jobs` under way."""
+
+    def __init__(
+        self,
+        family: Family,
+        names: Names,
+        jobs: list[Job],
+        after: Links,
+        plan: Plan,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._family = family
+        self._names = names
+        self._kernel = family.kernel
+        self._jobs = jobs
+        self._after = after
+        self._plan = plan
+        self._on_progress = on_progress
+        self._keys = keys(jobs)
+        self._works = [_Work(job, job.policy_over(self._kernel.policy)) for job in jobs]
+        self._outcomes: list[Outcome | None] = [
+            None if job.outcome is None else attrs.evolve(job.outcome, label=key)
+            for job, key in zip(jobs, self._keys, strict=True)
+        ]
+        self._done = 0
+        self._gone: deque[int] = deque()
+        self._news = trio.Event()
+
+    async def run(self, began: float, deadline: float) -> list[Outcome]:
+        """Run all, and return one outcome a job."""
+        fault: BaseException | None = None
+        try:
+            async with trio.open_nursery() as self._nursery:
+                self._nursery.start_soon(self._mind_the_family, name="/jobs ends?")
+                with trio.CancelScope(deadline=began + deadline):
+                    await self._follow()
+                self._nursery.cancel_scope.cancel()  # what still runs is killed, and seen gone
+        except BaseExceptionGroup as group:
+            fault = _one_of(group)
+        finally:
+            self._names.forget(self._name_is_free)
+            for work in self._works:
+                self._give_name_back(work)
+        if fault is not None:
+            raise fault
+        self._expire(deadline)
+        return [outcome for outcome in self._outcomes if outcome is not None]
+
+    async def _follow(self) -> None:
+        """Start what may start and take what has ended, until all has."""
+        await trio.lowlevel.checkpoint()
+        for outcome in self._outcomes:
+            if outcome is not None:
+                self._tell_progress(outcome)
+        while not self._plan.done:
+            if self._family.is_final:
+                self._close()
+            index = self._plan.take(self._kernel.now(), self._claim)
+            if index is not None:
+                if self._start(index):
+                    await trio.lowlevel.checkpoint()
+            elif not self._gone and not self._plan.done:
+                await self._wait_for_news()
+            while self._gone:
+                self._settle(self._gone.popleft())
+
+    async def _wait_for_news(self) -> None:
+        self._news = trio.Event()
+        with trio.CancelScope(deadline=self._plan.next_due()):
+            await self._news.wait()
+
+    async def _mind_the_family(self) -> None:
+        """`/jobs` may end before the batch: with its system, or because somebody stopped it."""
+        while not self._family.is_final:
+            await self._family.changed()
+        self._news.set()
+
+    # --- names ---
+
+    def _claim(self, name: str) -> bool:
+        return self._names.take(name, self._name_is_free)
+
+    def _give_name_back(self, work: _Work) -> None:
+        if work.has_name and work.job.name is not None:
+            work.has_name = False
+            self._names.give_back(work.job.name)
+
+    def _name_is_free(self, name: str) -> None:
+        self._plan.free(name)
+        self._news.set()
+
+    # --- one run of one job ---
+
+    def _start(self, index: int) -> bool:
+        """Start the next attempt, or the fallback; False when nothing was started."""
+        work = self._works[index]
+        work.has_name = work.job.name is not None
+        refused = None if work.falls_back else self._refusal(work)
+        if refused is not None and work.job.fallback is None:
+            self._end(index, self._failed(work, FailureKind.CIRCUIT_OPEN, refused))
+            return False
+        work.falls_back = work.falls_back or refused is not None
+        try:
+            work.cell = self._spawn(index, work)
+        except ActorError as error:  # `/jobs` ends in this very step
+            self._end(index, self._failed(work, FailureKind.ERROR, error))
+            return False
+        work.in_fallback = work.falls_back
+        if work.started is None:
+            work.started = self._kernel.now()
+            self._plan.begin(work.started)
+        work.attempts += not work.falls_back
+        self._nursery.start_soon(self._see_through, index, work.cell, name=f"run of {work.cell.path}")
+        return True
+
+    def _refusal(self, work: _Work) -> CircuitOpen | None:
+        """What its breaker says. Half-open it lets this run pass as the probe: no other of its name runs."""
+        name = work.job.name
+        if name is None or work.policy.breaker is None:
+            return None
+        path = join(self._family.path, name)
+        circuit = self._family.breakers.find(path)
+        now = self._kernel.now()
+        if circuit is None or circuit.state is not CircuitState.OPEN or circuit.due(now):
+            return None
+        view = circuit.view(now)
+        error = CircuitOpen(path, view.failures, view.retry_after)
+        error.__cause__ = None if work.exit is None else work.exit.error
+        return error
+
+    def _spawn(self, index: int, work: _Work) -> Cell:
+        job = work.job
+        what, name = (job.fallback, None) if work.falls_back else (job.what, job.name)
+        before = DEPENDENCIES.set(self._dependencies(index))
+        try:
+            cell = self._family.spawn(what, *job.args, name=name, policy=work.policy).cell
+        finally:
+            DEPENDENCIES.reset(before)
+        # the run is the probe, not the first message it takes
+        cell.orders &= ~order.PROBE
+        cell.barred = False
+        return cell
+
+    def _dependencies(self, index: int) -> Mapping[str | int, Outcome]:
+        ended = {self._keys[earlier]: self._outcomes[earlier] for earlier in self._after[index]}
+        return MappingProxyType(cast("dict[str | int, Outcome]", ended))
+
+    async def _see_through(self, index: int, cell: Cell) -> None:
+        """Wait for the end of a run; cancelled, bring it about."""
+        try:
+            await cell.wait_stopped()
+        except BaseException:
+            cell.kill()
+            with trio.CancelScope(shield=True):
+                await cell.wait_stopped()
+            raise
+        finally:
+            self._gone.append(index)
+            self._news.set()
+
+    # --- ends ---
+
+    def _settle(self, index: int) -> None:
+        """A run is gone: another attempt, the fallback, or the end of the job."""
+        work = self._works[index]
+        exit = work.exit
+        assert exit is not None
+        now = self._kernel.now()
+        if self._family.is_final or not exit.is_failure:
+            self._end(index, self._outcome(work, exit))
+        elif work.tries_again(exit):
+            self._plan.rest(index, now + self._rest_after(work, exit))
+        elif work.may_fall_back(exit):
+            work.falls_back = True
+            self._plan.rest(index, now)
+        else:
+            self._end(index, self._outcome(work, exit))
+
+    def _rest_after(self, work: _Work, exit: Exit) -> float:
+        """Seconds until the next attempt."""
+        wait = delay(work.policy.backoff, work.attempts - 1, self._kernel.random.random())
+        if kind_of_exit(exit, work.policy.classify) is FailureKind.RATE_LIMIT:
+            wait = max(wait, retry_after(exit) or 0.0)
+        return wait
+
+    def _outcome(self, work: _Work, exit: Exit) -> Outcome:
+        """What a job came to whose last run ended so."""
+        assert work.cell is not None
+        if exit.kind is ExitKind.NORMAL:
+            return self._made(work, ok=True, value=exit.value)
+        error = exit.error if exit.is_failure else None
+        return self._made(
+            work,
+            ok=False,
+            value=exit.value,
+            failure=kind_of_exit(exit, work.policy.classify) or FailureKind.ERROR,
+            error=ActorStopped(work.cell.ref, exit) if error is None else error,
+        )
+
+    def _failed(self, work: _Work, failure: FailureKind, error: BaseException) -> Outcome:
+        return self._made(work, ok=False, failure=failure, error=error)
+
+    def _made(self, work: _Work, **said: Any) -> Outcome:
+        cell = work.cell
+        return Outcome(
+            attempts=work.attempts,
+            extended=cell is not None and getattr(cell.vigil, "extensions", 0) > 0,
+            fallback=work.in_fallback,
+            started=work.started,
+            elapsed=0.0 if work.started is None else self._kernel.now() - work.started,
+            exit=work.exit,
+            **said,
+        )
+
+    def _end(self, index: int, outcome: Outcome) -> None:
+        """The job is over."""
+        outcome = self._outcomes[index] = attrs.evolve(outcome, label=self._keys[index])
+        self._works[index].cell = None
+        self._plan.end(index)
+        self._give_name_back(self._works[index])
+        self._tell_progress(outcome)
+
+    def _tell_progress(self, outcome: Outcome) -> None:
+        self._done += 1
+        if self._on_progress is None:
+            return
+        try:
+            self._on_progress(self._done, len(self._jobs), outcome)
+        except Exception:
+            _log.exception("on_progress raised; the batch goes on")
+
+    def _close(self) -> None:
+        """`/jobs` is ending: what does not run yet never will."""
+        ref = self._family.ref
+        for index in self._plan.close():
+            work = self._works[index]
+            closing = self._kernel.closing
+            error = SystemClosed(self._kernel.name) if closing else ActorStopped(ref, self._family.exit)
+            self._end(index, self._failed(work, FailureKind.ERROR, error))
+
+    def _expire(self, deadline: float) -> None:
+        """The deadline has passed: what ended in that very moment counts, the rest has not ended."""
+        for index in self._plan.open:
+            work = self._works[index]
+            if work.exit is not None and self._has_ended(work, work.exit):
+                self._end(index, self._outcome(work, work.exit))
+                continue
+            key = self._keys[index]
+            error = DeadlineExceeded(deadline, f"jobs[{key}]" if isinstance(key, int) else key, work.attempts)
+            self._end(index, self._failed(work, FailureKind.DEADLINE, error))
+
+    def _has_ended(self, work: _Work, exit: Exit) -> bool:
+        over = exit.kind is ExitKind.NORMAL or exit.is_failure
+        return over and not work.tries_again(exit) and not work.may_fall_back(exit)
+
+
+def _one_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a group of the nursery comes down to: one plain exception where there is one cause."""
+    leaves = list(flatten(group))
+    told = [leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)]
+    if not told:
+        return leaves[0]
+    return told[0] if len(told) == 1 else group
