@@ -51,9 +51,9 @@ def _share(_: object, field: attrs.Attribute[float | None], value: object) -> No
 class Ladder:
     """What happens on the way to the silence limit (`no_activity`), as shares of it. None leaves a rung out.
 
-    `notice`: an event. `nudge`: an event, and the message `Nudge` to the agent, ahead of
-    its normal ones. `warn`: an event. At the whole of it the run is ended. Any activity
-    leads back to the ground.
+    `notice`: an event. `nudge`: an event, and the message `Nudge` to the agent, behind what
+    waits there, unless one waits already. `warn`: an event. At the whole of it the run is
+    ended. Any activity leads back to the ground.
     """
 
     notice: float | None = attrs.field(default=0.5, validator=_share)
@@ -210,10 +210,17 @@ class Stall:
         default=DEFAULT_PATTERNS, converter=_as_patterns, validator=_check_patterns
     )
     predicates: tuple[Predicate, ...] = attrs.field(
-        default=(), converter=_as_predicates, validator=_check_predicates, repr=False
+        default=(),
+        converter=_as_predicates,
+        validator=_check_predicates,
+        repr=False,
+        metadata={"data": False},
     )
     on_detection: OnDetection | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.is_callable()), repr=False
+        default=None,
+        validator=attrs.validators.optional(attrs.validators.is_callable()),
+        repr=False,
+        metadata={"data": False},
     )
 
     def resolved(self) -> tuple[Pattern, ...]:

@@ -149,8 +149,8 @@ class Policy:
 
     restart: RestartType = attrs.field(default="transient", validator=one_of(RestartType))
     retries: int = attrs.field(default=0, validator=count(0))
-    retry_on_timeout: bool = True
-    retry_on_pattern: bool = True
+    retry_on_timeout: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    retry_on_pattern: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
     backoff: Backoff = attrs.field(factory=Backoff, validator=attrs.validators.instance_of(Backoff))
     breaker: Breaker | None = attrs.field(
         factory=Breaker, validator=attrs.validators.optional(attrs.validators.instance_of(Breaker))
@@ -178,11 +178,11 @@ class Policy:
         kind = kind_of_exit(exit, self.classify)
         if kind is None or kind is FailureKind.PERMANENT:
             return False
+        if exit.kind is ExitKind.PATTERN and not self.retry_on_pattern:
+            return False
         if kind is FailureKind.RATE_LIMIT:
             return retry_after(exit) is not None
-        if kind in (FailureKind.TIMEOUT, FailureKind.STALL):
-            return self.retry_on_timeout
-        return self.retry_on_pattern or exit.kind is not ExitKind.PATTERN
+        return self.retry_on_timeout or kind not in (FailureKind.TIMEOUT, FailureKind.STALL)
 
     @classmethod
     def preset(cls, name: str) -> Policy:

@@ -37,6 +37,7 @@ from actors.exits import Exit
 from actors.jobs.job import Job
 from actors.jobs.plan import Names
 from actors.jobs.run import JOBS, JOBS_POLICY, Jobs, OnProgress, run_jobs
+from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Monitor, Services, Watches
 from actors.names import RESERVED, ROOT, check_name, split
 from actors.observe.bus import Bus, Subscription
 from actors.observe.tree import TreeNode
@@ -138,6 +139,7 @@ class System:
         self._kernel = Kernel(name, self, self._bus, policy, random)
         self._breakers = Breakers(now)
         self._durations = Durations()
+        self._watches = Watches(self._ensure_monitor)
         self._kernel.guards_for = self._guards_for
         above = _Above()
         root_policy = Policy(restart="temporary", breaker=None)
@@ -152,7 +154,23 @@ class System:
     def _guards_for(self, cell: Cell) -> tuple[Guard, ...]:
         """What watches the runs of an actor whose policy has limits."""
         timeout = cell.policy.timeout
-        return () if timeout is None else (DeadlineGuard(cell, timeout, self._durations),)
+        deadline = () if timeout is None else (DeadlineGuard(cell, timeout, self._durations),)
+        return (*deadline, *self._watches.guards_for(cell))
+
+    def _ensure_monitor(self) -> Cell | None:
+        """The monitor's cell, made where it is not there; None while the system closes."""
+        if self._kernel.closing or self._root.is_final or self._root.ended or self._root.nursery is None:
+            return None
+        services = self._root.children.get(SYSTEM)
+        if services is None:
+            self._root.spawn(Services, name=SYSTEM, policy=SERVICES_POLICY)
+            services = self._root.children[SYSTEM]
+        assert isinstance(services, Family)
+        found = services.children.get(MONITOR)
+        if found is None and services.takes_children:  # else somebody has stopped it: it will be made anew
+            services.spawn(Monitor, self._watches, name=MONITOR, policy=MONITOR_POLICY)
+            found = services.children[MONITOR]
+        return found
 
     def __repr__(self) -> str:
         state = "closed" if self._root.is_gone else "closing" if self._root.is_final else "open"
@@ -164,6 +182,14 @@ class System:
     def name(self) -> str:
         """Its name, which is also the name of its node."""
         return self._kernel.name
+
+    @property
+    def monitor(self) -> Ref:
+        """The monitor, `/system/monitor`, made at its first use. Raises `SystemClosed` at the end."""
+        cell = self._ensure_monitor()
+        if cell is None:
+            raise SystemClosed(self.name)
+        return cell.ref
 
     @property
     def dead_letters(self) -> Sequence[DeadLetter]:

@@ -10,18 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import attrs
 import trio
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from actors.cli.lines import to_json
 from actors.cli.load import BadFile, load
-from actors.cli.report import fault_lines, live_screen, screen_maker, tell_end
+from actors.cli.report import live_screen, screen_maker, tell_end, tell_faults
 from actors.cli.run import run_team
 from actors.cli.screens import write_all
 from actors.cli.team import Team
-from actors.cli.what import Surroundings, machine_faults
+from actors.cli.what import Surroundings, look_beside, machine_faults
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "execute"]
 
@@ -102,6 +101,50 @@ def check(file: Path, /, *, json: Annotated[bool, Parameter(negative="")] = Fals
 
 
 @app.command
+def jobs(
+    file: Path,
+    /,
+    *,
+    limit: int | None = None,
+    stagger: float | None = None,
+    deadline: float | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    again: Annotated[bool, Parameter(negative="")] = False,
+    done: Path | None = None,
+) -> int:
+    """Run the jobs of FILE, many at once, but those that an earlier run has done.
+
+    Ctrl-C stops them in order, a second one at once.
+
+    Parameters
+    ----------
+    file
+        The TOML file.
+    limit
+        How many run at once; wins over the file.
+    stagger
+        Seconds between two starts; wins over the file.
+    deadline
+        Seconds after which what has not ended is cancelled; wins over the file.
+    dry_run
+        Show the waves and the order, and start nothing.
+    json
+        One JSON object a line, for programs.
+    again
+        Run all, also what is done.
+    done
+        Where successes are remembered; without it, in FILE.done.json.
+    """
+    from actors.cli.jobs.main import Options, run_file
+
+    rules = {"limit": limit, "stagger": stagger, "deadline": deadline}
+    given = {name: value for name, value in rules.items() if value is not None}
+    options = Options(given=given, dry_run=dry_run, json=json, again=again, done_file=done)
+    return run_file(file, options, surroundings_now(), sys.stdout, sys.stderr)
+
+
+@app.command
 def demo(folder: Path | None = None, /) -> int:
     """Index the text files under FOLDER with worker processes, some of which misbehave.
 
@@ -122,17 +165,13 @@ def surroundings_now() -> Surroundings:
 
 def _load(file: Path, surroundings: Surroundings, *, json: bool) -> Team | None:
     """The team, checked on this machine too; None when that failed, and was printed."""
-    # a class of a file is looked for beside the file, as Python does with scripts
-    sys.path.insert(0, str(file.parent.absolute()))
+    look_beside(file)
     try:
         team = load(file)
         faults = tuple(machine_faults(team, surroundings))
         if faults:
             raise BadFile(faults)
     except BadFile as error:
-        if json:
-            write_all(sys.stdout, to_json({"faults": [attrs.asdict(one) for one in error.faults]}) + "\n")
-        else:
-            write_all(sys.stderr, fault_lines(error.faults, str(file)))
+        tell_faults(error.faults, str(file), sys.stdout, sys.stderr, json=json)
         return None
     return team

@@ -17,7 +17,7 @@ from actors.errors import ActorError, InvalidName
 from actors.names import ROOT, check_name, join
 from actors.policy import Policy
 
-__all__ = ["BadFile", "load"]
+__all__ = ["BadFile", "load", "name_of", "read_toml"]
 
 
 class BadFile(ActorError):
@@ -37,7 +37,7 @@ def load(path: Path) -> Team:
     if spec is None or loader.faults:
         raise BadFile(tuple(loader.faults))
     return Team(
-        name=spec.system.name or _name_of(path),
+        name=spec.system.name or name_of(path),
         strategy=spec.system.whole_strategy,
         policy=spec.system.policy or Policy(),
         children=children,
@@ -45,11 +45,25 @@ def load(path: Path) -> Team:
     )
 
 
-def _name_of(path: Path) -> str:
+def name_of(path: Path) -> str:
+    """The name of a system that a file describes."""
     try:
         return check_name(path.stem)
     except InvalidName:
         return "actors"
+
+
+def read_toml(path: Path, named_at: Place) -> dict[str, Any]:
+    """The data of a file that is named at a place; raises `BadFile`."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        fault = named_at.fault(f"cannot read {path}: {error.strerror or error}")
+    except UnicodeDecodeError as error:
+        fault = Place(path).fault(f"it is not UTF-8 text: {error}")
+    except tomllib.TOMLDecodeError as error:
+        fault = Place(path).fault(f"it is not TOML: {error}")
+    raise BadFile((fault,))
 
 
 @attrs.define
@@ -61,16 +75,10 @@ class _Loader:
     def read(self, path: Path, named_at: Place) -> FileSpec | None:
         """The records of one file; None, and faults, when it has mistakes."""
         try:
-            data = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            self.faults.append(named_at.fault(f"cannot read {path}: {error.strerror or error}"))
-        except UnicodeDecodeError as error:
-            self.faults.append(Place(path).fault(f"it is not UTF-8 text: {error}"))
-        except tomllib.TOMLDecodeError as error:
-            self.faults.append(Place(path).fault(f"it is not TOML: {error}"))
-        else:
-            return self._structure(path, data)
-        return None
+            return self._structure(path, read_toml(path, named_at))
+        except BadFile as error:
+            self.faults.extend(error.faults)
+            return None
 
     def _structure(self, path: Path, data: dict[str, Any]) -> FileSpec | None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+import attrs
 from rich.console import Console
 
 from actors.cli.feed import Screen
@@ -16,7 +17,15 @@ from actors.cli.screens import LineScreen, LiveScreen, write_all
 from actors.cli.show import status_table
 from actors.cli.strict import Fault
 
-__all__ = ["fault_lines", "live_screen", "print_console", "screen_maker", "status_json", "tell_end"]
+__all__ = [
+    "fault_lines",
+    "live_screen",
+    "print_console",
+    "screen_maker",
+    "status_json",
+    "tell_end",
+    "tell_faults",
+]
 
 PIPE_WIDTH = 180
 """Columns of a table that no terminal limits."""
@@ -75,6 +84,14 @@ def _row(row: Row) -> dict[str, Any]:
     exit = row.exit
     last = None if exit is None else {"kind": str(exit.kind), "reason": plain(exit.reason)}
     return row.as_dict() | {"breaker": plain(row.breaker), "exit": last}
+
+
+def tell_faults(faults: tuple[Fault, ...], path: str, stdout: TextIO, stderr: TextIO, *, json: bool) -> None:
+    """Every mistake: lines on stderr, or one JSON object on stdout."""
+    if json:
+        write_all(stdout, to_json({"faults": [attrs.asdict(one) for one in faults]}) + "\n")
+    else:
+        write_all(stderr, fault_lines(faults, path))
 
 
 def fault_lines(faults: tuple[Fault, ...], path: str) -> str:

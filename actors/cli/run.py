@@ -29,14 +29,15 @@ from actors.events import BreakerOpened, Event, Stopped
 from actors.observe.tree import TreeNode
 from actors.system import System, open_system
 
-__all__ = ["GAVE_UP", "NOBODY_READS", "Over", "Run", "Verdict", "run_team"]
+__all__ = ["GAVE_UP", "NOBODY_READS", "STOPS", "Over", "Run", "Verdict", "run_team"]
 
 GAVE_UP = 1
 """Exit code: the root supervisor gave up."""
 NOBODY_READS = 128 + signal.SIGPIPE
 """Exit code: whoever read our output has gone."""
 
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service manager, a closed terminal
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a service manager, a closed terminal."""
 
 Over = Callable[[System, Team], bool]
 """Asked after each end of an actor: is the run over?"""
@@ -155,7 +156,7 @@ class Run:
 
     async def _obey_signals(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """The first signal stops in order, the next one cancels everything."""
-        with trio.open_signal_receiver(*_STOPS) as signals:
+        with trio.open_signal_receiver(*STOPS) as signals:
             task_status.started()
             async for number in signals:
                 first, self._signal = self._signal is None, self._signal or number

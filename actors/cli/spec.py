@@ -14,11 +14,19 @@ from actors.names import check_name
 from actors.policy import OneForOne, Policy, Strategy
 from actors.supervision.supervisor import AutoShutdown
 
-__all__ = ["AgentSpec", "FileSpec", "Supervising", "SupervisorSpec", "SystemSpec"]
+__all__ = [
+    "OF_COMMANDS",
+    "AgentSpec",
+    "FileSpec",
+    "Supervising",
+    "SupervisorSpec",
+    "SystemSpec",
+    "reference_check",
+]
 
 Per = Literal["child", "supervisor"]
 
-_OF_COMMANDS: Mapping[str, Any] = {"cwd": None, "env": {}, "input": None, "max_output": None, "check": True}
+OF_COMMANDS: Mapping[str, Any] = {"cwd": None, "env": {}, "input": None, "max_output": None, "check": True}
 _OF_CLASSES: Mapping[str, Any] = {"args": (), "config": {}}
 """The keys that go with one kind alone, with their defaults."""
 
@@ -35,7 +43,8 @@ def _words(_: object, __: object, value: tuple[str, ...] | None) -> None:
         raise ValueError("a word of the command has a NUL in it, which ends a word")
 
 
-def _reference(_: object, __: object, value: str | None) -> None:
+def reference_check(_: object, __: object, value: str | None) -> None:
+    """A validator: `package.module:Name`."""
     module, colon, name = (value or "a:b").partition(":")
     if not (colon and all(part.isidentifier() for part in (*module.split("."), *name.split(".")))):
         raise ValueError(f'"{value}" does not name a class: write "package.module:Class"')
@@ -73,7 +82,7 @@ class AgentSpec:
     input: str | None = None
     max_output: int | None = attrs.field(default=None, validator=_bytes)
     check: bool = True
-    class_: str | None = attrs.field(default=None, metadata={"key": "class"}, validator=_reference)
+    class_: str | None = attrs.field(default=None, metadata={"key": "class"}, validator=reference_check)
     args: tuple[Any, ...] = ()
     config: dict[str, Any] = attrs.field(factory=dict[str, Any])
     policy: Policy | None = None
@@ -83,7 +92,7 @@ class AgentSpec:
         if (self.command is None) == (self.class_ is None):
             count = "neither" if self.command is None else "both"
             raise ValueError(f'an agent has either "command" or "class", this one has {count}')
-        kind, others = ("class", _OF_COMMANDS) if self.command is None else ("command", _OF_CLASSES)
+        kind, others = ("class", OF_COMMANDS) if self.command is None else ("command", _OF_CLASSES)
         for key, default in others.items():
             if getattr(self, key) != default:
                 raise ValueError(f'"{key}" does not go with "{kind}": take it out')

@@ -7,6 +7,7 @@ of them come out at once as `Fault`s. TOML has no null: `false` stands for None.
 
 from __future__ import annotations
 
+import enum
 import functools
 import types
 import typing
@@ -101,6 +102,7 @@ def new_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(_is_list, functools.partial(_list, converter=converter))
     converter.register_structure_hook_factory(_is_table, functools.partial(_table, converter=converter))
     converter.register_structure_hook_factory(_is_choice, _choice)
+    converter.register_structure_hook_factory(_is_enum, _member)
     return converter
 
 
@@ -126,6 +128,23 @@ def _choice(kind: Any) -> Hook:
         if value not in names:
             raise WrongValue(f"one of {', '.join(names)}", value)
         return value
+
+    return structure
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, enum.Enum)
+
+
+def _member(kind: type[enum.Enum]) -> Hook:
+    members = {member.value: member for member in kind}
+
+    def structure(value: Any, _: Any) -> Any:
+        if isinstance(value, kind):
+            return value
+        if not isinstance(value, str) or value not in members:
+            raise WrongValue(f"one of {', '.join(members)}", value)
+        return members[value]
 
     return structure
 
@@ -199,9 +218,12 @@ def _group(kind: Any, errors: list[Exception], of: type) -> Exception:
 # --- records --------------------------------------------------------------------
 
 
-def record_hook(kind: type, converter: cattrs.Converter) -> Hook:
-    """Structure a table as `kind`: keys, types and validators by field, then the record as a whole."""
-    hints = typing.get_type_hints(kind)
+def record_hook(kind: type, converter: cattrs.Converter, **others: Any) -> Hook:
+    """Structure a table as `kind`: keys, types and validators by field, then the record as a whole.
+
+    `others` are types in place of those of the fields, by name.
+    """
+    hints = typing.get_type_hints(kind) | others
     fields = data_fields(kind)
 
     def structure(value: Any, _: Any) -> Any:
@@ -216,9 +238,13 @@ def record_hook(kind: type, converter: cattrs.Converter) -> Hook:
 
 @functools.cache
 def data_fields(kind: type) -> Mapping[str, attrs.Attribute[Any]]:
-    """The fields of a record that a file can set, by key. Functions and free objects are no data."""
+    """The fields of a record that a file can set, by key. Functions and free objects are no data.
+
+    Nor is what its metadata says is none: `{"data": False}`.
+    """
     hints = typing.get_type_hints(kind)
-    return {key_of(field): field for field in attrs.fields(kind) if _is_data(hints[field.name])}
+    fields = [field for field in attrs.fields(kind) if field.metadata.get("data", True)]
+    return {key_of(field): field for field in fields if _is_data(hints[field.name])}
 
 
 def _is_data(hint: Any) -> bool:

@@ -11,9 +11,10 @@ import cattrs
 
 from actors.cli.spec import FileSpec
 from actors.cli.strict import WrongValue, data_fields, new_converter, record_hook
+from actors.limits import Pattern, Stall
 from actors.policy import Breaker, OneForAll, OneForOne, Policy, RestForOne, Strategy
 
-__all__ = ["BREAKERS", "STRATEGIES", "structure_file"]
+__all__ = ["BREAKERS", "STRATEGIES", "new_file_converter", "structure_file"]
 
 STRATEGIES: Mapping[str, type[Strategy]] = {
     "one_for_one": OneForOne,
@@ -36,8 +37,19 @@ def structure_file(data: Mapping[str, Any]) -> FileSpec:
 
 @functools.cache
 def _converter() -> cattrs.Converter:
+    return new_file_converter()
+
+
+def new_file_converter() -> cattrs.Converter:
+    """A strict converter that knows the short spellings."""
     converter = new_converter()
-    for kind, hook in ((Strategy, _strategy_hook), (Policy, _policy_hook), (Breaker, _breaker_hook)):
+    for kind, hook in (
+        (Strategy, _strategy_hook),
+        (Policy, _policy_hook),
+        (Breaker, _breaker_hook),
+        (_StallPattern, _pattern_hook),
+        (Stall, _stall_hook),
+    ):
         converter.register_structure_hook(kind, hook(converter))
     return converter
 
@@ -107,3 +119,24 @@ def _breaker_hook(converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
         return record(value, kind)
 
     return structure
+
+
+class _StallPattern:
+    """One of `patterns`: a regular expression, or a table with its kind and stream."""
+
+
+def _pattern_hook(converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Each is checked by itself, so that a mistake has the place of its own."""
+
+    def structure(value: Any, _: Any) -> str | Pattern:
+        if isinstance(value, str):
+            return Pattern(value).regex
+        if not isinstance(value, dict):
+            raise WrongValue("a regular expression, or a table", value)
+        return converter.structure(cast("dict[str, Any]", value), Pattern)
+
+    return structure
+
+
+def _stall_hook(converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    return record_hook(Stall, converter, patterns=tuple[_StallPattern, ...])

@@ -6,6 +6,7 @@ import functools
 import importlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from actors.cli.team import Agent, Place, Team, walk
 from actors.core.recipe import recipe_of
 from actors.process import Command
 
-__all__ = ["OnLine", "OnOutput", "Surroundings", "machine_faults", "what_of"]
+__all__ = ["OnLine", "OnOutput", "Surroundings", "agent_faults", "look_beside", "machine_faults", "what_of"]
 
 OnOutput = Callable[[str, bytes], object]
 """Called with "stdout" or "stderr", and a line."""
@@ -32,6 +33,11 @@ class Surroundings:
     environ: Mapping[str, str]
     python: str
     on_line: OnLine | None = None
+
+
+def look_beside(file: Path) -> None:
+    """What a file names is looked for beside the file, as Python does with scripts."""
+    sys.path.insert(0, str(file.parent.absolute()))
 
 
 def what_of(agent: Agent, surroundings: Surroundings, on_output: OnOutput | None = None) -> Any:
@@ -96,7 +102,12 @@ def machine_faults(team: Team, surroundings: Surroundings) -> Iterator[Fault]:
                 'a permanent child never ends by itself and cannot be significant: set restart = "transient"'
             )
         if isinstance(child, Agent):
-            yield from (_class_faults if child.spec.command is None else _command_faults)(child, surroundings)
+            yield from agent_faults(child, surroundings)
+
+
+def agent_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
+    """What this machine lacks for one agent."""
+    yield from (_class_faults if agent.spec.command is None else _command_faults)(agent, surroundings)
 
 
 def _command_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:

@@ -7,22 +7,39 @@ job's place in its batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from actors.jobs.job import Job
+__all__ = ["Linked", "Links", "called_by", "followers_of", "keys", "links", "waves"]
 
-__all__ = ["Links", "keys", "links", "waves"]
+
+class Linked(Protocol):
+    """A job, as far as it is read here."""
+
+    @property
+    def label(self) -> str | None:
+        """What it is called."""
+        ...
+
+    @property
+    def name(self) -> str | None:
+        """Whose work it is."""
+        ...
+
+    @property
+    def after(self) -> Sequence[object]:
+        """What it comes after: jobs as objects, or by label or name."""
+        ...
+
 
 Links: TypeAlias = Sequence[Sequence[int]]
 """For each job, the jobs that it comes after."""
 
 
-def keys(jobs: Sequence[Job]) -> tuple[str | int, ...]:
+def keys(jobs: Sequence[Linked]) -> tuple[str | int, ...]:
     """What each job is called: its label, else its name, where no other job is called so; else its index."""
-    called = _called(jobs)
+    called = called_by(jobs)
 
-    def key(index: int, job: Job) -> str | int:
+    def key(index: int, job: Linked) -> str | int:
         for text in (job.label, job.name):
             if text is not None and called[text] == [index]:
                 return text
@@ -31,7 +48,7 @@ def keys(jobs: Sequence[Job]) -> tuple[str | int, ...]:
     return tuple(key(index, job) for index, job in enumerate(jobs))
 
 
-def _called(jobs: Sequence[Job]) -> dict[str, list[int]]:
+def called_by(jobs: Sequence[Linked]) -> dict[str, list[int]]:
     """Label or name → the jobs that are called so."""
     called: dict[str, list[int]] = {}
     for index, job in enumerate(jobs):
@@ -41,18 +58,18 @@ def _called(jobs: Sequence[Job]) -> dict[str, list[int]]:
     return called
 
 
-def links(jobs: Sequence[Job]) -> Links:
+def links(jobs: Sequence[Linked]) -> Links:
     """The indexes behind each job's `after`.
 
     Raises ValueError for one that is unknown, or that more than one job answers to, and
     for a circle, which it names.
     """
-    called = _called(jobs)
+    called = called_by(jobs)
     places: dict[int, list[int]] = {}
     for index, job in enumerate(jobs):
         places.setdefault(id(job), []).append(index)
 
-    def find(index: int, wanted: Job | str) -> int:
+    def find(index: int, wanted: object) -> int:
         found = called.get(wanted, []) if isinstance(wanted, str) else places.get(id(wanted), [])
         if len(found) == 1:
             return found[0]

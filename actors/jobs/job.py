@@ -14,7 +14,7 @@ from actors.names import check_name
 from actors.outcome import Outcome
 from actors.policy import Policy
 
-__all__ = ["Job"]
+__all__ = ["Job", "check_label"]
 
 
 @attrs.frozen(init=False, eq=False)
@@ -67,7 +67,7 @@ class Job:
             check_seconds("timeout", timeout, above=True)
         _check(policy, Policy, "policy", "actors.Policy(...) or Policy.preset(name)")
         _check(outcome, Outcome, "outcome", "the Outcome of an earlier run")
-        _check_label(label)
+        check_label(label)
         self.__attrs_init__(  # pyright: ignore
             what, args, name, policy, timeout, fallback, label, _as_after(after), outcome
         )
@@ -86,7 +86,8 @@ def _check(value: object, kind: type, field: str, cure: str) -> None:
         raise TypeError(f"{field} must be of type {kind.__name__}, not {value!r}: pass {cure}")
 
 
-def _check_label(label: object) -> None:
+def check_label(label: object) -> None:
+    """Raise TypeError or ValueError for what no job can be called."""
     if label is None:
         return
     if not isinstance(label, str):

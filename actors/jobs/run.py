@@ -28,7 +28,6 @@ from actors.core import orders as order
 from actors.core.cell import Cell
 from actors.core.scope import CURRENT, DEPENDENCIES
 from actors.errors import (
-    ActorError,
     ActorStopped,
     CircuitOpen,
     DeadlineExceeded,
@@ -287,11 +286,7 @@ class _Batch:
             self._end(index, self._failed(work, FailureKind.CIRCUIT_OPEN, refused))
             return False
         work.falls_back = work.falls_back or refused is not None
-        try:
-            work.cell = self._spawn(index, work)
-        except ActorError as error:  # `/jobs` ends in this very step
-            self._end(index, self._failed(work, FailureKind.ERROR, error))
-            return False
+        work.cell = self._spawn(index, work)
         work.in_fallback = work.falls_back
         if work.started is None:
             work.started = self._kernel.now()

@@ -15,12 +15,14 @@ def delay(policy: Backoff, attempt: int, draw: float) -> float:
     The spread never leaves [0, maximum]: jitter multiplied in after the cap is how
     others exceed it.
     """
+    if not policy.initial:
+        return 0.0
     try:
         linear = policy.growth == "linear"
         growth = 1 + policy.factor * attempt if linear else policy.factor**attempt
         plain = min(policy.maximum, policy.initial * growth)
     except OverflowError:
-        plain = policy.maximum if policy.initial else 0.0
+        plain = policy.maximum
     spread = plain * (1 + policy.jitter * (2 * draw - 1))
     return max(0.0, min(policy.maximum, spread))
 

@@ -61,14 +61,14 @@ class Family(Household):
     def spawn(self, what: Any, *args: Any, significant: bool = False, **options: Any) -> Ref:
         """See `Supervisor.spawn`."""
         child = self._enter(what, args, significant, **options)
-        self._begin(child)
+        self.begin(child)
         return child.ref
 
     async def start(self, what: Any, *args: Any, significant: bool = False, **options: Any) -> Ref:
         """See `Supervisor.start`."""
         await trio.lowlevel.checkpoint_if_cancelled()
         child = self._enter(what, args, significant, trial=True, **options)
-        self._begin(child)
+        self.begin(child)
         try:
             with waiting_for(child):
                 while not child.readies and not child.is_gone:
@@ -109,7 +109,7 @@ class Family(Household):
             raise ValueError(f"{name!r} is permanent and never ends by itself: it cannot be significant")
         if on is not None and on != self.kernel.name:
             raise UnknownNode(on)
-        if self.nursery is None or self.ended or self.orders & order.KILL:
+        if not self.takes_children:
             raise SystemClosed(self.kernel.name) if self.kernel.closing else ActorStopped(self.ref, self.exit)
         if name is not None:
             self._check_free(check_name(name), trial and policy.breaker is not None)
@@ -138,7 +138,7 @@ class Family(Household):
             return Family(self.kernel, self, recipe, args, name, policy, self.breakers)
         return Cell(self.kernel, self, recipe, args, name, policy)
 
-    def _begin(self, child: Cell) -> None:
+    def begin(self, child: Cell) -> None:
         """The first incarnation; with an open breaker on the path it waits for the probe."""
         if self.postponed(child):
             child.phase = Phase.TRIPPED

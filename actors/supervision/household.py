@@ -83,10 +83,23 @@ class Household(Cell):
         """One incarnation, around the nursery of its children."""
         try:
             async with trio.open_nursery() as self.nursery:
+                for child in tuple(self.children.values()):  # spawned before this task ran
+                    self.begin(child)
                 await incarnation.run(self)
         finally:
             self.nursery = None
             super().over()
+
+    def begin(self, child: Cell) -> None:
+        """The first incarnation of a child."""
+        raise NotImplementedError
+
+    @property
+    def takes_children(self) -> bool:
+        """True while it runs, and between its spawn and the first step of its task."""
+        if self.ended or self.orders & order.KILL:
+            return False
+        return self.nursery is not None or not (self.restarts or self.is_final)
 
     def over(self) -> None:
         """Not yet: the nursery is still open; `run` says when."""

@@ -28,7 +28,7 @@ class Durations:
         """A run of this path went well."""
         runs = self._runs.pop(path, None)
         if runs is None:
-            runs = deque(maxlen=KEPT)
+            runs = deque[float](maxlen=KEPT)
             if len(self._runs) >= PATHS:
                 del self._runs[next(iter(self._runs))]
         self._runs[path] = runs  # the last one now

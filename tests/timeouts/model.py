@@ -1,4 +1,4 @@
-"""A life to be timed, a walker that looks at it, and a second model of deadlines that is as simple as can be."""
+"""A life to be timed, a walker that looks at it, and a second model of deadlines, as simple as can be."""
 
 from __future__ import annotations
 

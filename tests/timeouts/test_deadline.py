@@ -248,7 +248,7 @@ def test_a_late_look_finds_the_end_once() -> None:
 
 
 def test_a_late_look_finds_what_came_first() -> None:
-    """Silence at 30 was there before the limit at 60, however late it is seen; and it is told as long as it was."""
+    """Silence at 30 was there before the limit at 60, however late it is seen."""
     assert looked(Timeout(), 3600.0) == [("silent", 3600.0)]
     assert looked(Timeout(no_activity=90.0), 3600.0) == [("passed", 60.0)]
 
@@ -299,7 +299,7 @@ def lives(draw: st.DrawFn) -> Life:
     return Life(activity, list(zip(edges[::2], edges[1::2], strict=False)))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300, derandomize=True, database=None)
 @given(policy=timeouts(), life=lives(), initial=st.none() | ticks, start=st.sampled_from([0.0, 3.25, 1e6]))
 def test_a_look_when_something_is_due_misses_nothing(
     policy: Timeout, life: Life, initial: float | None, start: float
@@ -313,7 +313,7 @@ def test_a_look_when_something_is_due_misses_nothing(
     assert lazy.found[-1][1].mark in (Mark.SILENT, Mark.PASSED)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300, derandomize=True, database=None)
 @given(policy=timeouts(), life=lives(), initial=st.none() | ticks)
 def test_it_finds_what_a_naive_clockwork_finds(policy: Timeout, life: Life, initial: float | None) -> None:
     """A second model goes from tick to tick and knows nothing of due moments."""
@@ -322,7 +322,7 @@ def test_it_finds_what_a_naive_clockwork_finds(policy: Timeout, life: Life, init
     assert [(at, step.mark.value) for at, step in walker.found] == naive(policy, life, initial)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300, derandomize=True, database=None)
 @given(policy=timeouts(), life=lives(), initial=st.none() | ticks)
 def test_looking_is_rare(policy: Timeout, life: Life, initial: float | None) -> None:
     """No more often than limits, warnings and rungs can come due; activity alone costs no look."""
@@ -335,7 +335,7 @@ def test_looking_is_rare(policy: Timeout, life: Life, initial: float | None) -> 
     assert len(walker.looks) <= limits + 2 * silences
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300, derandomize=True, database=None)
 @given(policy=timeouts(), life=lives(), initial=st.none() | ticks)
 def test_the_foreseen_end_is_the_end(policy: Timeout, life: Life, initial: float | None) -> None:
     """After the last sign of life `end` names moment and cause of what then comes."""
@@ -353,7 +353,7 @@ def test_the_foreseen_end_is_the_end(policy: Timeout, life: Life, initial: float
     assert (foreseen, silent) == (at, step.mark is Mark.SILENT)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300, derandomize=True, database=None)
 @given(
     initial=st.floats(1e-9, 1e9),
     factor=st.floats(1.01, 1e3),

@@ -1,0 +1,129 @@
+"""The monitor: an actor at `/system/monitor` that looks at runs when something can be due.
+
+The register belongs to the system and outlives the actor: a monitor that is restarted, or
+was stopped and is made anew, finds the runs as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.core.actor import Actor, receive
+from actors.messages import Request
+from actors.monitor.guard import MonitorGuard, WatchRecord
+from actors.policy import Mailbox, OneForOne, Policy, Strategy
+from actors.supervision.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+
+__all__ = [
+    "MONITOR",
+    "MONITOR_POLICY",
+    "SERVICES_POLICY",
+    "SYSTEM",
+    "Monitor",
+    "Services",
+    "Watched",
+    "Watches",
+]
+
+MONITOR = "monitor"
+"""The name of the monitor below `/system`."""
+SYSTEM = "system"
+"""The name, below the root, of the parent of the framework's own actors."""
+SERVICES_POLICY = Policy(restart="permanent", breaker=None)
+"""What `/system` runs under."""
+MONITOR_POLICY = Policy(restart="permanent", breaker=None, mailbox=Mailbox(capacity=float("inf")))
+"""What the monitor runs under."""
+
+
+@attrs.frozen
+class Watched(Request[tuple[WatchRecord, ...]]):
+    """Ask the monitor for the runs that it watches, in order of their beginning."""
+
+
+@attrs.frozen
+class _Look:
+    """Something may be due."""
+
+
+class Watches:
+    """The runs that are watched, and those that the monitor is to look at. Owned by the system."""
+
+    __slots__ = ("_ensure", "_monitor", "_told", "due", "guards")
+
+    def __init__(self, ensure: Callable[[], Cell | None]) -> None:
+        self._ensure = ensure
+        self._monitor: Cell | None = None
+        self._told = False
+        self.guards: dict[MonitorGuard, None] = {}
+        self.due: dict[MonitorGuard, None] = {}
+
+    def guards_for(self, cell: Cell) -> tuple[MonitorGuard, ...]:
+        """The guard of an actor whose policy has a stall or an oversight."""
+        policy = cell.policy
+        if policy.stall is None and policy.oversight is None:
+            return ()
+        return (MonitorGuard(cell, policy.stall, policy.oversight, self),)
+
+    def enter(self, guard: MonitorGuard) -> None:
+        """A run begins; with the first one there is a monitor."""
+        self.guards[guard] = None
+        self._present()
+
+    def leave(self, guard: MonitorGuard) -> None:
+        """The incarnation has fallen."""
+        self.guards.pop(guard, None)
+
+    def ask_for_look(self, guard: MonitorGuard) -> None:
+        """Tell the monitor, once until it looks."""
+        self.due[guard] = None
+        monitor = self._present()
+        if monitor is not None and not self._told:
+            self._told = True
+            monitor.tell(_Look(), urgent=True)
+
+    def _present(self) -> Cell | None:
+        """The monitor, made anew if it has ended; None while the system closes."""
+        if self._monitor is None or self._monitor.is_final:
+            self._told = False
+            self._monitor = self._ensure()
+        return self._monitor
+
+    def look(self) -> None:
+        """Look at all that is due; what one of them raises is reported, and the rest goes on."""
+        self._told = False
+        while self.due:
+            guard, _ = self.due.popitem()
+            try:
+                guard.look()
+            except Exception as error:
+                guard.failed("a look of the monitor", error)
+
+
+class Monitor(Actor):
+    """Looks at runs when it is told that something may be due; else it sleeps."""
+
+    def __init__(self, watches: Watches) -> None:
+        self._watches = watches
+
+    @receive
+    def look(self, message: _Look) -> None:
+        """Look at what is due."""
+        self._watches.look()
+
+    @receive
+    def watched(self, message: Watched) -> tuple[WatchRecord, ...]:
+        """The runs at hand."""
+        records = (guard.record() for guard in self._watches.guards)
+        return tuple(record for record in records if record is not None)
+
+
+class Services(Supervisor):
+    """`/system`: the parent of the framework's own actors."""
+
+    strategy: Strategy = OneForOne(max_restarts=100, within=1.0)
