@@ -109,6 +109,13 @@ class Timeout:
             raise ValueError("a ladder leads to the silence limit: set no_activity")
 
 
+def _as_kind(value: object) -> FailureKind:
+    try:
+        return FailureKind(value)
+    except ValueError:
+        raise ValueError(f"kind must be one of {', '.join(FailureKind)}, not {value!r}") from None
+
+
 @attrs.frozen
 class Pattern:
     """A regular expression whose appearance in the output ends the run, and what kind of failure it is.
@@ -117,7 +124,7 @@ class Pattern:
     """
 
     regex: str
-    kind: FailureKind = attrs.field(default=FailureKind.PATTERN, converter=FailureKind, kw_only=True)
+    kind: FailureKind = attrs.field(default=FailureKind.PATTERN, converter=_as_kind, kw_only=True)
     stream: PatternStream = attrs.field(default="stderr", validator=one_of(PatternStream), kw_only=True)
 
     def __attrs_post_init__(self) -> None:

@@ -20,7 +20,18 @@ from actors.exits import Exit
 from actors.names import ROOT
 from actors.process import Completed, ProcessFailed
 
-__all__ = ["Fact", "Output", "as_json", "as_text", "causes", "exit_text", "plain", "shorten", "to_json"]
+__all__ = [
+    "Fact",
+    "Output",
+    "as_json",
+    "as_text",
+    "causes",
+    "error_text",
+    "exit_text",
+    "plain",
+    "shorten",
+    "to_json",
+]
 
 LONGEST_TEXT = 1000
 """Characters of a text in JSON."""
@@ -86,6 +97,13 @@ def exit_text(exit: Exit) -> str:
         return f"{exit.kind} ({_last_words(exit.error.completed)})"
     usual = exit.kind.lower().replace("_", " ")
     return str(exit.kind) if exit.reason == usual else f"{exit.kind} ({exit.reason})"
+
+
+def error_text(error: BaseException) -> str:
+    """An error on one line; of a process, its code and last words."""
+    if isinstance(error, ProcessFailed):
+        return _last_words(error.completed)
+    return one_line(error)
 
 
 def _last_words(completed: Completed) -> str:

@@ -7,7 +7,6 @@ of them come out at once as `Fault`s. TOML has no null: `false` stands for None.
 
 from __future__ import annotations
 
-import enum
 import functools
 import types
 import typing
@@ -102,7 +101,6 @@ def new_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(_is_list, functools.partial(_list, converter=converter))
     converter.register_structure_hook_factory(_is_table, functools.partial(_table, converter=converter))
     converter.register_structure_hook_factory(_is_choice, _choice)
-    converter.register_structure_hook_factory(_is_enum, _member)
     return converter
 
 
@@ -128,23 +126,6 @@ def _choice(kind: Any) -> Hook:
         if value not in names:
             raise WrongValue(f"one of {', '.join(names)}", value)
         return value
-
-    return structure
-
-
-def _is_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, enum.Enum)
-
-
-def _member(kind: type[enum.Enum]) -> Hook:
-    members = {member.value: member for member in kind}
-
-    def structure(value: Any, _: Any) -> Any:
-        if isinstance(value, kind):
-            return value
-        if not isinstance(value, str) or value not in members:
-            raise WrongValue(f"one of {', '.join(members)}", value)
-        return members[value]
 
     return structure
 

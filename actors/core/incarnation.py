@@ -139,6 +139,8 @@ async def _serve(cell: Cell) -> Exit | None:
                 value = handler[0](actor, message)
                 if value.__class__ is CoroutineType:  # a plain wrapper around an async handler
                     value = await value
+                if vigil is not None:  # from here on counts what comes next
+                    cell.active_at = now()
         except Exception as error:
             exit = _raised(cell, error)
             if exit is not None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from actors.limits import Ladder, Oversight, Pattern, Stall, Timeout
+from actors.outcome import FailureKind
 from actors.policy import Breaker, OneForAll, Policy, RestForOne
 from tests.cli.cast import faults_in, team_of
 
@@ -83,6 +85,26 @@ CASES = {
         policy("{ backoff = { initial = 9, maximum = 1 } }"),
         "initial (9 s) is above maximum (1 s)",
         "$.agents[0].policy.backoff",
+    ),
+    "a limit that never grows": (
+        policy("{ timeout = { factor = 1 } }"),
+        "factor must be more than 1",
+        "$.agents[0].policy.timeout.factor",
+    ),
+    "a ladder without a limit of silence": (
+        policy("{ timeout = { no_activity = false, ladder = {} } }"),
+        "a ladder leads to the silence limit: set no_activity",
+        "$.agents[0].policy.timeout",
+    ),
+    "a broken pattern": (
+        policy("{ stall = { patterns = ['fine', 'a('] } }"),
+        "unterminated subpattern at position 1",
+        "$.agents[0].policy.stall.patterns[1]",
+    ),
+    "a callback of a stall": (
+        policy("{ stall = { on_detection = 'f' } }"),
+        "unknown key 'on_detection'",
+        "$.agents[0].policy.stall",
     ),
     "an unknown strategy": (
         system('strategy = "all"'),
@@ -218,6 +240,67 @@ def test_a_table_changes_a_preset_where_it_says_so(tmp_path: Path) -> None:
 def test_a_breaker_has_short_spellings(tmp_path: Path, said: str, breaker: Breaker | None) -> None:
     """`false` is none, a name is a preset, a table is its fields."""
     assert policy_in(tmp_path, f"{{ breaker = {said} }}").breaker == breaker
+
+
+@pytest.mark.parametrize(
+    ("said", "timeout"),
+    [
+        ("false", None),
+        ("{}", Timeout()),
+        ('{ mode = "fixed", initial = 5 }', Timeout("fixed", 5)),
+        ("{ no_activity = false }", Timeout(no_activity=None)),
+        ("{ ladder = {} }", Timeout(ladder=Ladder())),
+        ("{ ladder = { notice = false, warn = 0.8 } }", Timeout(ladder=Ladder(None, 0.75, 0.8))),
+    ],
+)
+def test_a_timeout_is_a_table(tmp_path: Path, said: str, timeout: Timeout | None) -> None:
+    """`false` is none, and inside it no limit of silence, no ladder, no rung."""
+    assert policy_in(tmp_path, f"{{ timeout = {said} }}").timeout == timeout
+
+
+def test_a_stall_has_its_patterns(tmp_path: Path) -> None:
+    """Each a regular expression, or a table with its kind and the stream to look in."""
+    found = policy_in(
+        tmp_path,
+        "{ stall = { threshold = 9, terminate = false, patterns = "
+        "['a+', { regex = 'b', kind = 'RATE_LIMIT', stream = 'both' }] } }",
+    )
+    patterns = ("a+", Pattern("b", kind=FailureKind.RATE_LIMIT, stream="both"))
+    assert found.stall == Stall(threshold=9, terminate=False, patterns=patterns)
+    assert policy_in(tmp_path, "{ stall = {} }").stall == Stall()
+    assert policy_in(tmp_path, "{ stall = { patterns = [] } }").stall == Stall(patterns=())
+
+
+def test_limits_may_have_tables_of_their_own(tmp_path: Path) -> None:
+    """As TOML writes what is long."""
+    text = agent(
+        "[agents.policy]\nretries = 1\nretry_on_timeout = false\n"
+        '[agents.policy.timeout]\nmode = "adaptive"\nmaximum = 90.0\n'
+        "[agents.policy.timeout.ladder]\nnudge = 0.6\n"
+        "[agents.policy.stall]\nconfirmations = 3\n"
+        "[agents.policy.oversight]\nstuck = false\n"
+    )
+    assert team_of(tmp_path, text).agents[0].spec.policy == Policy(
+        retries=1,
+        retry_on_timeout=False,
+        timeout=Timeout("adaptive", maximum=90.0, ladder=Ladder(nudge=0.6)),
+        stall=Stall(confirmations=3),
+        oversight=Oversight(stuck=None),
+    )
+
+
+def test_limits_change_those_of_a_preset_where_they_say_so(tmp_path: Path) -> None:
+    """What they do not say is the preset's."""
+    found = policy_in(
+        tmp_path,
+        '{ preset = "production", timeout = { initial = 200, no_activity = 50 }, stall = { threshold = 60 } }',
+    )
+    assert found.timeout == Timeout(
+        initial=200, maximum=600.0, extend_within=15.0, factor=1.5, no_activity=50
+    )
+    assert found.stall == Stall(threshold=60, terminate=False)
+    bare = policy_in(tmp_path, '{ preset = "production", timeout = false, stall = false }')
+    assert (bare.timeout, bare.stall, bare.retries) == (None, None, 2)
 
 
 def test_infinity_is_a_time_and_a_capacity(tmp_path: Path) -> None:

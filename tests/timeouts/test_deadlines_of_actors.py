@@ -219,7 +219,6 @@ async def test_an_alarm_of_an_earlier_run_never_ends_a_later_one(autojump_clock:
         assert ref.statistics().failed == 0
 
 
-@pytest.mark.xfail(reason="`_serve` begins a run at the last look at the clock", strict=True)
 async def test_what_plain_handlers_took_before_it_is_not_taken_from_a_run(autojump_clock: MockClock) -> None:
     """Ten that keep the loop busy for a second each, then one of four seconds under a limit of five."""
 

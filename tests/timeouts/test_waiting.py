@@ -391,7 +391,6 @@ async def test_a_child_has_limits_of_its_own(autojump_clock: MockClock) -> None:
         assert await ref.ask(do(spawn)) == 30.0
 
 
-@pytest.mark.xfail(reason="the last sign of life of a child that ended goes with it", strict=True)
 async def test_a_child_that_has_ended_was_alive_until_then(autojump_clock: MockClock) -> None:
     """Its last sign of life stays its parent's: silence counts from there."""
 

@@ -45,14 +45,15 @@ def run_file(file: Path, options: Options, surroundings: Surroundings, stdout: T
     done_file = done_path(file) if options.done_file is None else options.done_file
     try:
         batch = _loaded(file, options, surroundings)
-        records = {} if options.again else remembered(batch, read_done(done_file))
+        records = {} if options.again else read_done(done_file)
         if not options.dry_run:
             _prove_writable(done_file, records)
     except BadFile as error:
         tell_faults(error.faults, str(file), stdout, stderr, json=options.json)
         return _BAD_INPUT
     if options.dry_run:
-        _show_plan(batch, records, surroundings, stdout, json=options.json)
+        done = remembered(batch, records)
+        _show_plan(batch, done, surroundings, stdout, json=options.json)
         return 0
     with board(stdout, len(batch.tasks), json=options.json) as where:
         result = trio.run(run_batch, batch, surroundings, records, done_file, where)
@@ -84,13 +85,13 @@ def _prove_writable(done_file: Path, records: Mapping[str, Record]) -> None:
 
 
 def _show_plan(
-    batch: Batch, records: Mapping[str, Record], surroundings: Surroundings, stdout: TextIO, *, json: bool
+    batch: Batch, done: Mapping[str, Record], surroundings: Surroundings, stdout: TextIO, *, json: bool
 ) -> None:
-    former = {label: record.outcome() for label, record in records.items()}
+    former = {label: record.outcome() for label, record in done.items()}
     spec = batch.spec
     bound = longest(batch.jobs(surroundings, former), spec.limit, spec.stagger, spec.policy)
     bound = min(bound, math.inf if spec.deadline is None else spec.deadline)
-    shown = plan_json(batch, records, bound) + "\n" if json else plan_text(batch, records, bound)
+    shown = plan_json(batch, done, bound) + "\n" if json else plan_text(batch, done, bound)
     write_all(stdout, shown)
 
 

@@ -18,7 +18,7 @@ import attrs
 import trio
 
 from actors.cli.jobs.batch import Batch
-from actors.cli.jobs.done import Record, write_done
+from actors.cli.jobs.done import Record, remembered, write_done
 from actors.cli.jobs.show import Board, Ended
 from actors.cli.load import name_of
 from actors.cli.run import NOBODY_READS, STOPS
@@ -44,10 +44,10 @@ class Result:
 
 
 async def run_batch(
-    batch: Batch, surroundings: Surroundings, done: Mapping[str, Record], done_file: Path, board: Board
+    batch: Batch, surroundings: Surroundings, records: Mapping[str, Record], done_file: Path, board: Board
 ) -> Result:
-    """Run the jobs of a file that are not `done`. Afterwards nothing of the run is left."""
-    return await _Run(batch, surroundings, done, done_file, board).run()
+    """Run the jobs of a file that are not done by the records. Afterwards nothing of the run is left."""
+    return await _Run(batch, surroundings, records, done_file, board).run()
 
 
 class _Run:
@@ -55,14 +55,14 @@ class _Run:
         self,
         batch: Batch,
         surroundings: Surroundings,
-        done: Mapping[str, Record],
+        records: Mapping[str, Record],
         done_file: Path,
         board: Board,
     ) -> None:
         self._batch = batch
         self._surroundings = surroundings
-        self._skipped = frozenset(done)
-        self._records = dict(done)
+        self._done = remembered(batch, records)
+        self._records = dict(records)
         self._done_file = done_file
         self._board = board
         self._tasks = {task.label: task for task in batch.tasks}
@@ -104,7 +104,7 @@ class _Run:
 
     async def _live(self) -> None:
         spec = self._batch.spec
-        former = {label: record.outcome() for label, record in self._records.items()}
+        former = {label: record.outcome() for label, record in self._done.items()}
         jobs = self._batch.jobs(self._surroundings, former)
         with self._scope:
             async with open_system(name_of(self._batch.path), policy=spec.policy) as self._system:
@@ -120,7 +120,7 @@ class _Run:
     def _on_progress(self, done: int, total: int, outcome: Outcome) -> None:
         task = self._tasks[str(outcome.label)]
         at = trio.current_time() - self._since
-        ended = Ended(at, task, outcome, task.label in self._skipped, done, total)
+        ended = Ended(at, task, outcome, task.label in self._done, done, total)
         self._ended.append(ended)
         if self._heard:
             self._to_show.send_nowait(ended)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.cli.jobs.batch import Batch, Task
-from actors.cli.lines import LONGEST_LINE, causes, plain, shorten, to_json
+from actors.cli.lines import LONGEST_LINE, error_text, plain, shorten, to_json
 from actors.cli.screens import write_all
 from actors.outcome import Outcome
 
@@ -43,7 +43,7 @@ class Ended:
     def why(self) -> str:
         """What it failed with, on one line; empty for a success."""
         error = self.outcome.error
-        return "" if error is None else shorten(causes(error)[0], LONGEST_LINE)
+        return "" if error is None else shorten(error_text(error), LONGEST_LINE)
 
     def as_text(self) -> str:
         """One line for people."""
