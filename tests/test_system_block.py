@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 import actors
 from actors import ExitKind
-from tests.core.cast import AT_ONCE, Die, Sleep, Worker, settled
+from tests.core.cast import AT_ONCE, Die, Echo, Fail, Sleep, Worker, settled
 
 
 class Diary(Worker):
@@ -187,6 +187,40 @@ async def test_a_fault_in_the_judgement_of_a_failure_ends_the_system_with_it(
     exit = await worker.wait_stopped()
     assert (exit.kind, exit.reason) == (ExitKind.FAILED, "RuntimeError: its own")
     assert (exits, trio.current_time()) == ([("/other", "KILLED")], pytest.approx(0.0))
+
+
+@pytest.mark.parametrize("reply", ["in hand", "put off"])
+async def test_a_fault_in_the_judgement_of_a_failure_leaves_no_asker_behind(
+    autojump_clock: MockClock, reply: str
+) -> None:
+    """One outside the block hears of the failure at once."""
+    error = OSError("no entropy")
+    heard: list[Any] = []
+
+    class Broken(Random):
+        def random(self) -> float:
+            raise error
+
+    class Later(Worker):
+        @actors.receive
+        def echo(self, message: Echo) -> None:
+            self.ctx.reply_later()
+
+    async def ask(ref: actors.Ref, request: actors.Request[Any]) -> None:
+        with trio.fail_after(100), pytest.raises(actors.ActorFailed) as caught:
+            await ref.ask(request)
+        heard.append((str(caught.value.__cause__), trio.current_time()))
+
+    async with trio.open_nursery() as outside:
+        with what_is_raised() as raised:
+            async with actors.open_system("alpha", random=Broken()) as system:
+                later = await system.start(Later, name="later")
+                own = ValueError("its own")
+                outside.start_soon(ask, later, Fail(own) if reply == "in hand" else Echo())
+                await settled()
+                later.tell(Fail(own))
+                await trio.sleep(10)
+    assert (raised, heard) == ([error], [("its own", pytest.approx(0.0))])
 
 
 async def test_a_body_with_a_nursery_is_cancelled_without_a_trace(autojump_clock: MockClock) -> None:

@@ -293,12 +293,12 @@ def test_limits_change_those_of_a_preset_where_they_say_so(tmp_path: Path) -> No
     """What they do not say is the preset's."""
     found = policy_in(
         tmp_path,
-        '{ preset = "production", timeout = { initial = 200, no_activity = 50 }, stall = { threshold = 60 } }',
+        '{ preset = "production", timeout = { initial = 200, no_activity = 50 }, stall = { threshold = 9 } }',
     )
     assert found.timeout == Timeout(
         initial=200, maximum=600.0, extend_within=15.0, factor=1.5, no_activity=50
     )
-    assert found.stall == Stall(threshold=60, terminate=False)
+    assert found.stall == Stall(threshold=9, terminate=False)
     bare = policy_in(tmp_path, '{ preset = "production", timeout = false, stall = false }')
     assert (bare.timeout, bare.stall, bare.retries) == (None, None, 2)
 

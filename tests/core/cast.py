@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -26,6 +28,7 @@ __all__ = [
     "drained",
     "ended",
     "facts",
+    "logged",
     "settled",
 ]
 
@@ -146,6 +149,16 @@ class Watcher(Worker):
     @actors.receive
     def terminated(self, message: actors.Terminated) -> None:
         self.book.append((message.ref, message.exit.kind))
+
+
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A plain wrapper, as decorators for logs, retries and traces make them."""
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return wrapper
 
 
 async def settled() -> None:

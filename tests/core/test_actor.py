@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 import actors
-from actors.events import DeadLetter, Failed, Restarted, Restarting
+from actors.events import DeadLetter, Failed, Progressed, Restarted, Restarting
 from tests.core.cast import AT_ONCE, Die, Echo, Fail, Note, Seen, Sleep, Worker, facts, settled
 
 
@@ -57,11 +57,13 @@ async def test_the_context_tells_who_and_where(autojump_clock: MockClock) -> Non
 
 
 @pytest.mark.parametrize("end", ["stop", "die"])
-@pytest.mark.parametrize("call", ["after", "every", "join", "watch"])
+@pytest.mark.parametrize(
+    "call", ["after", "every", "join", "watch", "reply", "reply_later", "ready", "stop", "waiting"]
+)
 async def test_a_context_that_somebody_kept_does_nothing_for_the_dead(
     autojump_clock: MockClock, call: str, end: str
 ) -> None:
-    """It ends with its incarnation: no timer, watch or place in a group for a stopped or restarted actor."""
+    """It ends with its incarnation: no timer, no place in a group and no stop for the next one, or for none."""
     kept: list[actors.Context] = []
 
     class Kept(Worker):
@@ -81,12 +83,78 @@ async def test_a_context_that_somebody_kept_does_nothing_for_the_dead(
             "every": (1.0, Note("late")),
             "join": ("crew",),
             "watch": (system.find("/"),),
+            "reply": ("late",),
+            "waiting": ("nothing",),
         }
         with pytest.raises(RuntimeError, match="this context of /kept has ended"):
-            getattr(kept[0], call)(*arguments[call])
+            getattr(kept[0], call)(*arguments.get(call, ()))
         await trio.sleep(10)
         assert (system.group("crew").members, system.statistics().alarms) == ((), 0)
         assert ref.statistics().handled == (0 if end == "stop" else 2)
+        assert ref.state is (actors.ActorState.STOPPED if end == "stop" else actors.ActorState.IDLE)
+
+
+class Kept(Worker):
+    """Puts the context of each incarnation into a list."""
+
+    def __init__(self, kept: list[actors.Context]) -> None:
+        super().__init__()
+        kept.append(self.ctx)
+
+
+@pytest.mark.parametrize("call", ["reply", "reply_later"])
+async def test_an_ended_context_has_no_hand_in_the_message_of_the_next(
+    autojump_clock: MockClock, call: str
+) -> None:
+    """Its asker gets the reply of the new incarnation, and the old one does not see who sent it."""
+    kept: list[actors.Context] = []
+
+    async def asker(ctx: actors.Context, ref: actors.Ref) -> str:
+        return await ref.ask(Sleep(2))
+
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(Kept, kept, name="kept", policy=AT_ONCE)
+        ref.tell(Die())
+        asking = system.spawn(asker, ref)
+        await trio.sleep(1)
+        old, new = kept
+        assert (old.sender, new.sender) == (None, asking)
+        with pytest.raises(RuntimeError, match="this context of /kept has ended"):
+            getattr(old, call)(*(("wrong",) if call == "reply" else ()))
+        assert (await asking.wait_stopped()).value == "slept"
+
+
+async def test_an_ended_context_gives_no_signs_of_life(autojump_clock: MockClock) -> None:
+    kept: list[actors.Context] = []
+    async with actors.open_system("alpha") as system, system.subscribe(Progressed) as events:
+        ref = await system.start(Kept, kept, name="kept", policy=AT_ONCE)
+        ref.tell(Die())
+        assert await ref.ask(Echo("again")) == "again"
+        await trio.sleep(5)
+        kept[0].progress(7)
+        kept[0].output(b"seven")
+        assert (facts(events), ref.statistics().last_activity) == ([], pytest.approx(0.0))
+        kept[1].progress(7)
+        assert len(facts(events)) == 1
+
+
+async def test_a_copy_of_a_class_that_ran_before_is_a_class_of_its_own(autojump_clock: MockClock) -> None:
+    """As `attrs.define` makes one for slots: what the framework has kept on the first is copied too."""
+
+    class First(actors.Actor):
+        title = "first"
+
+        def __init__(self) -> None:
+            self.made = "made"
+
+        @actors.receive
+        def echo(self, message: Echo) -> str:
+            return f"{self.title} {self.made}"
+
+    async with actors.open_system("alpha") as system:
+        assert await system.spawn(First).ask(Echo()) == "first made"
+        second = type("Second", (actors.Actor,), dict(vars(First)) | {"title": "second"})
+        assert await system.spawn(second).ask(Echo()) == "second made"
 
 
 async def test_the_sender_is_the_actor_of_the_task_also_of_one_it_started(autojump_clock: MockClock) -> None:

@@ -189,6 +189,51 @@ async def test_a_second_task_that_waits_at_the_inbox_is_refused(autojump_clock: 
     assert "another task of /pool takes from its inbox already" in refused[0]
 
 
+async def test_a_second_task_that_takes_while_a_message_is_in_hand_is_refused(
+    autojump_clock: MockClock,
+) -> None:
+    """Also when it need not wait: each asker gets the reply of the task that took its request."""
+    refused: list[str] = []
+
+    async def pool(ctx: actors.Context) -> None:
+        async def take(me: str) -> None:
+            try:
+                async for message in ctx.inbox:
+                    await trio.sleep(1)
+                    ctx.reply((me, message.text))
+            except RuntimeError as error:
+                refused.append(me)
+                assert "another task of /pool takes from its inbox already" in str(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take, "one")
+            nursery.start_soon(take, "two")
+
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(pool, name="pool")
+        pendings = [ref.request(Echo(str(n))) for n in range(4)]
+        replies = [await pending.wait() for pending in pendings]
+        taker = {"one": "two", "two": "one"}[refused[0]]
+        assert (replies, len(refused)) == ([(taker, str(n)) for n in range(4)], 1)
+
+
+async def test_a_wrapper_of_a_function_that_ran_before_is_another_function(autojump_clock: MockClock) -> None:
+    """`functools.wraps` copies whatever the framework has kept on the first one."""
+
+    async def plain(ctx: actors.Context) -> str:
+        return "plain"
+
+    async with actors.open_system("alpha") as system:
+        assert (await system.spawn(plain).wait_stopped()).value == "plain"
+
+        @functools.wraps(plain)
+        async def wrapper(ctx: actors.Context) -> str:
+            return "wrapped " + await plain(ctx)
+
+        assert (await system.spawn(wrapper).wait_stopped()).value == "wrapped plain"
+        assert (await system.spawn(plain).wait_stopped()).value == "plain"
+
+
 async def test_a_request_that_nobody_waits_for_is_skipped_in_the_inbox(autojump_clock: MockClock) -> None:
     seen: list[Any] = []
     async with actors.open_system("alpha") as system, system.subscribe(Expired) as events:

@@ -54,6 +54,21 @@ async def test_with_readiness_it_is_ready_when_it_says_so(autojump_clock: MockCl
         assert trio.current_time() == pytest.approx(8.0)
 
 
+async def test_with_readiness_from_now_on_it_waits_from_now_on(autojump_clock: MockClock) -> None:
+    """Also a function that was started before without."""
+
+    async def slow(ctx: actors.Context) -> None:
+        await trio.sleep(3)
+        ctx.ready()
+
+    async with actors.open_system("alpha") as system:
+        await system.start(slow)
+        assert trio.current_time() == pytest.approx(0.0)
+        actors.function(readiness=True)(slow)
+        await system.start(slow)
+        assert trio.current_time() == pytest.approx(3.0)
+
+
 async def test_returning_before_ready_is_a_failed_start(autojump_clock: MockClock) -> None:
     @actors.function(readiness=True)
     async def never(ctx: actors.Context) -> None: ...
@@ -165,6 +180,29 @@ async def test_an_interrupt_calls_it_again_and_the_next_message_is_served(autoju
         assert [(letter.message, letter.reason) for letter in system.dead_letters] == [
             ("long", "interrupted")
         ]
+
+
+async def test_the_context_of_a_call_ends_with_the_interrupt_of_that_call(autojump_clock: MockClock) -> None:
+    """The next call is the same incarnation, and has a context of its own."""
+    kept: list[actors.Context] = []
+
+    async def sleeper(ctx: actors.Context) -> None:
+        kept.append(ctx)
+        async for _ in ctx.inbox:
+            await trio.sleep_forever()
+
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(sleeper, name="sleeper")
+        ref.tell("long")
+        await settled()
+        assert await ref.interrupt() is True
+        await settled()
+        old, new = kept
+        with pytest.raises(RuntimeError, match="or with the call that an interrupt ended"):
+            old.stop()
+        assert ref.state is ActorState.IDLE
+        new.stop()
+        assert (await ref.wait_stopped()).kind is ExitKind.NORMAL
 
 
 async def test_inside_ctx_handling_the_function_goes_on_with_its_variables(autojump_clock: MockClock) -> None:

@@ -76,6 +76,13 @@ def test_a_hook_that_is_not_async_raises_when_the_class_is_defined(hook: str) ->
             type("Hooked", (actors.Actor,), {hook: wrong})
 
 
+@pytest.mark.parametrize("hook", ["on_start", "on_stop", "on_unhandled"])
+def test_a_plain_hook_of_a_mixin_raises_when_the_actor_class_is_defined(hook: str) -> None:
+    mixin = type("Mixin", (), {hook: lambda self, *exit: None})
+    with pytest.raises(TypeError, match=f"Hooked.{hook} is not async: write `async def {hook}"):
+        type("Hooked", (mixin, actors.Actor), {})
+
+
 async def test_on_unhandled_may_answer_instead(autojump_clock: MockClock) -> None:
     class Polite(actors.Actor):
         async def on_unhandled(self, message: object) -> object:

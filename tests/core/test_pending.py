@@ -289,6 +289,31 @@ async def test_an_asker_whose_reply_was_put_off_gets_the_refusal(
         assert (wavering.state, system.dead_letters) == (ActorState.IDLE, ())
 
 
+async def test_a_refusal_reaches_nobody_else_who_asked_with_the_same_message(
+    autojump_clock: MockClock,
+) -> None:
+    """One object asked twice: the second is answered and then refused, the first waits on."""
+    ports: list[actors.ReplyPort] = []
+
+    class Wavering(actors.Actor):
+        @actors.receive
+        def echo(self, message: Echo) -> None:
+            ports.append(self.ctx.reply_later())
+            if len(ports) == 2:
+                ports[1].answer("second")
+                raise actors.Refused("after all")
+
+    request = Echo()
+    async with actors.open_system("alpha") as system:
+        wavering = system.spawn(Wavering)
+        first, second = wavering.request(request), wavering.request(request)
+        assert await second.wait() == "second"
+        await settled()
+        assert (first.done, wavering.state) == (False, ActorState.IDLE)
+        ports[0].answer("first")
+        assert await first.wait() == "first"
+
+
 async def test_replying_with_empty_hands_raises_in_a_class_too(autojump_clock: MockClock) -> None:
     class Hasty(actors.Actor):
         async def on_start(self) -> None:

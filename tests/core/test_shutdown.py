@@ -94,6 +94,25 @@ async def test_a_function_that_goes_on_after_its_inbox_has_ended_has_no_time_of_
         assert (exit.kind, trio.current_time()) == (ExitKind.KILLED, pytest.approx(0.0))
 
 
+@pytest.mark.parametrize("order", ["stop", "drain"])
+async def test_an_idle_function_that_returns_after_its_inbox_is_not_killed_by_a_shutdown_of_zero(
+    autojump_clock: MockClock, order: str
+) -> None:
+    """Whichever of the two runs first, it or the alarm: each of twenty has its one step."""
+
+    async def returns(ctx: actors.Context) -> None:
+        async for _ in ctx.inbox:
+            pass
+
+    async with actors.open_system("alpha") as system:
+        refs = [await system.start(returns, policy=allowing(0.0)) for _ in range(20)]
+        await settled()
+        for ref in refs:
+            getattr(ref, order)()
+            await ref.wait_stopped()
+        assert [(await ref.wait_stopped()).kind for ref in refs] == [ExitKind.SHUTDOWN] * 20
+
+
 async def test_an_infinite_shutdown_waits(autojump_clock: MockClock) -> None:
     async with actors.open_system("alpha") as system:
         worker = await system.start(Worker, policy=allowing(math.inf))

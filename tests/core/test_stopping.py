@@ -163,9 +163,25 @@ async def test_one_that_would_start_again_and_is_ended_meanwhile_was_ended_by_th
         getattr(closing, order)()
         exit = await closing.wait_stopped()
         assert (exit.kind, exit.error) == (kind, None)
-        assert exit.reason.startswith("killed" if order == "kill" else "stopped")
+        assert exit.reason == ("killed" if order == "kill" else "stopped") + " before it started again"
         await trio.sleep(100)
         assert closing.statistics().restarts == 0
+
+
+async def test_one_that_would_start_again_and_stops_itself_in_on_stop_has_ended_normally(
+    autojump_clock: MockClock,
+) -> None:
+    class Quitter(Worker):
+        async def on_stop(self, exit: actors.Exit) -> None:
+            self.ctx.stop()
+
+    async with actors.open_system("alpha") as system:
+        quitter = await system.start(Quitter, name="quitter", policy=AT_ONCE)
+        with pytest.raises(actors.ActorFailed):
+            await quitter.ask(Fail(ValueError()))
+        exit = await quitter.wait_stopped()
+        assert exit == actors.Exit(ExitKind.NORMAL, reason="stopped itself before it started again")
+        assert quitter.statistics().restarts == 0
 
 
 @pytest.mark.parametrize("name", ["temporary", None])

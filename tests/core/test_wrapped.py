@@ -11,14 +11,20 @@ import trio
 from trio.testing import MockClock
 
 import actors
-from tests.core.cast import Echo, Fail, Sleep, settled
+from tests.core.cast import Echo, Fail, Sleep, logged, settled
 
 
-def logged(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A plain wrapper, as decorators for logs, retries and traces make them."""
+@actors.message
+class Hail(actors.Request[str]):
+    """Known in this module alone, and not in that of `logged`."""
+
+
+def traced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An async wrapper around a plain function."""
 
     @functools.wraps(function)
-    def wrapper(*arguments: Any) -> Any:
+    async def wrapper(*arguments: Any) -> Any:
+        await trio.sleep(1)
         return function(*arguments)
 
     return wrapper
@@ -88,3 +94,37 @@ async def test_a_plain_wrapper_around_an_async_hook_is_one(autojump_clock: MockC
     async with actors.open_system("alpha") as system:
         await system.start(Wrapped)
         assert (done, trio.current_time()) == (["started"], pytest.approx(1.0))
+
+
+async def test_an_async_wrapper_around_a_plain_handler_or_hook_is_awaited(autojump_clock: MockClock) -> None:
+    done: list[str] = []
+
+    class Wrapped(actors.Actor):
+        @traced
+        def on_start(self) -> None:
+            done.append("started")
+
+        @actors.receive
+        @traced
+        def echo(self, message: Echo) -> str:
+            return message.text
+
+    async with actors.open_system("alpha") as system:
+        wrapped = await system.start(Wrapped)
+        assert (done, trio.current_time()) == (["started"], pytest.approx(1.0))
+        assert await wrapped.ask(Echo("traced")) == "traced"
+
+
+async def test_the_annotation_of_a_wrapped_handler_is_that_of_its_own_module(
+    autojump_clock: MockClock,
+) -> None:
+    """The wrapper's module need not know the message."""
+
+    class Wrapped(actors.Actor):
+        @actors.receive
+        @logged
+        async def hail(self, message: Hail) -> str:
+            return "hailed"
+
+    async with actors.open_system("alpha") as system:
+        assert await system.spawn(Wrapped).ask(Hail()) == "hailed"

@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import actors
-from actors import ActorState, BreakerState, CircuitState
+from actors import ActorState, BreakerState, CircuitState, OneForAll, OneForOne
 from tests.supervision.cast import ONE, TWO, Child, Crash, Diary, Ping, Work, opened
 
 # --- asking and resetting -------------------------------------------------------------------
@@ -91,6 +91,24 @@ async def test_a_reset_while_on_stop_runs_restarts_the_actor_too(autojump_clock:
         assert system.breaker("/a").state is CircuitState.CLOSED
         assert ref.state is ActorState.IDLE
         assert 3.0 <= trio.current_time() <= 5.0
+
+
+@pytest.mark.parametrize("strategy", [OneForOne(), OneForAll()], ids=lambda strategy: type(strategy).__name__)
+async def test_after_a_reset_while_on_stop_runs_its_state_is_that_of_a_closed_breaker(
+    autojump_clock: MockClock, strategy: actors.OneForOne | actors.OneForAll
+) -> None:
+    """It backs off until `on_stop` has ended, and waits no longer; its group comes back with it."""
+    diary = Diary()
+    async with actors.open_system("s", strategy=strategy) as system:
+        other = await system.start(Child, "b", diary, name="b", policy=ONE)
+        ref = await opened(system, diary, stop=3.0)
+        assert ref.state is ActorState.CIRCUIT_OPEN
+        system.reset_breaker("/a")
+        assert (ref.state, system.breaker("/a").state) == (ActorState.BACKING_OFF, CircuitState.CLOSED)
+        with trio.fail_after(30):
+            await ref.wait_started()
+            await other.wait_started()
+        assert (trio.current_time(), ref.state) == (3.0, ActorState.IDLE)
 
 
 async def test_a_reset_in_half_open_lets_everybody_in(autojump_clock: MockClock) -> None:

@@ -84,6 +84,37 @@ async def test_one_budget_for_all_children(autojump_clock: MockClock) -> None:
     assert caught.value.__cause__.child.name == "c"
 
 
+async def test_a_strategy_that_is_set_later_counts_with_its_own_numbers(autojump_clock: MockClock) -> None:
+    """From the next failure on, and from nothing: what was spent of the old one is forgotten."""
+
+    class Boss(actors.Supervisor):
+        async def on_start(self) -> None:
+            self.strategy = OneForOne(max_restarts=1)
+            await self.start(Child, "a", Diary(), name="a", policy=plain())
+
+        @actors.receive
+        def more(self, message: Ping) -> str:
+            self.strategy = OneForOne(max_restarts=3)
+            return "three"
+
+    async with actors.open_system("s") as system, system.subscribe(Escalated) as events:
+        boss = await system.start(Boss, name="boss", policy=plain())
+        child = system.find("/boss/a")
+        assert child is not None
+        child.tell(Crash())
+        await wait_all_tasks_blocked()
+        assert await boss.ask(Ping()) == "three"
+        for _ in range(3):
+            child.tell(Crash())
+            await wait_all_tasks_blocked()
+        assert (events.next_nowait(), child.statistics().restarts) == (None, 4)
+        child.tell(Crash())
+        await wait_all_tasks_blocked()
+        escalated = events.next_nowait()
+    assert isinstance(escalated, Escalated)
+    assert "more than the 3 restarts" in str(escalated.error)
+
+
 async def test_a_return_of_a_permanent_actor_uses_the_budget_too(autojump_clock: MockClock) -> None:
     """A permanent actor that keeps returning is restarted only as often as allowed."""
 
