@@ -74,6 +74,7 @@ from actors.limits import (
     Pattern,
     Stall,
     Timeout,
+    Watchdog,
 )
 from actors.messages import (
     Nudge,
@@ -187,6 +188,7 @@ __all__ = [
     "Unhandled",
     "UnknownActor",
     "UnknownNode",
+    "Watchdog",
     "classify",
     "function",
     "message",

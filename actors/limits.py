@@ -28,6 +28,7 @@ __all__ = [
     "Stall",
     "Timeout",
     "TimeoutMode",
+    "Watchdog",
 ]
 
 TimeoutMode = Literal["progressive", "fixed", "adaptive"]
@@ -259,3 +260,18 @@ class Oversight:
     errors: int | None = attrs.field(default=3, validator=attrs.validators.optional(count(1)))
     interventions: int = attrs.field(default=3, validator=count(1))
     cooldown: float = attrs.field(default=60.0, validator=[seconds(above=True), finite])
+
+
+@attrs.frozen
+class Watchdog:
+    """When a thread reports that the event loop stands still. Seconds.
+
+    After `warn` it logs a line that names the place, after `dump` the stacks of all threads.
+    """
+
+    warn: float = attrs.field(default=1.0, validator=[seconds(above=True), finite])
+    dump: float = attrs.field(default=5.0, validator=[seconds(above=True), finite])
+
+    def __attrs_post_init__(self) -> None:
+        if self.warn > self.dump:
+            raise ValueError(f"warn ({self.warn:g} s) comes after dump ({self.dump:g} s): swap them")

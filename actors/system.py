@@ -32,15 +32,17 @@ from actors.errors import (
     SystemClosed,
     flatten,
 )
-from actors.events import DeadLetter, Event
+from actors.events import DeadLetter, Event, LoopBlocked
 from actors.exits import Exit
 from actors.jobs.job import Job
 from actors.jobs.plan import Names
 from actors.jobs.run import JOBS, JOBS_POLICY, Jobs, OnProgress, run_jobs
+from actors.limits import Watchdog
 from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Monitor, Services, Watches
 from actors.names import RESERVED, ROOT, check_name, split
 from actors.observe.bus import Bus, Subscription
 from actors.observe.tree import TreeNode
+from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
 from actors.policy import OneForOne, Policy, Strategy
 from actors.supervision.breaker import BreakerState
@@ -133,7 +135,15 @@ class _Above:
 class System:
     """A tree of supervised actors. Made by `open_system`; valid inside its block."""
 
-    def __init__(self, name: str, strategy: Strategy, policy: Policy | None, random: Random) -> None:
+    def __init__(
+        self,
+        name: str,
+        strategy: Strategy,
+        policy: Policy | None,
+        random: Random,
+        watchdog: Watchdog | None = None,
+    ) -> None:
+        self._watchdog = watchdog
         now = trio.lowlevel.current_clock().current_time
         self._bus = Bus(now)
         self._kernel = Kernel(name, self, self._bus, policy, random)
@@ -368,10 +378,14 @@ class System:
 
     # --- the block ---
 
+    def _tell_blocked(self, seconds: float, where: str) -> None:
+        if self._bus.wants(LoopBlocked):
+            self._bus.emit(LoopBlocked(self._kernel.now(), seconds, where))
+
     async def _host(self) -> None:
         """Own every task of the system until the root is gone."""
         try:
-            with trio.CancelScope(shield=True):
+            with watched_loop(self._watchdog, self._tell_blocked), trio.CancelScope(shield=True):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._kernel.alarms.run, name=f"alarms of {self.name}")
                     self._root.launch(nursery)
@@ -449,12 +463,16 @@ def _node(cell: Cell, name: str | None) -> TreeNode:
     )
 
 
+_WATCHDOG = Watchdog()
+
+
 def open_system(
     name: str,
     *,
     strategy: Strategy | None = None,
     policy: Policy | None = None,
     random: Random | None = None,
+    watchdog: Watchdog | None = _WATCHDOG,
 ) -> AbstractAsyncContextManager[System]:
     """Open a block with a system of actors in it.
 
@@ -469,6 +487,7 @@ def open_system(
 
     `strategy` is the root's, OneForOne by default. `policy` is that of every actor
     spawned without one; it is not inherited otherwise. `random` draws the jitter.
+    `watchdog` says when a thread reports that the event loop stands still; None: never.
     Raises `InvalidName`, ValueError for an unknown strategy, and `NestedSystem` inside
     an actor.
     """
@@ -479,12 +498,15 @@ def open_system(
     inside = CURRENT.get()
     if inside is not None:
         raise NestedSystem(inside.path)
-    return _opened(name, chosen, policy, random or Random())
+    if watchdog is not None and not isinstance(watchdog, Watchdog):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"watchdog must be a Watchdog or None, not {watchdog!r}: write actors.Watchdog(...)")
+    return _opened(name, chosen, policy, random or Random(), watchdog)
 
 
 @asynccontextmanager
 async def _opened(
-    name: str, strategy: Strategy, policy: Policy | None, random: Random
+    name: str, strategy: Strategy, policy: Policy | None, random: Random, watchdog: Watchdog | None
 ) -> AsyncGenerator[System]:
-    async with System(name, strategy, policy, random)._block() as system:  # pyright: ignore[reportPrivateUsage]
+    system = System(name, strategy, policy, random, watchdog)
+    async with system._block():  # pyright: ignore[reportPrivateUsage]
         yield system

@@ -150,7 +150,7 @@ async def costs() -> None:
     timeout = actors.Timeout()
 
     def bare() -> None:
-        with trio.CancelScope(deadline=clock() + 60):
+        with trio.CancelScope(deadline=clock() + 60):  # noqa: ASYNC100
             pass
 
     def ours() -> None:

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["Context", "Inbox"]
 
 
+def _check_alive(context: Context) -> None:
+    if context.cell.context is not context:
+        raise RuntimeError(
+            f"this context of {context.cell.path} has ended with its incarnation, or with the call that "
+            f"an interrupt ended: use that of the next"
+        )
+
+
 class Context:
     """One incarnation's side of its actor: who it is, its mailbox, timers, watches and groups.
 
@@ -85,7 +93,7 @@ class Context:
                 f"{self.cell.path} is a class: its messages go to its @receive methods, not to an inbox"
             )
         if self._inbox is None:
-            self._inbox = Inbox(self.cell)
+            self._inbox = Inbox(self)
         return self._inbox
 
     @property
@@ -99,10 +107,12 @@ class Context:
         With none done, wait up to `timeout` seconds for the first; [] when none came.
         """
         check_seconds("timeout", timeout)
+        _check_alive(self)
         with trio.move_on_after(timeout):
             while self.cell.pendings and not any(pending.done for pending in self.cell.pendings):
                 await self.cell.changed()
         await trio.lowlevel.checkpoint()
+        _check_alive(self)
         done = [pending for pending in self.pending if pending.done]
         for pending in done:
             pending.cancel()  # done: this only takes it off the list
@@ -130,19 +140,12 @@ class Context:
             cell.ports[asked] = None
         return ReplyPort(asked, self._close_port)
 
-    def _check_alive(self) -> None:
-        if self.cell.context is not self:
-            raise RuntimeError(
-                f"this context of {self.cell.path} has ended with its incarnation, or with the call that "
-                f"an interrupt ended: use that of the next"
-            )
-
     def _close_port(self, asked: Pending[Any]) -> None:
         if self.cell.ports is not None:
             self.cell.ports.pop(asked, None)
 
     def _let_go(self, call: str, mark: object) -> Pending[Any] | None:
-        self._check_alive()
+        _check_alive(self)
         item = self.cell.item
         if item is None:
             raise RuntimeError(
@@ -179,12 +182,12 @@ class Context:
 
     def ready(self) -> None:
         """Say that the start is done; for functions made with `@function(readiness=True)`."""
-        self._check_alive()
+        _check_alive(self)
         self.cell.become_ready()
 
     def stop(self) -> None:
         """End after the message in hand, as a NORMAL exit. A permanent actor starts again."""
-        self._check_alive()
+        _check_alive(self)
         self.cell.quit()
 
     def progress(self, n_bytes: int = 0) -> None:
@@ -221,7 +224,7 @@ class Context:
 
         The limit goes on. `ref.waiting_for` says what. Waiting for its own child does this by itself.
         """
-        self._check_alive()
+        _check_alive(self)
         cell = self.cell
         if cell.vigil is None:
             cell.vigil = Vigil(cell)
@@ -235,16 +238,17 @@ class Context:
         Watching twice is watching once; watching oneself raises ValueError. The watch
         outlives a restart of either side.
         """
-        self._check_alive()
+        _check_alive(self)
         watch(self.cell, ref.cell)
 
     def unwatch(self, ref: Ref) -> None:
         """Take a watch back, and its notice if that still waits. Idempotent."""
+        _check_alive(self)
         unwatch(self.cell, ref.cell)
 
     def after(self, delay: float, message: object) -> Timer:
         """Tell itself `message` in `delay` seconds. Raises ValueError for a negative or NaN delay."""
-        self._check_alive()
+        _check_alive(self)
         return start_timer(self.cell, delay, None, message)
 
     def every(self, interval: float, message: object) -> Timer:
@@ -252,12 +256,12 @@ class Context:
 
         What comes due while its last message still waits is skipped.
         """
-        self._check_alive()
+        _check_alive(self)
         return start_timer(self.cell, interval, interval, message)
 
     def join(self, group: str) -> None:
         """Become a member of a group of the system. Joining twice is joining once."""
-        self._check_alive()
+        _check_alive(self)
         check_name(group)
         if self.cell.groups is None:
             self.cell.groups = set()
@@ -266,6 +270,7 @@ class Context:
 
     def leave(self, group: str) -> None:
         """Leave a group. Idempotent."""
+        _check_alive(self)
         if self.cell.groups is not None:
             self.cell.groups.discard(group)
         self.cell.kernel.leave(group, self.cell)
@@ -280,10 +285,10 @@ class Inbox:
     one raises RuntimeError while the first waits, or has a message in hand.
     """
 
-    __slots__ = ("_cell", "_left", "_taker")
+    __slots__ = ("_context", "_left", "_taker")
 
-    def __init__(self, cell: Cell) -> None:
-        self._cell = cell
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._left = hand.BATCH
         self._taker: trio.lowlevel.Task | None = None
 
@@ -291,7 +296,8 @@ class Inbox:
         return self
 
     async def __anext__(self) -> Any:
-        cell = self._cell
+        cell = self._context.cell
+        _check_alive(self._context)
         task = trio.lowlevel.current_task()
         if cell.item is not None and self._taker is not task:
             raise RuntimeError(hand.SECOND_TAKER.format(cell.path))
@@ -303,6 +309,9 @@ class Inbox:
             self._left = hand.BATCH
             await trio.lowlevel.checkpoint()
         while True:
+            _check_alive(self._context)
+            if cell.item is not None:  # taken by another task while this one was about to
+                raise RuntimeError(hand.SECOND_TAKER.format(cell.path))
             item = hand.next_wanted(cell)
             if item is not None:
                 cell.item = item

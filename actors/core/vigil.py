@@ -122,11 +122,6 @@ class Vigil:
         self.last = at
         self.stdout += n_bytes
 
-    def heard(self, at: float | None) -> None:
-        """The last sign of life of a child that is gone now."""
-        if at is not None and self.since is not None and at > max(self.since, self.last or self.since):
-            self.last = at
-
     def output(self, at: float, stream: str, data: bytes) -> None:
         """The run has written."""
         self.last = at

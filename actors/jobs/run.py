@@ -11,14 +11,13 @@ the order of the starts is that of the input.
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
 import trio
@@ -34,14 +33,14 @@ from actors.errors import (
     SystemClosed,
     flatten,
 )
-from actors.exits import Exit, ExitKind
+from actors.jobs.checks import as_batch, check_callback, check_limit, check_names
 from actors.jobs.graph import Links, keys, links
 from actors.jobs.job import Job
 from actors.jobs.plan import Names, Plan
+from actors.jobs.work import Work
 from actors.names import join
-from actors.outcome import FailureKind, Outcome, kind_of_exit, retry_after
+from actors.outcome import FailureKind, Outcome
 from actors.policy import Policy
-from actors.supervision.backoff import delay
 from actors.supervision.breaker import CircuitState
 from actors.supervision.supervisor import Supervisor
 
@@ -76,71 +75,22 @@ async def run_jobs(
 ) -> list[Outcome]:
     """See `System.run_jobs`; `family` is the cell of `/jobs`, `names` those at work in its system."""
     began = trio.current_time()
-    batch = _as_batch(jobs)
+    batch = as_batch(jobs)
     after = links(batch)
-    _check_limit(limit)
+    check_limit(limit)
     check_seconds("stagger", stagger)
     if stagger == math.inf:
         raise ValueError("stagger must be finite: with infinity the second job would never start")
     if deadline is not None:
         check_seconds("deadline", deadline)
-    _check_callback(on_progress)
-    _check_names(family, batch)
+    check_callback(on_progress)
+    check_names(family, batch)
     ended = [index for index, job in enumerate(batch) if job.outcome is not None]
     plan = Plan(after, [job.name for job in batch], limit=limit, stagger=stagger, ended=ended)
     with _waiting(family):
         await family.wait_started()
         run = _Batch(family, names, batch, after, plan, on_progress)
         return await run.run(began, math.inf if deadline is None else deadline)
-
-
-# --- checks at the door -----------------------------------------------------------
-
-
-def _as_batch(jobs: object) -> list[Job]:
-    if isinstance(jobs, Job) or not isinstance(jobs, Iterable):
-        raise TypeError(f"jobs must be a list of jobs, not {jobs!r}: write run_jobs([Job(...), ...])")
-    batch = list(cast("Iterable[Any]", jobs))
-    for index, job in enumerate(batch):
-        if inspect.iscoroutine(job):
-            job.close()
-            name = job.__qualname__
-            raise TypeError(f"jobs[{index}] is the call {name}(...), not a Job: write Job({name}, ...)")
-        if not isinstance(job, Job):
-            name = getattr(job, "__qualname__", repr(job))
-            raise TypeError(f"jobs[{index}] is {job!r}, not a Job: write Job({name}, ...)")
-    return batch
-
-
-def _check_limit(limit: object) -> None:
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ValueError(f"limit must be a whole number of 1 or more, not {limit!r}")
-
-
-def _check_callback(on_progress: object) -> None:
-    if on_progress is None:
-        return
-    if not callable(on_progress):
-        raise TypeError(
-            f"on_progress must be callable as on_progress(done, total, outcome), not {on_progress!r}"
-        )
-    if inspect.iscoroutinefunction(on_progress):
-        raise TypeError(
-            f"on_progress must be a plain function, not the async {on_progress!r}: let it tell an actor"
-        )
-
-
-def _check_names(family: Family, batch: Sequence[Job]) -> None:
-    """A job that runs a job of its own name would wait for itself."""
-    names = {job.name for job in batch if job.name is not None and job.outcome is None}
-    cell: object = CURRENT.get()
-    while isinstance(cell, Cell):
-        if cell.parent is family and cell.name in names:
-            raise ValueError(
-                f"{cell.path} would wait for itself: jobs of one name run one after the other, "
-                f"and it has not ended. Give the job inside it another name, or none"
-            )
-        cell = cell.parent
 
 
 def _waiting(family: Family) -> AbstractContextManager[None]:
@@ -150,37 +100,6 @@ def _waiting(family: Family) -> AbstractContextManager[None]:
 
 
 # --- one batch --------------------------------------------------------------------
-
-
-@attrs.define(eq=False)
-class _Work:
-    """What became of one job so far."""
-
-    job: Job
-    policy: Policy
-    has_name: bool = False
-    attempts: int = 0
-    started: float | None = None
-    cell: Cell | None = None
-    falls_back: bool = False
-    """Its next run is the fallback."""
-    in_fallback: bool = False
-    """Its last run is the fallback."""
-
-    @property
-    def exit(self) -> Exit | None:
-        """How its last run ended."""
-        return None if self.cell is None else self.cell.exit
-
-    def tries_again(self, exit: Exit) -> bool:
-        """True when the run that ended so is to be followed by another attempt."""
-        if self.job.name is None or self.in_fallback or self.attempts > self.policy.retries:
-            return False
-        return self.policy.tries_again(exit)
-
-    def may_fall_back(self, exit: Exit) -> bool:
-        """True when the fallback is to follow the run that ended so."""
-        return exit.is_failure and self.job.fallback is not None and not self.in_fallback
 
 
 class _Batch:
@@ -203,7 +122,7 @@ class _Batch:
         self._plan = plan
         self._on_progress = on_progress
         self._keys = keys(jobs)
-        self._works = [_Work(job, job.policy_over(self._kernel.policy)) for job in jobs]
+        self._works = [Work(job, job.policy_over(self._kernel.policy)) for job in jobs]
         self._outcomes: list[Outcome | None] = [
             None if job.outcome is None else attrs.evolve(job.outcome, label=key)
             for job, key in zip(jobs, self._keys, strict=True)
@@ -266,7 +185,7 @@ class _Batch:
     def _claim(self, name: str) -> bool:
         return self._names.take(name, self._name_is_free)
 
-    def _give_name_back(self, work: _Work) -> None:
+    def _give_name_back(self, work: Work) -> None:
         if work.has_name and work.job.name is not None:
             work.has_name = False
             self._names.give_back(work.job.name)
@@ -283,7 +202,7 @@ class _Batch:
         work.has_name = work.job.name is not None
         refused = None if work.falls_back else self._refusal(work)
         if refused is not None and work.job.fallback is None:
-            self._end(index, self._failed(work, FailureKind.CIRCUIT_OPEN, refused))
+            self._end(index, work.failed(FailureKind.CIRCUIT_OPEN, refused, self._kernel.now()))
             return False
         work.falls_back = work.falls_back or refused is not None
         work.cell = self._spawn(index, work)
@@ -295,7 +214,7 @@ class _Batch:
         self._nursery.start_soon(self._see_through, index, work.cell, name=f"run of {work.cell.path}")
         return True
 
-    def _refusal(self, work: _Work) -> CircuitOpen | None:
+    def _refusal(self, work: Work) -> CircuitOpen | None:
         """What its breaker says. Half-open it lets this run pass as the probe: no other of its name runs."""
         name = work.job.name
         if name is None or work.policy.breaker is None:
@@ -310,7 +229,7 @@ class _Batch:
         error.__cause__ = None if work.exit is None else work.exit.error
         return error
 
-    def _spawn(self, index: int, work: _Work) -> Cell:
+    def _spawn(self, index: int, work: Work) -> Cell:
         job = work.job
         what, name = (job.fallback, None) if work.falls_back else (job.what, job.name)
         before = DEPENDENCIES.set(self._dependencies(index))
@@ -349,50 +268,14 @@ class _Batch:
         assert exit is not None
         now = self._kernel.now()
         if self._family.is_final or not exit.is_failure:
-            self._end(index, self._outcome(work, exit))
+            self._end(index, work.outcome(exit, now))
         elif work.tries_again(exit):
-            self._plan.rest(index, now + self._rest_after(work, exit))
+            self._plan.rest(index, now + work.rest_after(exit, self._kernel.random.random()))
         elif work.may_fall_back(exit):
             work.falls_back = True
             self._plan.rest(index, now)
         else:
-            self._end(index, self._outcome(work, exit))
-
-    def _rest_after(self, work: _Work, exit: Exit) -> float:
-        """Seconds until the next attempt."""
-        wait = delay(work.policy.backoff, work.attempts - 1, self._kernel.random.random())
-        if kind_of_exit(exit, work.policy.classify) is FailureKind.RATE_LIMIT:
-            wait = max(wait, retry_after(exit) or 0.0)
-        return wait
-
-    def _outcome(self, work: _Work, exit: Exit) -> Outcome:
-        """What a job came to whose last run ended so."""
-        assert work.cell is not None
-        if exit.kind is ExitKind.NORMAL:
-            return self._made(work, ok=True, value=exit.value)
-        error = exit.error if exit.is_failure else None
-        return self._made(
-            work,
-            ok=False,
-            value=exit.value,
-            failure=kind_of_exit(exit, work.policy.classify) or FailureKind.ERROR,
-            error=ActorStopped(work.cell.ref, exit) if error is None else error,
-        )
-
-    def _failed(self, work: _Work, failure: FailureKind, error: BaseException) -> Outcome:
-        return self._made(work, ok=False, failure=failure, error=error)
-
-    def _made(self, work: _Work, **said: Any) -> Outcome:
-        cell = work.cell
-        return Outcome(
-            attempts=work.attempts,
-            extended=cell is not None and getattr(cell.vigil, "extensions", 0) > 0,
-            fallback=work.in_fallback,
-            started=work.started,
-            elapsed=0.0 if work.started is None else self._kernel.now() - work.started,
-            exit=work.exit,
-            **said,
-        )
+            self._end(index, work.outcome(exit, now))
 
     def _end(self, index: int, outcome: Outcome) -> None:
         """The job is over."""
@@ -418,22 +301,19 @@ class _Batch:
             work = self._works[index]
             closing = self._kernel.closing
             error = SystemClosed(self._kernel.name) if closing else ActorStopped(ref, self._family.exit)
-            self._end(index, self._failed(work, FailureKind.ERROR, error))
+            self._end(index, work.failed(FailureKind.ERROR, error, self._kernel.now()))
 
     def _expire(self, deadline: float) -> None:
         """The deadline has passed: what ended in that very moment counts, the rest has not ended."""
+        now = self._kernel.now()
         for index in self._plan.open:
             work = self._works[index]
-            if work.exit is not None and self._has_ended(work, work.exit):
-                self._end(index, self._outcome(work, work.exit))
+            if work.exit is not None and work.is_over(work.exit):
+                self._end(index, work.outcome(work.exit, now))
                 continue
             key = self._keys[index]
             error = DeadlineExceeded(deadline, f"jobs[{key}]" if isinstance(key, int) else key, work.attempts)
-            self._end(index, self._failed(work, FailureKind.DEADLINE, error))
-
-    def _has_ended(self, work: _Work, exit: Exit) -> bool:
-        over = exit.kind is ExitKind.NORMAL or exit.is_failure
-        return over and not work.tries_again(exit) and not work.may_fall_back(exit)
+            self._end(index, work.failed(FailureKind.DEADLINE, error, now))
 
 
 def _one_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -290,8 +290,7 @@ class Family(Household):
     def gone(self, child: Cell, exit: Exit) -> None:
         """Forget the child; a significant one that ended by itself may end the supervisor."""
         del self.children[child.key]
-        if self.vigil is not None:
-            self.vigil.heard(child.last_heard())
+        self.note_of(child)
         self.retreats.pop(child, None)
         self.waits.pop(child, None)
         if self.budgets is not None:

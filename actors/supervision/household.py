@@ -32,7 +32,17 @@ __all__ = ["Household"]
 class Household(Cell):
     """The cell of a supervisor as the owner of its children's tasks, never alone: every one is a Family."""
 
-    __slots__ = ("breakers", "budgets", "children", "given_up", "nursery", "retreats", "round", "waits")
+    __slots__ = (
+        "breakers",
+        "budgets",
+        "children",
+        "given_up",
+        "heard",
+        "nursery",
+        "retreats",
+        "round",
+        "waits",
+    )
 
     def __init__(
         self,
@@ -49,6 +59,7 @@ class Household(Cell):
         self.children: dict[str, Cell] = {}
         self.nursery: trio.Nursery | None = None
         self.given_up: RestartsExhausted | None = None
+        self.heard: float | None = None
         self.round: Round | None = None
         self.budgets: Budgets | None = None
         self.retreats: dict[Cell, Retreat] = {}
@@ -72,10 +83,12 @@ class Household(Cell):
 
     def last_heard(self) -> float | None:
         """Its last sign of life or, if that is later, one of its children's."""
-        heard = [at for child in self.children.values() if (at := child.last_heard()) is not None]
-        if self.active_at is not None:
-            heard.append(self.active_at)
-        return max(heard, default=None)
+        signs = [child.last_heard() for child in self.children.values()]
+        return _latest(self.active_at, self.heard, *signs)
+
+    def note_of(self, child: Cell) -> None:
+        """A child is gone: its last sign of life stays."""
+        self.heard = _latest(self.heard, child.last_heard())
 
     # --- its own life ---
 
@@ -140,3 +153,7 @@ class Household(Cell):
         self.waits.clear()
         self.budgets = None
         self.given_up = None
+
+
+def _latest(*moments: float | None) -> float | None:
+    return max((at for at in moments if at is not None), default=None)

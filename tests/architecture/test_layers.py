@@ -31,6 +31,10 @@ _FORBIDDEN_CALLS = frozenset(
 )
 
 
+_MAY_READ_A_CLOCK = {"observe/watchdog.py"}
+"""It measures a loop that stands still, in which trio's clock may be a mock one."""
+
+
 def clock_readings(path: str, source: str) -> list[str]:
     """One line for each way in which the file reads a clock or dice of the process."""
     imported = [
@@ -58,7 +62,7 @@ def test_pure_files_import_only_data(path: str) -> None:
 @pytest.mark.parametrize("path", [path for path in SOURCES if not path.startswith("cli/")])
 def test_nothing_reads_the_wall_clock(path: str) -> None:
     """Time comes from trio's clock and chance from a seeded `Random`, never from the process."""
-    assert clock_readings(path, SOURCES[path]) == []
+    assert [line for line in clock_readings(path, SOURCES[path]) if path not in _MAY_READ_A_CLOCK] == []
 
 
 def test_every_vocabulary_file_is_there() -> None:

@@ -13,6 +13,14 @@ from actors.events import DeadLetter, Failed, Progressed, Restarted, Restarting
 from tests.core.cast import AT_ONCE, Die, Echo, Fail, Note, Seen, Sleep, Worker, facts, settled
 
 
+class Kept(Worker):
+    """Puts the context of each incarnation into a list."""
+
+    def __init__(self, kept: list[actors.Context]) -> None:
+        super().__init__()
+        kept.append(self.ctx)
+
+
 async def test_what_a_handler_returns_answers_the_asker(autojump_clock: MockClock) -> None:
     """Plain and async functions are handlers alike."""
     async with actors.open_system("alpha") as system:
@@ -63,15 +71,10 @@ async def test_the_context_tells_who_and_where(autojump_clock: MockClock) -> Non
 async def test_a_context_that_somebody_kept_does_nothing_for_the_dead(
     autojump_clock: MockClock, call: str, end: str
 ) -> None:
-    """It ends with its incarnation: no timer, no place in a group and no stop for the next one, or for none."""
+    """It ends with its incarnation: no timer, group, reply or stop of a stopped or restarted actor."""
     kept: list[actors.Context] = []
-
-    class Kept(Worker):
-        async def on_start(self) -> None:
-            kept.append(self.ctx)
-
     async with actors.open_system("alpha") as system:
-        ref = await system.start(Kept, name="kept", policy=AT_ONCE)
+        ref = await system.start(Kept, kept, name="kept", policy=AT_ONCE)
         if end == "stop":
             ref.stop()
             await ref.wait_stopped()
@@ -92,14 +95,6 @@ async def test_a_context_that_somebody_kept_does_nothing_for_the_dead(
         assert (system.group("crew").members, system.statistics().alarms) == ((), 0)
         assert ref.statistics().handled == (0 if end == "stop" else 2)
         assert ref.state is (actors.ActorState.STOPPED if end == "stop" else actors.ActorState.IDLE)
-
-
-class Kept(Worker):
-    """Puts the context of each incarnation into a list."""
-
-    def __init__(self, kept: list[actors.Context]) -> None:
-        super().__init__()
-        kept.append(self.ctx)
 
 
 @pytest.mark.parametrize("call", ["reply", "reply_later"])

@@ -9,6 +9,9 @@ from pathlib import Path
 import attrs
 import pytest
 
+from actors.cli.jobs.batch import load_batch
+from actors.cli.jobs.run import SOME_FAILED
+from actors.cli.jobs.spec import BatchSpec, JobSpec
 from actors.cli.load import load
 from actors.cli.run import GAVE_UP, NOBODY_READS
 from actors.cli.spec import AgentSpec, FileSpec, SupervisorSpec, SystemSpec
@@ -16,7 +19,14 @@ from actors.cli.strict import data_fields
 from actors.cli.structure import BREAKERS, STRATEGIES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
-RECORDS: tuple[type[attrs.AttrsInstance], ...] = (AgentSpec, SupervisorSpec, SystemSpec, FileSpec)
+RECORDS: tuple[type[attrs.AttrsInstance], ...] = (
+    AgentSpec,
+    SupervisorSpec,
+    SystemSpec,
+    FileSpec,
+    JobSpec,
+    BatchSpec,
+)
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
@@ -32,15 +42,21 @@ def test_every_short_name_is_on_the_page(name: str) -> None:
     assert f'"{name}"' in PAGE
 
 
-@pytest.mark.parametrize("code", [GAVE_UP, NOBODY_READS])
+@pytest.mark.parametrize("code", [GAVE_UP, SOME_FAILED, NOBODY_READS])
 def test_every_exit_code_is_on_the_page(code: int) -> None:
     """Scripts go by them."""
     assert f"\n| {code} |" in PAGE
 
 
-def test_the_file_on_the_page_loads(tmp_path: Path) -> None:
-    """It can be copied as it stands."""
-    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+def test_the_files_on_the_page_load(tmp_path: Path) -> None:
+    """They can be copied as they stand: a team, and jobs."""
+    team, jobs = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     path = tmp_path / "example.toml"
-    path.write_text(example, "utf-8")
-    assert load(path).name == tomllib.loads(example)["system"]["name"]
+    path.write_text(team, "utf-8")
+    assert load(path).name == tomllib.loads(team)["system"]["name"]
+    path.write_text(jobs, "utf-8")
+    assert [[task.label for task in wave] for wave in load_batch(path).waves] == [
+        ["fetch", "outline"],
+        ["draft"],
+        ["review"],
+    ]

@@ -391,13 +391,18 @@ async def test_a_child_has_limits_of_its_own(autojump_clock: MockClock) -> None:
         assert await ref.ask(do(spawn)) == 30.0
 
 
-async def test_a_child_that_has_ended_was_alive_until_then(autojump_clock: MockClock) -> None:
-    """Its last sign of life stays its parent's: silence counts from there."""
+@pytest.mark.parametrize("generations", [1, 2])
+async def test_a_child_that_has_ended_was_alive_until_then(
+    generations: int, autojump_clock: MockClock
+) -> None:
+    """Its last sign of life stays that of all above it: silence counts from there."""
 
     async def spawn(ctx: actors.Context) -> None:
-        own(ctx).spawn(doing, *[1.0, SIGN] * 8)
+        above = own(ctx) if generations == 1 else own(ctx).child.cell.actor
+        above.spawn(doing, *[1.0, SIGN] * 8)
 
     async with actors.open_system("s") as system:
-        ref = await system.start(Doer, policy=quiet(10.0))
-        ref.tell(do(spawn, 1e6))
-        assert await when_over(ref) == (18.0, ExitKind.STALLED)
+        ref = await system.start(Doer if generations == 1 else Parent, policy=quiet(10.0))
+        with pytest.raises(actors.ActorFailed):
+            await ref.ask(do(spawn, 1e6))
+        assert trio.current_time() == 18.0

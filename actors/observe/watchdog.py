@@ -1,0 +1,174 @@
+"""The watchdog: a thread that notices when the event loop stands still.
+
+A loop that is blocked cannot tell, so a thread looks at it, a few times in the span that
+is worth a warning: which step of which task does the loop's thread run? It reads frames,
+and the loop does nothing for it: an instrument of trio would cost every pass more than
+the watch is worth. What it reads of trio is private; where it does not find it, it is
+silent.
+
+There is one thread for all systems of one `trio.run`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Hashable
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import attrs
+import trio
+
+from actors.limits import Watchdog
+from actors.observe.spell import Report, ReportKind, Spell
+
+__all__ = ["Blocked", "watched_loop"]
+
+_log = logging.getLogger("actors.watchdog")
+_LOOKS = 4
+"""Looks in the span of a warning."""
+_JOIN_SECONDS = 1.0
+"""How long the end of a system waits for the thread; a broken log handler may hold it."""
+
+Blocked = Callable[[float, str], object]
+"""Called in the loop after a spell, with its seconds and the place."""
+
+
+class _Dog:
+    """The thread, and the systems that want it."""
+
+    def __init__(self, policy: Watchdog) -> None:
+        self.policy = policy
+        self.listeners: list[Blocked] = []
+        self._stop = threading.Event()
+        self._loop = threading.get_ident()
+        self._token = trio.lowlevel.current_trio_token()
+        self._where = ""
+        self._thread = threading.Thread(target=self._run, name="actors watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """No more looks."""
+        self._stop.set()
+        self._thread.join(_JOIN_SECONDS)
+
+    def _run(self) -> None:
+        spell = Spell(self.policy)
+        while not self._stop.wait(self.policy.warn / _LOOKS):
+            frame = _frames().get(self._loop)
+            for report in spell.sample(time.monotonic(), _step_of(frame)):
+                try:
+                    self._tell(report, frame)
+                except Exception:  # a log handler that is broken must not end the watch
+                    continue
+            del frame  # it would keep alive what it refers to
+
+    def _tell(self, report: Report, frame: FrameType | None) -> None:
+        if report.kind is ReportKind.OVER:
+            self._post(report.seconds, self._where)
+            _log.warning("the event loop goes on, after %.1f s in %s", report.seconds, self._where)
+        elif report.kind is ReportKind.WARN:
+            self._where = _place_of(frame)
+            _log.warning(
+                "the event loop has stood still for %.1f s in %s: await, or use trio.to_thread.run_sync",
+                report.seconds,
+                self._where,
+            )
+        else:
+            _log.error("the event loop has stood still for %.1f s\n%s", report.seconds, _stacks())
+
+    def _post(self, seconds: float, where: str) -> None:
+        def tell() -> None:
+            for listener in tuple(self.listeners):
+                listener(seconds, where)
+
+        try:
+            self._token.run_sync_soon(tell)
+        except trio.RunFinishedError:
+            return
+
+
+def _frames() -> dict[int, FrameType]:
+    """What each thread runs."""
+    return sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+
+
+def _step_of(frame: FrameType | None) -> Hashable:
+    """What names the step that the loop runs; None while it waits, or is not to be found."""
+    inner: FrameType | None = None
+    while frame is not None:
+        if frame.f_code.co_name == "unrolled_run" and frame.f_globals.get("__name__") == "trio._core._run":
+            if inner is None or inner.f_code.co_name == "get_events":
+                return None
+            task = frame.f_locals.get("task")
+            return None if task is None else (id(task), getattr(task, "_schedule_points", None))
+        inner, frame = frame, frame.f_back
+    return None
+
+
+def _place_of(frame: FrameType | None) -> str:
+    """The innermost place in the loop's thread, and the task: an actor's is named by its path."""
+    if frame is None:
+        return "an unknown place"
+    place = f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"
+    task = _task_of(frame)
+    return place if task is None else f"{place}, task {task.name}"
+
+
+def _task_of(frame: FrameType | None) -> Any:
+    while frame is not None and frame.f_code.co_name != "unrolled_run":
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals.get("task")
+
+
+def _stacks() -> str:
+    """The stacks of all threads."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return "\n".join(
+        f"--- {names.get(ident, ident)}\n" + "".join(traceback.format_stack(frame)).rstrip()
+        for ident, frame in _frames().items()
+        if ident != threading.get_ident()
+    )
+
+
+@attrs.define
+class _Kennel:
+    """The thread of one run of trio, while a system wants it."""
+
+    dog: _Dog | None = None
+
+
+_KENNEL: trio.lowlevel.RunVar[_Kennel] = trio.lowlevel.RunVar("actors_watchdog")
+
+
+@contextmanager
+def watched_loop(policy: Watchdog | None, blocked: Blocked) -> Generator[None]:
+    """Watch the loop inside the block. The first system of a `trio.run` sets the limits for all in it."""
+    if policy is None:
+        yield
+        return
+    try:
+        kennel = _KENNEL.get()
+    except LookupError:
+        kennel = _Kennel()
+        _KENNEL.set(kennel)
+    if kennel.dog is None:
+        kennel.dog = _Dog(policy)
+        kennel.dog.start()
+    dog = kennel.dog
+    dog.listeners.append(blocked)
+    try:
+        yield
+    finally:
+        dog.listeners.remove(blocked)
+        if not dog.listeners:
+            kennel.dog = None
+            dog.end()
