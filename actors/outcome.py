@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -78,7 +79,7 @@ def kind_of_exit(exit: Exit, by: Callable[[BaseException], FailureKind] = classi
 def retry_after(exit: Exit) -> float | None:
     """The seconds after which the failure says to come back, or None."""
     seconds = getattr(exit.error, "retry_after", None)
-    return float(seconds) if isinstance(seconds, int | float) and seconds >= 0 else None
+    return float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < math.inf else None
 
 
 def kind_of(error: BaseException) -> FailureKind:

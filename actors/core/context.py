@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -108,7 +108,9 @@ class Context:
         """
         check_seconds("timeout", timeout)
         _check_alive(self)
-        with trio.move_on_after(timeout):
+        children = {one.cell.path: None for one in self.pending if one.cell.parent.ref is self.ref}
+        waits = self.cell.vigil is not None and children
+        with trio.move_on_after(timeout), self.waiting(", ".join(children)) if waits else nullcontext():
             while self.cell.pendings and not any(pending.done for pending in self.cell.pendings):
                 await self.cell.changed()
         await trio.lowlevel.checkpoint()

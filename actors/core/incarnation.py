@@ -160,6 +160,8 @@ async def _serve(cell: Cell) -> Exit | None:
                 look -= LOOK
                 continue
             if not cell.orders & order.LEAVES:  # an interrupt has cancelled the scope: leave it first
+                if vigil is not None:
+                    vigil.rest(now())
                 await trio.lowlevel.checkpoint()
             cell.active_at = now()
             left, look, slice_end = BATCH, BATCH - LOOK, cell.active_at + SLICE

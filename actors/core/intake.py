@@ -11,6 +11,7 @@ from actors.core import orders as order
 from actors.core.ask import Pending
 from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item, Verdict
 from actors.core.scope import CURRENT
+from actors.core.vigil import waiting_for
 from actors.core.vitals import Vitals
 from actors.errors import ActorStopped, Deadlock, MailboxFull
 from actors.events import DeadLetterReason
@@ -81,7 +82,8 @@ class Intake(Vitals):
             del self.senders[task]
             return trio.lowlevel.Abort.SUCCEEDED
 
-        await trio.lowlevel.wait_task_rescheduled(leave)
+        with waiting_for(cast("Cell", self)):
+            await trio.lowlevel.wait_task_rescheduled(leave)
 
     def admit_senders(self) -> None:
         """Hand the room there is to those who wait for it, first come first served."""
