@@ -196,7 +196,7 @@ class System:
     @property
     def monitor(self) -> Ref:
         """The monitor, `/system/monitor`, made at its first use. Raises `SystemClosed` at the end."""
-        cell = self._ensure_monitor()
+        cell = self._watches.present()
         if cell is None:
             raise SystemClosed(self.name)
         return cell.ref

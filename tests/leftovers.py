@@ -36,13 +36,20 @@ def threads() -> dict[int, str]:
 def child_processes() -> dict[int, str]:
     """Children of this process by pid, zombies included."""
     if Path("/proc/self/task").exists():
-        lists = (path.read_text().split() for path in Path("/proc/self/task").glob("*/children"))
+        lists = (_read(path).split() for path in Path("/proc/self/task").glob("*/children"))
         return {int(pid): _command(int(pid)) for pids in lists for pid in pids}
     listed = subprocess.run(
         ["ps", "-A", "-o", "ppid=,pid=,comm="], capture_output=True, text=True, check=True
     )
     rows = (line.split(None, 2) for line in listed.stdout.splitlines())
     return {int(pid): comm for ppid, pid, comm in rows if int(ppid) == os.getpid() and comm != "ps"}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # a thread that ended meanwhile
+        return ""
 
 
 def _command(pid: int) -> str:

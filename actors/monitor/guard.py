@@ -24,7 +24,7 @@ from actors.events import (
     StallSuspected,
 )
 from actors.exits import Exit, ExitKind
-from actors.limits import Oversight, Stall
+from actors.limits import Oversight, Predicate, Stall
 from actors.messages import Nudge
 from actors.monitor.oversight import Act, Condition, Overseer, Reason, Step
 from actors.monitor.patterns import Found, Scanner
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["MonitorGuard", "Register", "WatchRecord"]
 
 _log = logging.getLogger("actors.monitor")
+_AGAIN = 1.0
+"""Seconds until a look that failed is tried again."""
 _NUDGE = object()
 """The mark of a nudge in the mailbox: not counted, never dropped, no dead letter."""
 
@@ -109,18 +111,19 @@ class MonitorGuard:
 
     def rest(self, ran: float | None) -> None:
         """A run is over; one that went well ends a series of errors."""
-        if ran is not None and self._errors:
+        if ran is not None:
             self._errors = 0
-            if self._overseer is not None and self._overseer.reason is Reason.ERRORS:
-                self._register.ask_for_look(self)
+        self._ask_whether_recovered()
 
     def moved(self) -> None:
         """The clock of silence was stopped, or goes on."""
         self._arm()
+        self._ask_whether_recovered()
 
     def output(self, stream: str, data: bytes) -> None:
         """Look for patterns in what the run wrote, and ask the predicates."""
-        if self._stall is None or self._vigil.verdict is not None:
+        vigil = self._vigil
+        if self._stall is None or vigil.verdict is not None or vigil.since is None:
             return
         scanners = self._scanners
         if scanners is None:
@@ -137,12 +140,22 @@ class MonitorGuard:
         self._disarm()
         self._scanners = None
         self._register.leave(self)
+        overseer = self._overseer
+        if overseer is None:
+            return
+        if overseer.reason is not Reason.ERRORS:
+            overseer.forget()  # the run that was in trouble is over, but it has not recovered
         if exit.is_failure:
             self._errors += 1
-            if self._overseer is not None and self._errors >= (self._overseer.policy.errors or math.inf):
+            if self._errors >= (overseer.policy.errors or math.inf):
                 self._register.ask_for_look(self)
         elif exit.kind is ExitKind.NORMAL:
             self._errors = 0
+            self._ask_whether_recovered()
+
+    def _ask_whether_recovered(self) -> None:
+        if self._overseer is not None and self._overseer.reason is not None:
+            self._register.ask_for_look(self)
 
     # --- the alarm ---
 
@@ -187,13 +200,19 @@ class MonitorGuard:
         if self._vigil.since is not None:
             self._register.ask_for_look(self)
 
+    def look_later(self) -> None:
+        """A look has failed, or nobody is there for it: ask again soon, if the run still goes on."""
+        self._disarm()
+        if self._vigil.since is not None:
+            self._alarm = self.cell.kernel.alarms.after(_AGAIN, self._ring)
+
     # --- looking: the monitor's part ---
 
     def look(self) -> None:
         """Look at the run, do what is due, and set the next alarm. Called by the monitor actor."""
         if self.cell.is_final:
             return
-        running = self._vigil.since is not None
+        running = self._vigil.since is not None and self._vigil.verdict is None
         if running and self._stall is not None:
             self._look_for_stall(self._stall)
         if self._overseer is not None:
@@ -254,9 +273,9 @@ class MonitorGuard:
 
     def _ask_predicates(self, stream: str, stdout: str, stderr: str) -> Found | None:
         for predicate in tuple(self._predicates):
-            name = getattr(predicate, "__qualname__", repr(predicate))
+            name = _name_of(predicate)
             try:
-                hit = predicate(stdout, stderr)
+                hit = bool(predicate(stdout, stderr))
             except Exception as error:
                 self._predicates.remove(predicate)
                 self.failed(name, error)
@@ -281,3 +300,8 @@ class MonitorGuard:
             tell(self.cell.ref, reason)
         except Exception:
             _log.exception("on_detection raised for %s", self.cell.path)
+
+
+def _name_of(predicate: Predicate) -> str:
+    named = getattr(predicate, "__qualname__", None)
+    return named if isinstance(named, str) else type(predicate).__qualname__

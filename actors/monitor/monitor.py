@@ -7,11 +7,13 @@ was stopped and is made anew, finds the runs as they are.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING
 
 import attrs
 
 from actors.core.actor import Actor, receive
+from actors.exits import Exit
 from actors.messages import Request
 from actors.monitor.guard import MonitorGuard, WatchRecord
 from actors.policy import Mailbox, OneForOne, Policy, Strategy
@@ -73,7 +75,7 @@ class Watches:
     def enter(self, guard: MonitorGuard) -> None:
         """A run begins; with the first one there is a monitor."""
         self.guards[guard] = None
-        self._present()
+        self.present()
 
     def leave(self, guard: MonitorGuard) -> None:
         """The incarnation has fallen."""
@@ -82,27 +84,39 @@ class Watches:
     def ask_for_look(self, guard: MonitorGuard) -> None:
         """Tell the monitor, once until it looks."""
         self.due[guard] = None
-        monitor = self._present()
-        if monitor is not None and not self._told:
+        monitor = self.present()
+        if monitor is None:
+            return  # the system closes
+        if monitor.is_final:  # it is being stopped: its successor will be asked
+            guard.look_later()
+        elif not self._told:
             self._told = True
             monitor.tell(_Look(), urgent=True)
 
-    def _present(self) -> Cell | None:
+    def present(self) -> Cell | None:
         """The monitor, made anew if it has ended; None while the system closes."""
         if self._monitor is None or self._monitor.is_final:
             self._told = False
-            self._monitor = self._ensure()
+            # in variables of its own: it is nobody's child, and keeps nobody's alive
+            self._monitor = Context().run(self._ensure)
         return self._monitor
 
     def look(self) -> None:
         """Look at all that is due; what one of them raises is reported, and the rest goes on."""
         self._told = False
-        while self.due:
-            guard, _ = self.due.popitem()
+        due, self.due = self.due, {}
+        for guard in due:
             try:
                 guard.look()
             except Exception as error:
                 guard.failed("a look of the monitor", error)
+                guard.look_later()
+
+    def put_off(self) -> None:
+        """The monitor ends: what it has not looked at is for its successor."""
+        self._told = False
+        for guard in self.due:
+            guard.look_later()
 
 
 class Monitor(Actor):
@@ -110,6 +124,14 @@ class Monitor(Actor):
 
     def __init__(self, watches: Watches) -> None:
         self._watches = watches
+
+    async def on_start(self) -> None:
+        """Look at what became due when there was no monitor."""
+        self._watches.look()
+
+    async def on_stop(self, exit: Exit) -> None:
+        """What is due has to wait."""
+        self._watches.put_off()
 
     @receive
     def look(self, message: _Look) -> None:

@@ -63,6 +63,7 @@ class Overseer:
     policy: Oversight
     reason: Reason | None = None
     attempts: int = 0
+    _since: float | None = None
     _last: float = -math.inf
     _helped: bool = False
 
@@ -70,13 +71,14 @@ class Overseer:
         """What is to be done now."""
         steps: list[Step] = []
         trouble = self._trouble(now, condition)
-        if self.reason is not None and (trouble is None or trouble[0] is not self.reason):
+        if self.reason is not None and trouble != (self.reason, self._since):
             if self.attempts:
                 steps.append(Step(Act.RECOVERED, self.reason, 0.0, self.attempts))
-            self.reason, self.attempts, self._helped = None, 0, False
+            self.forget()
         if trouble is None:
             return steps
-        self.reason, seconds = trouble
+        self.reason, self._since = trouble
+        seconds = 0.0 if self._since is None else now - self._since
         if self._helped or now < self._last + self.policy.cooldown:
             return steps
         if self.attempts >= self.policy.interventions:
@@ -86,18 +88,23 @@ class Overseer:
         self.attempts += 1
         return [*steps, Step(Act.NUDGE, self.reason, seconds, self.attempts)]
 
+    def forget(self) -> None:
+        """The trouble is over, for better or worse: the next one is a new one."""
+        self.reason, self.attempts, self._since, self._helped = None, 0, None, False
+
     def due(self, now: float, condition: Condition) -> float:
         """The next moment at which a look can find anything; infinity: none before something happens."""
         if self._helped:
-            return now + self.policy.cooldown if condition.errors == 0 else math.inf
+            return math.inf if self.reason is Reason.ERRORS else now + self.policy.cooldown
         least = min((at for at, _ in self._moments(condition)), default=math.inf)
         return max(least, self._last + self.policy.cooldown) if self.reason is not None else least
 
-    def _trouble(self, now: float, condition: Condition) -> tuple[Reason, float] | None:
+    def _trouble(self, now: float, condition: Condition) -> tuple[Reason, float | None] | None:
+        """What is wrong now, and since when; errors have no such moment."""
+        since = {Reason.WAITING: condition.waiting_since, Reason.STUCK: condition.quiet_since}
         for at, reason in self._moments(condition):
             if now >= at:
-                since = condition.waiting_since if reason is Reason.WAITING else condition.quiet_since
-                return reason, 0.0 if since is None or reason is Reason.ERRORS else now - since
+                return reason, since.get(reason)
         return None
 
     def _moments(self, condition: Condition) -> list[tuple[float, Reason]]:

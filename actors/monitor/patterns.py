@@ -8,6 +8,7 @@ the one that is not ended yet, as it stands. Of a line without an end only the l
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 from collections.abc import Sequence
 
@@ -23,8 +24,6 @@ OVERLAP = 1024
 TAIL = 4096
 """Characters of the end of a stream that predicates get."""
 _SHOWN = 200
-_CUT = "\0"
-"""Stands for what came before in a line that is cut, so that `^` does not match behind it."""
 
 
 @attrs.frozen
@@ -46,9 +45,7 @@ class Scanner:
     def __init__(self, stream: str, patterns: Sequence[Pattern]) -> None:
         self._stream = stream
         self._patterns = [
-            (pattern, re.compile(pattern.regex, re.IGNORECASE), literal_of(pattern.regex))
-            for pattern in patterns
-            if pattern.stream in (stream, "both")
+            (pattern, *_compiled(pattern.regex)) for pattern in patterns if pattern.stream in (stream, "both")
         ]
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._carry = ""
@@ -68,7 +65,7 @@ class Scanner:
         return found
 
     def _search(self, window: str) -> Found | None:
-        folded = window.casefold()
+        folded = _folded(window)
         suspects = [
             (pattern, regex)
             for pattern, regex, literal in self._patterns
@@ -76,29 +73,46 @@ class Scanner:
         ]
         if not suspects:
             return None
-        first = self._cut
+        start = 1 if self._cut else 0
         for line in window.split("\n"):
-            hit = self._search_line(_CUT + line if first else line, suspects)
+            hit = self._search_line(line, start, suspects)
             if hit is not None:
                 return hit
-            first = False
+            start = 0
         return None
 
-    def _search_line(self, line: str, suspects: Sequence[tuple[Pattern, re.Pattern[str]]]) -> Found | None:
-        start = 1 if line.startswith(_CUT) else 0
+    def _search_line(
+        self, line: str, start: int, suspects: Sequence[tuple[Pattern, re.Pattern[str]]]
+    ) -> Found | None:
         hits = [(hit.start(), pattern) for pattern, regex in suspects if (hit := regex.search(line, start))]
         if not hits:
             return None
         at, pattern = min(hits, key=lambda hit: hit[0])
         return Found(
-            pattern.regex, _shown(line[start:], at), self._stream, pattern.kind, retry_after_in(line)
+            pattern.regex, _shown(line[start:], at - start), self._stream, pattern.kind, retry_after_in(line)
         )
 
     def _keep(self, window: str) -> None:
+        """Keep the line that is not ended: of a long one its end, behind the one character before it.
+
+        By that character `^` and `\\b` see that the line did not begin there.
+        """
         end = window.rfind("\n")
         rest = window[end + 1 :]
-        self._cut = (self._cut and end < 0) or len(rest) > OVERLAP
-        self._carry = rest[-OVERLAP:]
+        self._cut = (self._cut and end < 0) or len(rest) > OVERLAP + 1
+        self._carry = rest[-OVERLAP - 1 :]
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(regex: str) -> tuple[re.Pattern[str], str | None]:
+    return re.compile(regex, re.IGNORECASE), literal_of(regex)
+
+
+def _folded(text: str) -> str:
+    """The text with every character that an ASCII letter matches, case ignored, as that letter in lower case."""
+    if text.isascii():
+        return text.lower()
+    return text.replace("\u0130", "i").replace("\u0131", "i").casefold()
 
 
 def _shown(line: str, at: int) -> str:
@@ -116,7 +130,7 @@ def literal_of(regex: str) -> str | None:
 
     Looking for it is a hundred times as fast as looking for the regular expression.
     """
-    if regex.startswith("(?") or not regex.isascii():
+    if regex.startswith("(?") or "(?#" in regex or not regex.isascii():
         return None
     runs, run, at = [""], "", 0
     while at < len(regex):
@@ -127,6 +141,8 @@ def literal_of(regex: str) -> str | None:
             runs.append(run[:-1])
             run, at = "", _behind(regex, at, "}") if char == "{" else at + 1
         elif char == "\\":
+            if regex[at + 1].isdigit() or regex[at + 1] in "xuUN":
+                return None  # what follows belongs to the escape
             runs.append(run)
             run, at = "", at + 2
         elif char in "[(":

@@ -40,6 +40,7 @@ class StallWatch:
     policy: Stall
     start: float = 0.0
     checks: int = 0
+    _next: float = 0.0
     _heard: float | None = None
     _confirmed: bool = False
 
@@ -47,14 +48,21 @@ class StallWatch:
         """A run begins."""
         self.start = start
         self.checks = 0
+        self._next = start + self.policy.check_interval
         self._heard = None
         self._confirmed = False
 
     def look(
         self, now: float, activity: float | None, quiet_since: float | None, written: int
     ) -> StallStep | None:
-        """What a look at `now` finds. `quiet_since` is None while the run waits for somebody."""
+        """What a look at `now` finds. `quiet_since` is None while the run waits for somebody.
+
+        A look before the next moment of the grid finds nothing: others may have asked for it.
+        """
         self._note(activity)
+        if now < self._next:
+            return None
+        self._next = self._grid(now, now)
         if quiet_since is None or not self._is_idle(now, quiet_since, written):
             self.checks = 0
             return None

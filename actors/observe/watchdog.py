@@ -1,22 +1,22 @@
 """The watchdog: a thread that notices when the event loop stands still.
 
 A loop that is blocked cannot tell, so a thread looks at it, a few times in the span that
-is worth a warning: which step of which task does the loop's thread run? It reads frames,
-and the loop does nothing for it: an instrument of trio would cost every pass more than
-the watch is worth. What it reads of trio is private; where it does not find it, it is
-silent.
+is worth a warning: which step of which task does it run? The loop does nothing for that:
+an instrument of trio would cost every pass more than the watch is worth. What the thread
+reads of trio is private; where it does not find it, it is silent.
 
 There is one thread for all systems of one `trio.run`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator, Hashable, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -48,6 +48,7 @@ class _Dog:
         self._stop = threading.Event()
         self._loop = threading.get_ident()
         self._token = trio.lowlevel.current_trio_token()
+        self._context = _run_context()
         self._where = ""
         self._thread = threading.Thread(target=self._run, name="actors watchdog", daemon=True)
 
@@ -63,20 +64,29 @@ class _Dog:
     def _run(self) -> None:
         spell = Spell(self.policy)
         while not self._stop.wait(self.policy.warn / _LOOKS):
-            frame = _frames().get(self._loop)
-            for report in spell.sample(time.monotonic(), _step_of(frame)):
-                try:
-                    self._tell(report, frame)
-                except Exception:  # a log handler that is broken must not end the watch
-                    continue
-            del frame  # it would keep alive what it refers to
+            for report in spell.sample(time.monotonic(), self._step()):
+                with contextlib.suppress(Exception):  # a broken log handler must not end the watch
+                    self._tell(report)
 
-    def _tell(self, report: Report, frame: FrameType | None) -> None:
+    def _step(self) -> Hashable:
+        """What names the step that the loop runs; None while it waits."""
+        task = self._context.get("task")
+        return None if task is None else (id(task), getattr(task, "_schedule_points", None))
+
+    def _place(self) -> str:
+        """The innermost place in the loop's thread, and the task: an actor's is named by its path."""
+        frame, task = _frames().get(self._loop), self._context.get("task")
+        if frame is None or task is None:
+            return "an unknown place"
+        code = frame.f_code
+        return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno}), task {task.name}"
+
+    def _tell(self, report: Report) -> None:
         if report.kind is ReportKind.OVER:
             self._post(report.seconds, self._where)
             _log.warning("the event loop goes on, after %.1f s in %s", report.seconds, self._where)
         elif report.kind is ReportKind.WARN:
-            self._where = _place_of(frame)
+            self._where = self._place()
             _log.warning(
                 "the event loop has stood still for %.1f s in %s: await, or use trio.to_thread.run_sync",
                 report.seconds,
@@ -97,36 +107,14 @@ class _Dog:
 
 
 def _frames() -> dict[int, FrameType]:
-    """What each thread runs."""
+    """What each thread runs. Look, and let go: a frame keeps alive all that it refers to."""
     return sys._current_frames()  # pyright: ignore[reportPrivateUsage]
 
 
-def _step_of(frame: FrameType | None) -> Hashable:
-    """What names the step that the loop runs; None while it waits, or is not to be found."""
-    inner: FrameType | None = None
-    while frame is not None:
-        if frame.f_code.co_name == "unrolled_run" and frame.f_globals.get("__name__") == "trio._core._run":
-            if inner is None or inner.f_code.co_name == "get_events":
-                return None
-            task = frame.f_locals.get("task")
-            return None if task is None else (id(task), getattr(task, "_schedule_points", None))
-        inner, frame = frame, frame.f_back
-    return None
-
-
-def _place_of(frame: FrameType | None) -> str:
-    """The innermost place in the loop's thread, and the task: an actor's is named by its path."""
-    if frame is None:
-        return "an unknown place"
-    place = f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"
-    task = _task_of(frame)
-    return place if task is None else f"{place}, task {task.name}"
-
-
-def _task_of(frame: FrameType | None) -> Any:
-    while frame is not None and frame.f_code.co_name != "unrolled_run":
-        frame = frame.f_back
-    return None if frame is None else frame.f_locals.get("task")
+def _run_context() -> Mapping[str, Any]:
+    """Where trio keeps the task whose step it runs, as the loop's own thread sees it."""
+    found: object = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
+    return getattr(found, "__dict__", {})
 
 
 def _stacks() -> str:
