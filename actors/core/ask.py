@@ -22,6 +22,9 @@ __all__ = ["Pending", "ReplyPort"]
 
 R = TypeVar("R")
 _LATE = object()
+# looked up once: they are on the road of every ask
+_current_task = trio.lowlevel.current_task
+_reschedule = trio.lowlevel.reschedule
 
 
 class Pending(Generic[R]):
@@ -105,7 +108,7 @@ class Pending(Generic[R]):
 
     def park(self) -> Callable[[Any], trio.lowlevel.Abort]:
         """Enter the running task as a waiter; the answer is what trio calls when it is cancelled."""
-        task = trio.lowlevel.current_task()
+        task = _current_task()
         if self._task is None:
             self._task = task
             return self._first_leaves
@@ -180,7 +183,7 @@ class Pending(Generic[R]):
         if self._alarm is not None:
             self._alarm.cancel()
         if self._task is not None:
-            trio.lowlevel.reschedule(self._task)
+            _reschedule(self._task)
             self._task = None
         if self._tasks is not None:
             for task in self._tasks:

@@ -51,6 +51,7 @@ SLICE = 0.005
 """Seconds between two checkpoints, looked at every `LOOK` messages."""
 LOOK = 16
 _UNKNOWN: Any = object()
+_wait = trio.lowlevel.wait_task_rescheduled  # looked up once: it is on the road of every message
 
 
 async def run(cell: Cell) -> None:
@@ -115,7 +116,7 @@ async def _serve(cell: Cell) -> Exit | None:
             if vigil is not None:
                 vigil.rest(cell.active_at)
             cell.parked = task
-            await trio.lowlevel.wait_task_rescheduled(cell.unpark)  # `park`, without its coroutine
+            await _wait(cell.unpark)  # `park`, without its coroutine
             cell.active_at = now()
             left, look, slice_end = BATCH, BATCH - LOOK, cell.active_at + SLICE
             continue

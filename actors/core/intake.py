@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Intake"]
 
+# looked up once: they are on the road of every message
 _current = CURRENT.get
+_reschedule = trio.lowlevel.reschedule
 
 
 class Intake(Vitals):
@@ -152,7 +154,7 @@ class Intake(Vitals):
         task = self.parked
         if task is not None:
             self.parked = None
-            trio.lowlevel.reschedule(task)
+            _reschedule(task)
 
     def unpark(self, _: Any) -> trio.lowlevel.Abort:
         """What trio calls when the parked task is cancelled."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Ref"]
 
 R = TypeVar("R")
+_wait = trio.lowlevel.wait_task_rescheduled  # looked up once: it is on the road of every ask
 
 
 class Ref:
@@ -134,7 +135,7 @@ class Ref:
                 raise
         else:  # written out here: every coroutine between asker and trio costs, twice an ask
             try:
-                await trio.lowlevel.wait_task_rescheduled(pending.park())
+                await _wait(pending.park())
             except BaseException:
                 pending.cancel()
                 raise

@@ -20,10 +20,18 @@ __all__ = ["Guard", "Vigil", "waiting_for"]
 
 
 class Guard(Protocol):
-    """Watches the runs of one actor for one reason. Every call is plain and returns at once."""
+    """Watches the runs of one actor for one reason. Every call is plain and returns at once.
 
-    def begin(self) -> None:
-        """A run begins at `vigil.since`; called again for each, without an `end` between them."""
+    While the vigil is `settled`, runs begin and end well without a call: what a guard knows
+    of the run at hand is then of an earlier one, which `vigil.runs` tells.
+    """
+
+    def begin(self) -> bool:
+        """A run begins at `vigil.since`; called again for each, without an `end` between them.
+
+        True when no later run needs this call or `rest`, until the guard sets
+        `vigil.settled` to False: its alarm is early enough for any of them.
+        """
         ...
 
     def rest(self, ran: float | None) -> None:
@@ -57,6 +65,8 @@ class Vigil:
         "extensions",
         "guards",
         "last",
+        "runs",
+        "settled",
         "since",
         "stderr",
         "stdout",
@@ -66,6 +76,10 @@ class Vigil:
     def __init__(self, cell: Cell, guards: tuple[Guard, ...] = ()) -> None:
         self.cell = cell
         self.guards = guards
+        self.runs = 0
+        """Runs that have begun."""
+        self.settled = False
+        """True while the guards need not be told of runs that begin or end well."""
         self.since: float | None = None
         """When the run at hand began; None between two."""
         self.last: float | None = None
@@ -84,18 +98,21 @@ class Vigil:
 
     def begin(self, at: float) -> None:
         """A run begins, after the one before, if any, went well."""
-        if self.since is not None:
+        settled = self.settled
+        if not settled and self.since is not None:
             self.rest(at)
         self.since = self._mark = at
-        self.last = None
-        self.stdout = self.stderr = self.extensions = 0
-        for guard in self.guards:
-            guard.begin()
+        self.runs += 1
+        if self.last is not None or self.extensions:
+            self.last = None
+            self.stdout = self.stderr = self.extensions = 0
+        if not settled:
+            self.settled = all([guard.begin() for guard in self.guards])
 
     def rest(self, at: float | None) -> None:
         """The run is over: at `at`, or (None) interrupted."""
         since, self.since = self.since, None
-        if since is not None:
+        if since is not None and not self.settled:
             ran = None if at is None else max(0.0, at - since)
             for guard in self.guards:
                 guard.rest(ran)
@@ -103,6 +120,7 @@ class Vigil:
     def end(self, exit: Exit) -> None:
         """The incarnation has fallen."""
         whole_life = exit.kind is ExitKind.NORMAL and self.cell.recipe.actor_class is None
+        self.settled = False
         self.rest(self.cell.now() if whole_life else None)
         self.verdict = None
         self._waits.clear()

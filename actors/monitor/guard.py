@@ -82,7 +82,18 @@ class Register(Protocol):
 class MonitorGuard:
     """The guard of one actor's vigil."""
 
-    __slots__ = ("_alarm", "_errors", "_overseer", "_predicates", "_register", "_scanners", "_stall", "cell")
+    __slots__ = (
+        "_alarm",
+        "_earliest",
+        "_errors",
+        "_overseer",
+        "_predicates",
+        "_register",
+        "_run",
+        "_scanners",
+        "_stall",
+        "cell",
+    )
 
     def __init__(
         self, cell: Cell, stall: Stall | None, oversight: Oversight | None, register: Register
@@ -95,19 +106,34 @@ class MonitorGuard:
         self._scanners: dict[str, Scanner] | None = None
         self._alarm: Alarm | None = None
         self._errors = 0
+        self._run = 0
+        stuck = None if oversight is None else oversight.stuck
+        self._earliest = min(  # after a run began, anything can be due
+            math.inf if self._stall is None else self._stall.due(0.0, None, 0.0, 0),
+            math.inf if stuck is None else stuck,
+        )
 
     # --- the guard of a vigil ---
 
-    def begin(self) -> None:
+    def begin(self) -> bool:
         """A run begins: an alarm is set only where none is early enough."""
         since = self._vigil.since
         assert since is not None
-        if self._stall is not None:
-            self._stall.begin(since)
-        self._scanners = None
         self._register.enter(self)
-        if self._alarm is None:
+        troubled = self._errors > 0 or (self._overseer is not None and self._overseer.reason is not None)
+        if self._alarm is None or troubled or self._alarm.due > since + self._earliest:
             self._arm()
+        return not troubled
+
+    def _catch_up(self) -> None:
+        """From here on it is about the run at hand."""
+        vigil = self._vigil
+        if self._run == vigil.runs or vigil.since is None:
+            return
+        self._run = vigil.runs
+        if self._stall is not None:
+            self._stall.begin(vigil.since)
+        self._scanners = None
 
     def rest(self, ran: float | None) -> None:
         """A run is over; one that went well ends a series of errors."""
@@ -125,6 +151,7 @@ class MonitorGuard:
         vigil = self._vigil
         if self._stall is None or vigil.verdict is not None or vigil.since is None:
             return
+        self._catch_up()
         scanners = self._scanners
         if scanners is None:
             patterns = self._stall.policy.resolved()
@@ -166,10 +193,12 @@ class MonitorGuard:
         return vigil
 
     def _arm(self) -> None:
+        self._catch_up()
         due = self._due()
         if self._alarm is not None and self._alarm.due <= due:
             return
         self._disarm()
+        self._vigil.settled = False
         if due < math.inf:
             self._alarm = self.cell.kernel.alarms.at(due, self._ring)
 
@@ -197,6 +226,7 @@ class MonitorGuard:
 
     def _ring(self) -> None:
         self._alarm = None
+        self._vigil.settled = False
         if self._vigil.since is not None:
             self._register.ask_for_look(self)
 
@@ -212,6 +242,8 @@ class MonitorGuard:
         """Look at the run, do what is due, and set the next alarm. Called by the monitor actor."""
         if self.cell.is_final:
             return
+        self._catch_up()
+        self._vigil.settled = False
         running = self._vigil.since is not None and self._vigil.verdict is None
         if running and self._stall is not None:
             self._look_for_stall(self._stall)
@@ -253,6 +285,7 @@ class MonitorGuard:
         vigil = self._vigil
         if vigil.since is None:
             return None
+        self._catch_up()
         quiet_since = vigil.quiet_since()
         return WatchRecord(
             ref=self.cell.ref,

@@ -141,8 +141,8 @@ class Monitor(Actor):
     @receive
     def watched(self, message: Watched) -> tuple[WatchRecord, ...]:
         """The runs at hand."""
-        records = (guard.record() for guard in self._watches.guards)
-        return tuple(record for record in records if record is not None)
+        records = [guard.record() for guard in self._watches.guards]
+        return tuple(sorted(filter(None, records), key=lambda record: record.since))
 
 
 class Services(Supervisor):

@@ -36,7 +36,7 @@ __all__ = ["DeadlineGuard"]
 class DeadlineGuard:
     """Ends a run that is over its limit or silent, and tells on the way there."""
 
-    __slots__ = ("_alarm", "_cell", "_deadline", "_durations", "_earliest", "_nudges", "_timeout")
+    __slots__ = ("_alarm", "_cell", "_deadline", "_durations", "_earliest", "_nudges", "_run", "_timeout")
 
     def __init__(self, cell: Cell, timeout: Timeout, durations: Durations) -> None:
         self._cell = cell
@@ -47,18 +47,28 @@ class DeadlineGuard:
         self._earliest = self._deadline.due(0.0, None, 0.0)  # after a run began, anything can be due
         self._alarm: Alarm | None = None
         self._nudges = 0
+        self._run = 0
 
     # --- the guard of a vigil ---
 
-    def begin(self) -> None:
+    def begin(self) -> bool:
         """A run begins: an alarm is set only where none is early enough."""
-        since = self._vigil.since
-        assert since is not None
-        measured = None if self._durations is None else self._durations.initial(self._cell.path)
-        self._deadline.begin(since, measured)
-        self._nudges = 0
-        if self._alarm is None or measured is not None or self._alarm.due > since + self._earliest:
+        self._catch_up()
+        adaptive = self._durations is not None
+        if self._alarm is None or adaptive or self._alarm.due > self._deadline.start + self._earliest:
             self._arm()
+        return not adaptive
+
+    def _catch_up(self) -> None:
+        """From here on it is about the run at hand."""
+        vigil = self._vigil
+        if self._run == vigil.runs:
+            return
+        self._run = vigil.runs
+        assert vigil.since is not None
+        measured = None if self._durations is None else self._durations.initial(self._cell.path)
+        self._deadline.begin(vigil.since, measured)
+        self._nudges = 0
 
     def rest(self, ran: float | None) -> None:
         """A run is over: its time is one to go by, if it went well."""
@@ -85,12 +95,14 @@ class DeadlineGuard:
         return vigil
 
     def _arm(self) -> None:
+        self._catch_up()
         vigil, alarms = self._vigil, self._cell.kernel.alarms
         due = self._deadline.due(self._cell.now(), vigil.activity(), vigil.quiet_since())
         if self._alarm is not None and self._alarm.due <= due:
             return
         self._disarm()
         self._alarm = alarms.at(due, self._ring)
+        vigil.settled = False
 
     def _disarm(self) -> None:
         if self._alarm is not None:
@@ -100,8 +112,10 @@ class DeadlineGuard:
     def _ring(self) -> None:
         self._alarm = None
         vigil = self._vigil
+        vigil.settled = False
         if vigil.since is None or vigil.verdict is not None:
             return
+        self._catch_up()
         steps = self._deadline.look(self._cell.now(), vigil.activity(), vigil.quiet_since())
         vigil.extensions = self._deadline.extensions
         for step in steps:
