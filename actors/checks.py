@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import attrs
 
-__all__ = ["at_least", "check_seconds", "count", "finite", "one_of", "seconds"]
+__all__ = ["at_least", "check_seconds", "count", "finite", "one_of", "seconds", "share", "yes_or_no"]
 
 
 def check_seconds(name: str, value: object, *, least: float = 0.0, above: bool = False) -> float:
@@ -67,3 +67,15 @@ def one_of(choices: object) -> Any:
             raise ValueError(f"{field.name} must be one of {', '.join(names)}, not {value!r}")
 
     return check
+
+
+def share(_: object, field: attrs.Attribute[float], value: object) -> None:
+    """A validator: from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{field.name} is a share from 0 to 1, not {value!r}")
+
+
+def yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
+    """A validator: True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{field.name} must be True or False, not {value!r}")

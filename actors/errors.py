@@ -266,14 +266,27 @@ class StartFailed(ActorError):
 class RestartsExhausted(ActorError):
     """A supervisor gave up: a child failed more often than its strategy allows."""
 
-    def __init__(self, child: Ref, restarts: int, within: float, error: BaseException | None = None) -> None:
+    def __init__(
+        self,
+        child: Ref,
+        restarts: int,
+        within: float,
+        error: BaseException | None = None,
+        shared: bool = False,
+    ) -> None:
         self.child = child
+        self.shared = shared
         self.restarts = restarts
         self.within = within
         self.error = error
         said = "" if error is None else f"; last: {one_line(error)}"
+        what = (
+            f"{child.path}, the last of its group to fail, needs more than"
+            if shared
+            else f"{child.path} needs more than"
+        )
         super().__init__(
-            f"{child.path} needs more than the {restarts} restarts allowed within {within:g} s{said}. Raise "
+            f"{what} the {restarts} restarts allowed within {within:g} s{said}. Raise "
             f"max_restarts or within of its supervisor's strategy, or give it a breaker that opens earlier"
         )
         self.__cause__ = error

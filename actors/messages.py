@@ -85,6 +85,8 @@ def message(cls: Any = None, /, *, tag: str | None = None) -> Any:
     The tag is `module.qualname` unless `tag=` gives a stable one. Defining the same
     class again replaces the entry; another class with the same tag raises `TagTaken`.
     """
+    if tag is not None and not isinstance(tag, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a tag is a str, not {tag!r}: write @message(tag='greet/2')")
 
     def decorate(plain: type) -> type:
         frozen = attrs.frozen(plain)
@@ -104,6 +106,8 @@ def message(cls: Any = None, /, *, tag: str | None = None) -> Any:
 
 def tag_of(cls: type) -> str:
     """The wire tag of a message class; raises `NotSerializable` for any other class."""
+    if not isinstance(cls, type):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"tag_of takes a message class, not {cls!r}: write tag_of(type(message))")
     tag = cls.__dict__.get(_TAG)
     if tag is None:
         raise NotSerializable(cls)

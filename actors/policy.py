@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
-from actors.checks import at_least, count, finite, one_of, seconds
+from actors.checks import at_least, count, finite, one_of, seconds, share, yes_or_no
 from actors.exits import Exit, ExitKind
 from actors.limits import Oversight, Stall, Timeout
 from actors.outcome import FailureKind, classify, kind_of_exit, retry_after
@@ -51,15 +51,13 @@ class Backoff:
     initial: float = attrs.field(default=0.2, validator=[seconds(), finite])
     maximum: float = attrs.field(default=30.0, validator=[seconds(), finite])
     factor: float = attrs.field(default=2.0, validator=[at_least(1), finite])
-    jitter: float = attrs.field(default=0.2, validator=seconds())
+    jitter: float = attrs.field(default=0.2, validator=share)
     reset_after: float | None = attrs.field(default=None, validator=attrs.validators.optional(seconds()))
     growth: Growth = attrs.field(default="exponential", validator=one_of(Growth))
 
     def __attrs_post_init__(self) -> None:
         if self.initial > self.maximum:
             raise ValueError(f"initial ({self.initial:g} s) is above maximum ({self.maximum:g} s): swap them")
-        if self.jitter > 1:
-            raise ValueError(f"jitter is a share of the delay from 0 to 1, not {self.jitter!r}")
 
     @classmethod
     def immediate(cls) -> Backoff:
@@ -89,7 +87,7 @@ class Breaker:
     within: float = attrs.field(default=60.0, validator=seconds(above=True))
     reset_after: float = attrs.field(default=60.0, validator=[seconds(), finite])
     factor: float = attrs.field(default=1.0, validator=[at_least(1), finite])
-    fast_fail: bool = False
+    fast_fail: bool = attrs.field(default=False, validator=yes_or_no)
     fast_fail_within: float = attrs.field(default=10.0, validator=seconds(above=True))
 
     @classmethod
@@ -128,10 +126,12 @@ class Mailbox:
     overflow: Overflow = attrs.field(default="reject", validator=one_of(Overflow))
 
 
-def _record(kind: type, example: str) -> Any:
+def _record(kind: type, example: str, *, optional: bool = True) -> Any:
     def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
-        if value is not None and not isinstance(value, kind):
-            raise ValueError(f"{field.name} must be {example} or None, not {value!r}")
+        if isinstance(value, kind) or (optional and value is None):
+            return
+        or_none = " or None" if optional else ""
+        raise TypeError(f"{field.name} must be a {kind.__name__}{or_none}, not {value!r}: write {example}")
 
     return check
 
@@ -151,20 +151,20 @@ class Policy:
     retries: int = attrs.field(default=0, validator=count(0))
     retry_on_timeout: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
     retry_on_pattern: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
-    backoff: Backoff = attrs.field(factory=Backoff, validator=attrs.validators.instance_of(Backoff))
-    breaker: Breaker | None = attrs.field(
-        factory=Breaker, validator=attrs.validators.optional(attrs.validators.instance_of(Breaker))
+    backoff: Backoff = attrs.field(
+        factory=Backoff, validator=_record(Backoff, "actors.Backoff(...)", optional=False)
     )
+    breaker: Breaker | None = attrs.field(factory=Breaker, validator=_record(Breaker, "actors.Breaker(...)"))
     timeout: Timeout | None = attrs.field(
-        default=None, validator=_record(Timeout, 'a Timeout, as in Timeout(mode="fixed", initial=30),')
+        default=None, validator=_record(Timeout, 'actors.Timeout(mode="fixed", initial=30)')
     )
-    stall: Stall | None = attrs.field(
-        default=None, validator=_record(Stall, "a Stall, as in Stall(threshold=120),")
-    )
+    stall: Stall | None = attrs.field(default=None, validator=_record(Stall, "actors.Stall(threshold=120)"))
     oversight: Oversight | None = attrs.field(
-        default=None, validator=_record(Oversight, "an Oversight, as in Oversight(stuck=300),")
+        default=None, validator=_record(Oversight, "actors.Oversight(stuck=300)")
     )
-    mailbox: Mailbox = attrs.field(factory=Mailbox, validator=attrs.validators.instance_of(Mailbox))
+    mailbox: Mailbox = attrs.field(
+        factory=Mailbox, validator=_record(Mailbox, "actors.Mailbox(...)", optional=False)
+    )
     shutdown: float = attrs.field(default=5.0, validator=seconds())
     classify: Classify = attrs.field(default=classify, validator=attrs.validators.is_callable(), repr=False)
 

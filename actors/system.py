@@ -444,23 +444,32 @@ def _raise(causes: list[BaseException]) -> None:
 def _below(root: Cell) -> list[Cell]:
     """Every living cell under `root`, parents first."""
     found: list[Cell] = []
-    for child in root.children.values() if isinstance(root, Family) else ():
-        found.append(child)
-        found.extend(_below(child))
+    waiting = list(_children(root))[::-1]  # no recursion: a tree may be deeper than Python's stack
+    while waiting:
+        cell = waiting.pop()
+        found.append(cell)
+        waiting.extend(list(_children(cell))[::-1])
     return found
 
 
-def _node(cell: Cell, name: str | None) -> TreeNode:
-    children = cell.children.values() if isinstance(cell, Family) else ()
-    return TreeNode(
-        name=name,
-        path=cell.path,
-        kind=cell.recipe.kind,
-        state=cell.state,
-        depth=cell.depth,
-        restarts=cell.restarts,
-        children=tuple(_node(child, child.name) for child in children),
-    )
+def _children(cell: Cell) -> Iterable[Cell]:
+    return cell.children.values() if isinstance(cell, Family) else ()
+
+
+def _node(root: Cell, name: str) -> TreeNode:
+    """The tree as it is now, made from the leaves up."""
+    made: dict[Cell, TreeNode] = {}
+    for cell in [*reversed(_below(root)), root]:
+        made[cell] = TreeNode(
+            name=name if cell is root else cell.name,
+            path=cell.path,
+            kind=cell.recipe.kind,
+            state=cell.state,
+            depth=cell.depth,
+            restarts=cell.restarts,
+            children=tuple(made.pop(child) for child in _children(cell)),
+        )
+    return made[root]
 
 
 _WATCHDOG = Watchdog()
@@ -471,6 +480,7 @@ def open_system(
     *,
     strategy: Strategy | None = None,
     policy: Policy | None = None,
+    store: None = None,
     random: Random | None = None,
     watchdog: Watchdog | None = _WATCHDOG,
 ) -> AbstractAsyncContextManager[System]:
@@ -492,6 +502,8 @@ def open_system(
     an actor.
     """
     check_name(name)
+    if store is not None:
+        raise ValueError(f"this version keeps nothing on disk: leave store out, not {store!r}")
     if policy is not None and not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"policy must be a Policy, not {policy!r}: write actors.Policy(...)")
     chosen = check_strategy(OneForOne() if strategy is None else strategy)

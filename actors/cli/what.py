@@ -146,7 +146,7 @@ def _import_fault(here: Place, reference: str) -> Fault | None:
     module, _, name = reference.partition(":")
     try:
         importlib.import_module(module)
-    except Exception as error:  # the module is foreign code: anything may come out of it
+    except (Exception, SystemExit) as error:  # the module is foreign code: anything may come out of it
         said = f"{type(error).__name__}: {error}"
         return here.fault(
             f'cannot import "{module}": {said}. Modules are looked for beside the file that is run, '

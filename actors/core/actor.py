@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from actors.core.dispatch import Handler, build_table, check_hook, receives
+from actors.core.dispatch import HOOKS, Handler, build_table, check_hook, is_marked, receives
 from actors.errors import Unhandled
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _READINESS = "__actors_readiness__"
 
 
-def receive(method: F) -> F:
+def receive(method: F, /) -> F:
     """Make a method the handler of the message types that its parameter is annotated with.
 
     `A | B` is two types. The method may be plain or `async`; what it returns answers
@@ -35,21 +35,31 @@ def receive(method: F) -> F:
     if frame.f_back is not None:
         names.update(frame.f_back.f_locals)
     names.update(frame.f_locals)
+    name = getattr(method, "__name__", "")
+    if is_marked(frame.f_locals.get(name)):
+        raise TypeError(
+            f"{method.__qualname__} is a handler already in this class, and the second would replace it: "
+            f"give it another name"
+        )
     receives(method, names)
     return method
 
 
-def function(*, readiness: bool = False) -> Callable[[F], F]:
+@overload
+def function(decorated: F, /) -> F: ...
+@overload
+def function(*, readiness: bool = False) -> Callable[[F], F]: ...
+def function(decorated: Any = None, /, *, readiness: bool = False) -> Any:
     """Mark an async function as an actor that says itself when it is ready.
 
     With `readiness=True` it is ready when it calls `ctx.ready()`, otherwise when its task runs.
     """
 
-    def decorate(decorated: F) -> F:
+    def decorate(decorated: Any) -> Any:
         setattr(decorated, _READINESS, readiness)
         return decorated
 
-    return decorate
+    return decorate if decorated is None else decorate(decorated)
 
 
 def needs_ready(decorated: object) -> bool:
@@ -75,7 +85,7 @@ class Actor:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for hook in ("on_start", "on_stop", "on_unhandled", "on_restore"):
+        for hook in HOOKS:
             check_hook(cls, hook)
         cls._dispatch = dict(build_table(cls))
 

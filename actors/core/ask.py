@@ -206,6 +206,10 @@ class ReplyPort:
         self._pending = pending
         self._close = close
 
+    def __repr__(self) -> str:
+        asked = self._pending
+        return "<ReplyPort to nobody>" if asked is None else f"<ReplyPort of {asked!r}>"
+
     def answer(self, value: object) -> None:
         """Give the asker its reply. Never blocks."""
         if self._pending is not None:

@@ -80,6 +80,7 @@ class Cell(Intake):
             self.flush()
         else:
             self.lanes.shut()
+            self.admit_senders()
             self.orders &= ~(order.SUSPEND | order.ONCE)
         if self.scope is not None or not self.ended:
             self._limit()

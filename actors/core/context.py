@@ -98,7 +98,11 @@ class Context:
 
     @property
     def pending(self) -> tuple[Pending[Any], ...]:
-        """Its own requests whose replies it has not taken yet, oldest first."""
+        """Its own requests whose replies it has not taken yet, oldest first.
+
+        A reply is taken by `wait()`, by `replies()`, or thrown away by `cancel()`; who does none of
+        them keeps it until the end of the incarnation.
+        """
         return tuple(self.cell.pendings or ())
 
     async def replies(self, timeout: float = 0.0) -> list[Pending[Any]]:
@@ -237,8 +241,9 @@ class Context:
     def watch(self, ref: Ref) -> None:
         """Get one `Terminated(ref, exit)` when `ref` is finally gone, also if it is already.
 
-        Watching twice is watching once; watching oneself raises ValueError. The watch
-        outlives a restart of either side.
+        Watching twice is watching once, also after the notice; who has taken it back with
+        `unwatch` may watch anew. Watching oneself raises ValueError. The watch outlives a
+        restart of either side.
         """
         _check_alive(self)
         watch(self.cell, ref.cell)
@@ -293,6 +298,9 @@ class Inbox:
         self._context = context
         self._left = hand.BATCH
         self._taker: trio.lowlevel.Task | None = None
+
+    def __repr__(self) -> str:
+        return f"<Inbox of {self._context.cell.path}, {self._context.cell.depth} waiting>"
 
     def __aiter__(self) -> Inbox:
         return self

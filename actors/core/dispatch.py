@@ -12,7 +12,17 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin
 
-__all__ = ["Handler", "build_table", "check_arity", "check_hook", "find", "message_types", "receives"]
+__all__ = [
+    "HOOKS",
+    "Handler",
+    "build_table",
+    "check_arity",
+    "check_hook",
+    "find",
+    "is_marked",
+    "message_types",
+    "receives",
+]
 
 Handler = tuple[Callable[..., Any], bool]
 """A function of (actor, message), and whether calling it makes a coroutine."""
@@ -86,15 +96,38 @@ def _types_in(annotation: Any, function: Callable[..., Any]) -> list[type]:
     )
 
 
+HOOKS: Mapping[str, str] = {
+    "on_start": "async def on_start(self)",
+    "on_stop": "async def on_stop(self, exit)",
+    "on_unhandled": "async def on_unhandled(self, message)",
+    "on_restore": "async def on_restore(self, state)",
+}
+"""The hooks of an actor, as they are to be written."""
+
+
 def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function))
 
 
 def check_hook(cls: type, name: str) -> None:
-    """Raise TypeError when the class defines this hook as anything but an async function."""
+    """Raise TypeError when this hook of the class is not async, or takes other arguments than it gets."""
     hook = getattr(cls, name, None)
     if hook is not None and not (callable(hook) and _is_async(hook)):
-        raise TypeError(f"{cls.__qualname__}.{name} is not async: write `async def {name}(self, ...)`")
+        raise TypeError(f"{cls.__qualname__}.{name} is not async: write `{HOOKS[name]}`")
+    if hook is None:
+        return
+    given = (None,) * (HOOKS[name].count(",") + 1)
+    try:
+        inspect.signature(hook).bind(*given)
+    except TypeError:
+        raise TypeError(f"{cls.__qualname__}.{name} takes other arguments: write `{HOOKS[name]}`") from None
+    except ValueError:  # a hook in C has no signature
+        return
+
+
+def is_marked(value: object) -> bool:
+    """True for a method that is a handler."""
+    return getattr(value, _MARK, None) is not None
 
 
 def build_table(cls: type) -> dict[type, Handler]:

@@ -101,6 +101,10 @@ class Intake(Vitals):
     def request(self, request: Request[Any], timeout: float | None, *, keep: bool) -> Pending[Any]:
         """Offer a request; see `Ref.request`. With `keep` its asker finds it in `ctx.pending`."""
         if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if isinstance(request, type) and issubclass(request, Request):
+                raise TypeError(
+                    f"{request.__qualname__} is a class, not a message: ask {request.__qualname__}(...)"
+                )
             raise TypeError(
                 f"{type(request).__name__} is not a Request and has no reply: tell it, "
                 f"or derive it, as in `class {type(request).__name__}(actors.Request[str])`"

@@ -49,6 +49,11 @@ class Recipe:
         try:
             self.bind(None, *args)
         except TypeError as error:
+            if self.bind is _no_arguments and self.actor_class is not None:
+                raise TypeError(
+                    f"{self.actor_class.__qualname__} cannot be started with these arguments: it takes none, "
+                    f"give it an __init__"
+                ) from None
             name = getattr(self.call, "__qualname__", repr(self.call))
             raise TypeError(f"{name} cannot be started with these arguments: {error}") from None
 

@@ -11,14 +11,18 @@ from actors.monitor.monitor import (
     Watched,
     Watches,
 )
+from actors.monitor.tally import Figures, Latency, Tally
 
 __all__ = [
     "MONITOR",
     "MONITOR_POLICY",
     "SERVICES_POLICY",
     "SYSTEM",
+    "Figures",
+    "Latency",
     "Monitor",
     "Services",
+    "Tally",
     "WatchRecord",
     "Watched",
     "Watches",

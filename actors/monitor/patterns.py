@@ -95,7 +95,7 @@ class Scanner:
     def _keep(self, window: str) -> None:
         """Keep the line that is not ended: of a long one its end, behind the one character before it.
 
-        By that character `^` and `\\b` see that the line did not begin there.
+        By that character a regular expression sees that the line did not begin there.
         """
         end = window.rfind("\n")
         rest = window[end + 1 :]
@@ -109,7 +109,7 @@ def _compiled(regex: str) -> tuple[re.Pattern[str], str | None]:
 
 
 def _folded(text: str) -> str:
-    """The text with every character that an ASCII letter matches, case ignored, as that letter in lower case."""
+    """The text in lower case, with all that ASCII letters match, case ignored, as those letters."""
     if text.isascii():
         return text.lower()
     return text.replace("\u0130", "i").replace("\u0131", "i").casefold()

@@ -43,6 +43,7 @@ class StallWatch:
     _next: float = 0.0
     _heard: float | None = None
     _confirmed: bool = False
+    _waits: bool = False
 
     def begin(self, start: float) -> None:
         """A run begins."""
@@ -50,20 +51,23 @@ class StallWatch:
         self.checks = 0
         self._next = start + self.policy.check_interval
         self._heard = None
-        self._confirmed = False
+        self._confirmed = self._waits = False
 
     def look(
         self, now: float, activity: float | None, quiet_since: float | None, written: int
     ) -> StallStep | None:
         """What a look at `now` finds. `quiet_since` is None while the run waits for somebody.
 
-        A look before the next moment of the grid finds nothing: others may have asked for it.
+        What counts is how it was at the last moment of the grid, once: a look may be late, and
+        others may have asked for one between two moments.
         """
         self._note(activity)
         if now < self._next:
             return None
-        self._next = self._grid(now, now)
-        if quiet_since is None or not self._is_idle(now, quiet_since, written):
+        step = self.policy.check_interval
+        count = self._count(now, now)
+        self._next = self.start + count * step
+        if quiet_since is None or not self._is_idle(self.start + (count - 1) * step, quiet_since, written):
             self.checks = 0
             return None
         if self._confirmed:
@@ -74,13 +78,21 @@ class StallWatch:
         return StallStep(verdict, now - quiet_since, self.checks)
 
     def due(self, now: float, activity: float | None, quiet_since: float | None, written: int) -> float:
-        """The next look that can find anything, whatever happens until then; infinity while it waits."""
+        """The next look that can find anything, whatever happens until then; infinity while it waits.
+
+        To be asked anew when a wait begins or ends.
+        """
         self._note(activity)
         if quiet_since is None:
+            self._waits = True
             return math.inf
+        if self._waits:  # what passed of the grid meanwhile does not count
+            self._waits = False
+            self._next = self.start + self._count(now, now) * self.policy.check_interval
         if self._confirmed or written < self.policy.min_output:
             quiet_since = now  # there must be a sign of life first, and now is the earliest moment for it
-        return self._grid(max(now, math.nextafter(quiet_since + self.policy.threshold, math.inf)), now)
+        least = max(now, math.nextafter(quiet_since + self.policy.threshold, math.inf))
+        return self.start + self._count(least, now) * self.policy.check_interval
 
     def _note(self, activity: float | None) -> None:
         if activity != self._heard:  # growth since the last look
@@ -91,10 +103,10 @@ class StallWatch:
     def _is_idle(self, now: float, quiet_since: float, written: int) -> bool:
         return written >= self.policy.min_output and now - quiet_since > self.policy.threshold
 
-    def _grid(self, least: float, now: float) -> float:
-        """The first moment of the grid that is not before `least`, and after `now`."""
+    def _count(self, least: float, now: float) -> int:
+        """Which is the first moment of the grid that is not before `least`, and after `now`."""
         step = self.policy.check_interval
         count = max(1, math.ceil((least - self.start) / step))
         while self.start + count * step < least or self.start + count * step <= now:
             count += 1
-        return self.start + count * step
+        return count

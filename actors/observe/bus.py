@@ -30,6 +30,11 @@ class Subscription:
         self._lot = trio.lowlevel.ParkingLot()
         self._closed = False
 
+    def __repr__(self) -> str:
+        kinds = ", ".join(kind.__name__ for kind in self.kinds)
+        state = "closed" if self._closed else "open"
+        return f"<Subscription to {kinds}, {state}, {len(self._waiting)} waiting>"
+
     def takes(self, kind: type[Event]) -> bool:
         """Whether this kind was asked for."""
         return kind in self.kinds or (issubclass(kind, self.kinds) and not kind.by_name_only)

@@ -30,11 +30,11 @@ class TreeNode:
 
     def _lines(self) -> Iterator[str]:
         yield self.line
-        for index, child in enumerate(self.children):
-            last = index == len(self.children) - 1
-            first, rest = ("└── ", "    ") if last else ("├── ", "│   ")
-            for number, line in enumerate(child._lines()):
-                yield (rest if number else first) + line
+        waiting = _branches(self, "")  # no recursion: a tree may be deeper than Python's stack
+        while waiting:
+            node, indent, last = waiting.pop()
+            yield indent + ("└── " if last else "├── ") + node.line
+            waiting.extend(_branches(node, indent + ("    " if last else "│   ")))
 
     @property
     def line(self) -> str:
@@ -48,9 +48,11 @@ class TreeNode:
 
     def walk(self) -> Iterator[TreeNode]:
         """This node and all below it, parents first."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        waiting: list[TreeNode] = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed(node.children))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, ready for JSON."""
@@ -58,3 +60,9 @@ class TreeNode:
         plain["state"] = str(self.state)
         plain["children"] = [child.as_dict() for child in self.children]
         return plain
+
+
+def _branches(node: TreeNode, indent: str) -> list[tuple[TreeNode, str, bool]]:
+    """The children of a node with their indent, the first one last; True for the last of them."""
+    last = len(node.children) - 1
+    return [(child, indent, index == last) for index, child in enumerate(node.children)][::-1]

@@ -16,7 +16,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Hashable, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -50,28 +51,32 @@ class _Dog:
         self._token = trio.lowlevel.current_trio_token()
         self._context = _run_context()
         self._where = ""
+        self._over: deque[tuple[float, str]] = deque()
         self._thread = threading.Thread(target=self._run, name="actors watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to look. Raises RuntimeError where there is no thread to be had."""
         self._thread.start()
 
     def end(self) -> None:
-        """No more looks."""
+        """No more looks. What is over by now is told here: the loop will not come to it in time."""
         self._stop.set()
         self._thread.join(_JOIN_SECONDS)
+        self._give()
 
     def _run(self) -> None:
         spell = Spell(self.policy)
         while not self._stop.wait(self.policy.warn / _LOOKS):
-            for report in spell.sample(time.monotonic(), self._step()):
-                with contextlib.suppress(Exception):  # a broken log handler must not end the watch
-                    self._tell(report)
+            self._tell_all(spell.sample(time.monotonic(), self._step()))
+        self._tell_all(spell.sample(time.monotonic(), None))
 
     def _step(self) -> Hashable:
         """What names the step that the loop runs; None while it waits."""
-        task = self._context.get("task")
-        return None if task is None else (id(task), getattr(task, "_schedule_points", None))
+        try:
+            task = self._context["task"]
+            return task._counter, task._schedule_points  # no id(): the next task may have the same
+        except (KeyError, AttributeError):
+            return None
 
     def _place(self) -> str:
         """The innermost place in the loop's thread, and the task: an actor's is named by its path."""
@@ -80,6 +85,11 @@ class _Dog:
             return "an unknown place"
         code = frame.f_code
         return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno}), task {task.name}"
+
+    def _tell_all(self, reports: Iterable[Report]) -> None:
+        for report in reports:
+            with contextlib.suppress(Exception):  # a broken log handler must not end the watch
+                self._tell(report)
 
     def _tell(self, report: Report) -> None:
         if report.kind is ReportKind.OVER:
@@ -96,14 +106,16 @@ class _Dog:
             _log.error("the event loop has stood still for %.1f s\n%s", report.seconds, _stacks())
 
     def _post(self, seconds: float, where: str) -> None:
-        def tell() -> None:
+        self._over.append((seconds, where))
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._give)
+
+    def _give(self) -> None:
+        """Give what is over to all systems; in the loop's thread."""
+        while self._over:
+            seconds, where = self._over.popleft()
             for listener in tuple(self.listeners):
                 listener(seconds, where)
-
-        try:
-            self._token.run_sync_soon(tell)
-        except trio.RunFinishedError:
-            return
 
 
 def _frames() -> dict[int, FrameType]:
@@ -137,26 +149,37 @@ class _Kennel:
 _KENNEL: trio.lowlevel.RunVar[_Kennel] = trio.lowlevel.RunVar("actors_watchdog")
 
 
-@contextmanager
-def watched_loop(policy: Watchdog | None, blocked: Blocked) -> Generator[None]:
-    """Watch the loop inside the block. The first system of a `trio.run` sets the limits for all in it."""
-    if policy is None:
-        yield
-        return
+def _dog_of_this_run(policy: Watchdog) -> _Dog | None:
+    """The thread, begun if it is not there; None where there is none to be had."""
     try:
         kennel = _KENNEL.get()
     except LookupError:
         kennel = _Kennel()
         _KENNEL.set(kennel)
     if kennel.dog is None:
-        kennel.dog = _Dog(policy)
-        kennel.dog.start()
-    dog = kennel.dog
+        dog = _Dog(policy)
+        try:
+            dog.start()
+        except RuntimeError as error:  # a system that nobody watches is better than none
+            with contextlib.suppress(Exception):
+                _log.warning("nobody watches the event loop: %s", error)
+            return None
+        kennel.dog = dog
+    return kennel.dog
+
+
+@contextmanager
+def watched_loop(policy: Watchdog | None, blocked: Blocked) -> Generator[None]:
+    """Watch the loop inside the block. The first system of a `trio.run` sets the limits for all in it."""
+    dog = None if policy is None else _dog_of_this_run(policy)
+    if dog is None:
+        yield
+        return
     dog.listeners.append(blocked)
     try:
         yield
     finally:
-        dog.listeners.remove(blocked)
-        if not dog.listeners:
-            kennel.dog = None
+        if len(dog.listeners) == 1:
+            _KENNEL.get().dog = None
             dog.end()
+        dog.listeners.remove(blocked)

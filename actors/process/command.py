@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from actors.checks import check_seconds
+from actors.checks import check_seconds, yes_or_no
 from actors.core.context import Context
 from actors.core.recipe import Recipe
 from actors.process.arguments import (
@@ -95,7 +95,7 @@ class Command:
     )
     input: bytes | None = attrs.field(default=None, converter=as_input, kw_only=True, repr=False)
     max_output: int = attrs.field(default=_MEBIBYTE, validator=check_count(0), kw_only=True)
-    check: bool = attrs.field(default=True, kw_only=True)
+    check: bool = attrs.field(default=True, validator=yes_or_no, kw_only=True)
     on_output: OnOutput | None = attrs.field(
         default=None, validator=check_on_output, kw_only=True, repr=False
     )

@@ -228,7 +228,10 @@ class Family(Household):
             self.budgets = Budgets(strategy)
         if self.budgets.spend(self.kernel.now(), child):
             return True
-        self.given_up = RestartsExhausted(child.ref, strategy.max_restarts, strategy.within, exit.error)
+        shared = not isinstance(strategy, OneForOne) or strategy.per == "supervisor"
+        self.given_up = RestartsExhausted(
+            child.ref, strategy.max_restarts, strategy.within, exit.error, shared
+        )
         self.kernel.emit(Escalated, self.ref, child.ref, self.given_up)
         self.fail()
         return False

@@ -83,8 +83,15 @@ class Household(Cell):
 
     def last_heard(self) -> float | None:
         """Its last sign of life or, if that is later, one of its children's."""
-        signs = [child.last_heard() for child in self.children.values()]
-        return _latest(self.active_at, self.heard, *signs)
+        latest: float | None = None
+        waiting: list[Cell] = [self]  # no recursion: a tree may be deeper than Python's stack
+        while waiting:
+            cell = waiting.pop()
+            latest = _latest(latest, cell.active_at)
+            if isinstance(cell, Household):
+                latest = _latest(latest, cell.heard)
+                waiting.extend(cell.children.values())
+        return latest
 
     def note_of(self, child: Cell) -> None:
         """A child is gone: its last sign of life stays."""

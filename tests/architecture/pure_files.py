@@ -31,6 +31,7 @@ PURE_FILES = frozenset(
         "monitor/oversight.py",
         "monitor/patterns.py",
         "monitor/stall.py",
+        "monitor/tally.py",
         "observe/spell.py",
         "observe/tally.py",
         "observe/tree.py",

@@ -170,9 +170,10 @@ async def test_only_a_request_can_be_asked(autojump_clock: MockClock, message: A
     """The TypeError comes at the call, and nothing is sent."""
     async with actors.open_system("alpha") as system:
         worker = await system.start(Worker)
-        with pytest.raises(TypeError, match="is not a Request and has no reply"):
+        said = r"ask Echo\(\.\.\.\)" if message is Echo else "is not a Request and has no reply"
+        with pytest.raises(TypeError, match=said):
             await worker.ask(message)
-        with pytest.raises(TypeError, match="is not a Request and has no reply"):
+        with pytest.raises(TypeError, match=said):
             worker.request(message)
         assert await worker.ask(Echo("alive")) == "alive"
         assert worker.statistics().handled == 1
@@ -248,7 +249,7 @@ async def test_a_class_without_a_constructor_takes_no_arguments(autojump_clock: 
     class Plain(actors.Actor): ...
 
     async with actors.open_system("alpha") as system:
-        with pytest.raises(TypeError, match="cannot be started with these arguments"):
+        with pytest.raises(TypeError, match=r"Plain cannot .* give it an __init__"):
             system.spawn(Plain, 1)
         with pytest.raises(TypeError, match="cannot be started with these arguments"):
             system.spawn(functools.partial(Plain, speed=1))
