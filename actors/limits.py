@@ -6,6 +6,7 @@ with the cure. `actors.timeouts` and `actors.monitor` carry out what they say.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import attrs
 
-from actors.checks import count, finite, one_of, seconds
+from actors.checks import count, finite, one_of, seconds, yes_or_no
 from actors.outcome import FailureKind
 
 if TYPE_CHECKING:
@@ -175,8 +176,10 @@ def _as_patterns(value: object) -> tuple[Any, ...]:
     )
 
 
-def _as_predicates(value: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(value)
+def _as_predicates(value: object) -> tuple[Any, ...]:
+    if callable(value) or not isinstance(value, Iterable):
+        raise ValueError(f"predicates must be a list of functions, not {value!r}")
+    return tuple(cast("Iterable[Any]", value))
 
 
 def _check_patterns(_: object, field: attrs.Attribute[Any], value: tuple[object, ...]) -> None:
@@ -187,9 +190,10 @@ def _check_patterns(_: object, field: attrs.Attribute[Any], value: tuple[object,
 
 def _check_predicates(_: object, field: attrs.Attribute[Any], value: tuple[object, ...]) -> None:
     for index, predicate in enumerate(value):
-        if not callable(predicate):
+        if not callable(predicate) or inspect.iscoroutinefunction(predicate):
             raise ValueError(
-                f"{field.name}[{index}] must be a function of (stdout_tail, stderr_tail), not {predicate!r}"
+                f"{field.name}[{index}] must be a function of (stdout_tail, stderr_tail) that is "
+                f"not async, not {predicate!r}"
             )
 
 
@@ -213,7 +217,7 @@ class Stall:
     check_interval: float = attrs.field(default=5.0, validator=[seconds(above=True), finite])
     min_output: int = attrs.field(default=100, validator=count(0))
     confirmations: int = attrs.field(default=2, validator=count(1))
-    terminate: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    terminate: bool = attrs.field(default=True, validator=yes_or_no)
     patterns: tuple[PatternLike, ...] = attrs.field(
         default=DEFAULT_PATTERNS, converter=_as_patterns, validator=_check_patterns
     )

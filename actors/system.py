@@ -74,7 +74,7 @@ class SystemStatistics:
     dead_letters: int
     """Dead letters since the system opened, those no longer kept included."""
     alarms: int
-    """Deadlines and timers in the heap, cancelled ones not yet swept included."""
+    """Deadlines and timers that are set."""
     uptime: float
     """Since the system opened."""
 

@@ -38,7 +38,7 @@ class Alarm:
         """Idempotent."""
         if self.action is not None:
             self.action = None
-            self._table.dead += 1
+            self._table.died()
 
 
 @attrs.define
@@ -56,9 +56,13 @@ class Timetable:
             return alarm
         self._count += 1
         heapq.heappush(self._heap, (due, self._count, alarm))
+        return alarm
+
+    def died(self) -> None:
+        """One of them was cancelled; when most were, they are swept out."""
+        self.dead += 1
         if self.dead > _SWEEP_FROM and self.dead * 2 > len(self._heap):
             self._sweep()
-        return alarm
 
     def _sweep(self) -> None:
         self._heap = [entry for entry in self._heap if entry[2].live]
@@ -81,7 +85,7 @@ class Timetable:
         return action
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self._heap) - self.dead
 
 
 class Alarms:
@@ -116,6 +120,10 @@ class Alarms:
             with trio.CancelScope(deadline=self._waiting_until) as self._scope:
                 await trio.sleep_forever()
             self._scope = None
+            if self._table.next_due() > self._clock():
+                continue  # what was due has been cancelled
+            # who ends, answers or gives a sign of life at this very moment comes first, whatever trio's order
+            await trio.lowlevel.checkpoint()
             now = self._clock()
             while (action := self._table.pop(now)) is not None:
                 action()

@@ -127,9 +127,9 @@ class Vigil:
         for guard in self.guards:
             guard.end(exit)
 
-    def condemn(self, exit: Exit) -> None:
-        """End the incarnation with this exit; the first verdict stands."""
-        if self.verdict is None and self.since is not None:
+    def condemn(self, exit: Exit, *, idle: bool = False) -> None:
+        """End the incarnation with this exit, with `idle` also between two runs; the first verdict stands."""
+        if self.verdict is None and (idle or self.since is not None):
             self.verdict = exit
             self.cell.overdue()
 

@@ -31,8 +31,10 @@ from actors.errors import (
     CircuitOpen,
     DeadlineExceeded,
     SystemClosed,
+    TimedOut,
     flatten,
 )
+from actors.exits import Exit, ExitKind
 from actors.jobs.checks import as_batch, check_callback, check_limit, check_names
 from actors.jobs.graph import Links, keys, links
 from actors.jobs.job import Job
@@ -45,6 +47,7 @@ from actors.supervision.breaker import CircuitState
 from actors.supervision.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from actors.core.alarms import Alarm
     from actors.supervision.family import Family
 
 __all__ = ["JOBS", "JOBS_POLICY", "Jobs", "OnProgress", "run_jobs"]
@@ -248,6 +251,7 @@ class _Batch:
 
     async def _see_through(self, index: int, cell: Cell) -> None:
         """Wait for the end of a run; cancelled, bring it about."""
+        limit = self._limit(index, cell)
         try:
             await cell.wait_stopped()
         except BaseException:
@@ -256,8 +260,19 @@ class _Batch:
                 await cell.wait_stopped()
             raise
         finally:
+            if limit is not None:
+                limit.cancel()
             self._gone.append(index)
             self._news.set()
+
+    def _limit(self, index: int, cell: Cell) -> Alarm | None:
+        """A job's own `timeout` bounds the whole run of a class too, not one handling."""
+        seconds = self._works[index].job.timeout
+        if seconds is None or cell.recipe.actor_class is None or cell.vigil is None:
+            return None
+        vigil, error = cell.vigil, TimedOut(seconds, ref=cell.ref)
+        exit = Exit(ExitKind.TIMED_OUT, error=error)
+        return self._kernel.alarms.after(seconds, lambda: vigil.condemn(exit, idle=True))
 
     # --- ends ---
 
@@ -269,13 +284,23 @@ class _Batch:
         now = self._kernel.now()
         if self._family.is_final or not exit.is_failure:
             self._end(index, work.outcome(exit, now))
-        elif work.tries_again(exit):
-            self._plan.rest(index, now + work.rest_after(exit, self._kernel.random.random()))
+        elif work.tries_again(exit) and not self._is_closed_to(work, due := now + self._rest(work, exit)):
+            self._plan.rest(index, due)
         elif work.may_fall_back(exit):
             work.falls_back = True
             self._plan.rest(index, now)
         else:
             self._end(index, work.outcome(exit, now))
+
+    def _rest(self, work: Work, exit: Exit) -> float:
+        return work.rest_after(exit, self._kernel.random.random())
+
+    def _is_closed_to(self, work: Work, due: float) -> bool:
+        """True when its breaker will be open still at the next attempt: nobody waits to be refused."""
+        if work.job.name is None or work.policy.breaker is None:
+            return False
+        circuit = self._family.breakers.find(join(self._family.path, work.job.name))
+        return circuit is not None and circuit.state is CircuitState.OPEN and circuit.until > due
 
     def _end(self, index: int, outcome: Outcome) -> None:
         """The job is over."""

@@ -24,6 +24,7 @@ OVERLAP = 1024
 TAIL = 4096
 """Characters of the end of a stream that predicates get."""
 _SHOWN = 200
+_NEXT_LINES = 5
 
 
 @attrs.frozen
@@ -74,10 +75,11 @@ class Scanner:
         if not suspects:
             return None
         start = 1 if self._cut else 0
-        for line in window.split("\n"):
+        lines = window.split("\n")
+        for number, line in enumerate(lines):
             hit = self._search_line(line, start, suspects)
             if hit is not None:
-                return hit
+                return hit if hit.retry_after is not None else _with_time(hit, lines[number + 1 :])
             start = 0
         return None
 
@@ -113,6 +115,12 @@ def _folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     return text.replace("\u0130", "i").replace("\u0131", "i").casefold()
+
+
+def _with_time(found: Found, following: Sequence[str]) -> Found:
+    """With the time to come back, where one of the next lines says it, as a header does."""
+    times = (retry_after_in(line) for line in following[:_NEXT_LINES])
+    return attrs.evolve(found, retry_after=next((time for time in times if time is not None), None))
 
 
 def _shown(line: str, at: int) -> str:
@@ -179,7 +187,7 @@ def _behind(regex: str, at: int, end: str) -> int:
 
 
 _RETRY_AFTER = re.compile(
-    r"(?:retry|try again)\D{0,20}?(\d+(?:\.\d+)?)[ ]*"
+    r"(?:retry|try again)[- ]?(?:after|in)\D{0,20}?(\d+(?:\.\d+)?)[ ]*"
     r"(ms|millis\w*|s|secs?|seconds?|m|mins?|minutes?|h|hours?)?(?![a-z0-9])",
     re.IGNORECASE,
 )

@@ -82,7 +82,7 @@ def _last_words(stderr: bytes) -> str:
     text = stderr[-_SHOWN_STDERR:].decode(errors="replace")
     lines = [line.rstrip() for line in text.splitlines() if line.strip()][-_SHOWN_LINES:]
     if not lines:
-        return "it wrote nothing to stderr"
+        return "it wrote nothing to stderr."
     return "its stderr ends with\n" + "\n".join(f"    {line}" for line in lines)
 
 

@@ -37,7 +37,7 @@ from actors.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Escalat
 from actors.exits import Exit, ExitKind
 from actors.names import check_name
 from actors.outcome import FailureKind, kind_of_exit, retry_after
-from actors.policy import OneForAll, OneForOne, Policy
+from actors.policy import OneForOne, Policy
 from actors.supervision.backoff import Retreat
 from actors.supervision.breaker import Circuit, CircuitState
 from actors.supervision.household import Household
@@ -178,14 +178,11 @@ class Family(Household):
 
     def _is_counted(self, child: Cell) -> bool:
         """True when its fall is part of a bulk restart that is paid for, under way or about to begin."""
-        if self.round is not None and self.round.takes_over(child):
+        if self.round is not None and not self.round.starting:
             return True
-        strategy = self.supervisor.strategy
-        if isinstance(strategy, OneForOne):
+        if isinstance(self.supervisor.strategy, OneForOne):
             return False
-        order_of = {cell: place for place, cell in enumerate(self.children.values())}
-        falling = [cell for cell in self.waits if cell is not child and cell.phase is Phase.ENDING]
-        return any(isinstance(strategy, OneForAll) or order_of[cell] < order_of[child] for cell in falling)
+        return any(cell is not child and cell.phase is Phase.ENDING for cell in self.waits)
 
     def _isolate(self, child: Cell) -> Fate:
         """The breaker is the milder answer: what the child spent of the budget is forgiven."""

@@ -14,6 +14,10 @@ from actors.timeouts.deadline import Deadline
 
 __all__ = ["ProgressiveTimeout", "progressive_timeout"]
 
+# looked up once: entering a block is to cost little more than a scope
+_CancelScope = trio.CancelScope
+_current_clock = trio.lowlevel.current_clock
+
 
 class ProgressiveTimeout:
     """A block with a deadline that progress moves. Made by `progressive_timeout`, for one block.
@@ -21,10 +25,11 @@ class ProgressiveTimeout:
     After the block it says how things stood at its end.
     """
 
-    __slots__ = ("_activity", "_clock", "_deadline", "_ended_at", "_scope", "_silent")
+    __slots__ = ("_activity", "_clock", "_ended_at", "_made", "_scope", "_silent", "_start", "_timeout")
 
     def __init__(self, timeout: Timeout) -> None:
-        self._deadline = Deadline(timeout)
+        self._timeout = timeout
+        self._made: Deadline | None = None
         self._activity: float | None = None
         self._ended_at: float | None = None
         self._scope: trio.CancelScope | None = None
@@ -33,13 +38,22 @@ class ProgressiveTimeout:
     def __enter__(self) -> Self:
         if self._scope is not None:
             raise RuntimeError("a progressive_timeout is for one block: make another one")
-        self._clock = trio.lowlevel.current_clock().current_time
-        start = self._clock()
-        self._deadline.begin(start)
-        ends_at, self._silent = self._deadline.end(None, start)
-        self._scope = trio.CancelScope(deadline=ends_at)
-        self._scope.__enter__()
+        self._clock = _current_clock().current_time
+        start = self._start = self._clock()
+        quiet, limit = self._timeout.no_activity, self._timeout.initial
+        if quiet is not None and quiet < limit:
+            limit, self._silent = quiet, True
+        scope = self._scope = _CancelScope(deadline=start + limit)
+        scope.__enter__()
         return self
+
+    @property
+    def _deadline(self) -> Deadline:
+        """The machine, made when it is first needed: most blocks end without it."""
+        if self._made is None:
+            self._made = Deadline(self._timeout)
+            self._made.begin(self._start)
+        return self._made
 
     def __exit__(
         self,
@@ -47,7 +61,8 @@ class ProgressiveTimeout:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        scope = self._entered
+        scope = self._scope
+        assert scope is not None
         self._ended_at = min(self._clock(), scope.deadline)
         swallowed = scope.__exit__(kind, error, traceback)
         if scope.cancelled_caught:
@@ -56,7 +71,7 @@ class ProgressiveTimeout:
 
     def _why(self) -> TimedOut | Stalled:
         if self._silent:
-            quiet_since = self._deadline.start if self._activity is None else self._activity
+            quiet_since = self._start if self._activity is None else self._activity
             return Stalled(self._entered.deadline - quiet_since)
         return TimedOut(self.limit, self.extensions)
 

@@ -856,3 +856,36 @@ async def test_jobs_is_idle_between_batches(autojump_clock: MockClock) -> None:
         ref = system.find("/jobs")
         assert ref is not None
         assert (ref.state, ref.statistics().restarts) == (ActorState.IDLE, 0)
+
+
+@pytest.mark.row(21)
+async def test_a_timeout_bounds_a_class_too(autojump_clock: MockClock) -> None:
+    """Idle, at work, or hanging in its start: the whole run, not one handling."""
+
+    class Idle(actors.Actor):
+        @actors.receive
+        def take(self, message: str) -> None: ...
+
+    class Hangs(actors.Actor):
+        async def on_start(self) -> None:
+            await trio.sleep_forever()
+
+    async with actors.open_system("alpha") as system:
+        outcomes = await system.run_jobs([actors.Job(Idle, timeout=5), actors.Job(Hangs, timeout=7)])
+        assert [(outcome.failure, outcome.elapsed) for outcome in outcomes] == [
+            (actors.FailureKind.TIMEOUT, 5.0),
+            (actors.FailureKind.TIMEOUT, 7.0),
+        ]
+        assert system.statistics().alarms == 0
+
+
+async def test_whoever_ends_at_its_limit_has_ended(autojump_clock: MockClock) -> None:
+    """Whatever the order in which trio runs what is due at one moment."""
+
+    async def nap(ctx: actors.Context) -> str:
+        await trio.sleep(10.0)
+        return "rested"
+
+    async with actors.open_system("alpha") as system:
+        outcomes = await system.run_jobs([actors.Job(nap, timeout=10.0)] * 40, limit=40)
+        assert [outcome.value for outcome in outcomes] == ["rested"] * 40

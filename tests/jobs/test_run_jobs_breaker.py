@@ -53,17 +53,18 @@ async def test_a_refused_job_takes_no_time_of_others(autojump_clock: MockClock) 
 
 
 async def test_the_breaker_is_asked_before_each_attempt(autojump_clock: MockClock) -> None:
-    """A job whose own failures open it is refused its next attempt; the attempts so far are told."""
+    """A job whose own failures open it does not wait to be refused: it has failed, and says of what."""
     async with open_system("alpha") as system:
         stage = Stage()
         job = Job(stage.fails(9), name="x", policy=guarded(2, retries=5, seconds=1.0))
         [outcome] = await system.run_jobs([job])
-        assert (outcome.failure, outcome.attempts, outcome.elapsed) == (FailureKind.CIRCUIT_OPEN, 2, 2.0)
+        assert (outcome.failure, outcome.attempts, outcome.elapsed) == (FailureKind.ERROR, 2, 1.0)
         assert [at for at, _ in stage.starts] == [0.0, 1.0]
         assert outcome.exit is not None
         assert isinstance(outcome.exit.error, Boom)
-        assert outcome.error is not None
-        assert outcome.error.__cause__ is outcome.exit.error
+        assert outcome.error is outcome.exit.error
+        [refused] = await system.run_jobs([job])
+        assert (refused.failure, refused.attempts) == (FailureKind.CIRCUIT_OPEN, 0)
 
 
 async def test_a_retry_may_be_the_probe(autojump_clock: MockClock) -> None:

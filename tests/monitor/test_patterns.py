@@ -208,6 +208,17 @@ def test_a_long_line_is_told_around_the_match_and_printable() -> None:
     assert found.line.isprintable()
 
 
+def test_a_time_to_come_back_is_read_in_the_next_lines_too() -> None:
+    """As in the head of an answer; not in those that come much later."""
+    head = b"HTTP/1.1 429 Too Many Requests\nServer: x\nRetry-After: 3\n"
+    found = scanner(r"\b429\b").feed(head)
+    assert found is not None
+    assert (found.line, found.retry_after) == ("HTTP/1.1 429 Too Many Requests", 3.0)
+    late = scanner(r"\b429\b").feed(b"429\n" + b"x\n" * 50 + b"retry after 3 s\n")
+    assert late is not None
+    assert late.retry_after is None
+
+
 @pytest.mark.parametrize(
     ("line", "seconds"),
     [
@@ -220,6 +231,7 @@ def test_a_long_line_is_told_around_the_match_and_printable() -> None:
         ("retry after 3m", 180.0),
         ("retry after 1 hour", 3600.0),
         ("rate limit", None),
+        ("retry 3/5 failed: rate limit", None),
         ("retry", None),
         ("20 s", None),
         ("retry after 5x", None),
