@@ -1,4 +1,7 @@
-"""Checks of plain values at the door: each raises ValueError that names the field and shows the value."""
+"""Checks of plain values at the door: each raises an error that names the field and shows the value.
+
+It is a ValueError; a TypeError where a whole record is of the wrong kind.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,17 @@ from typing import Any, get_args
 
 import attrs
 
-__all__ = ["at_least", "check_seconds", "count", "finite", "one_of", "seconds", "share", "yes_or_no"]
+__all__ = [
+    "at_least",
+    "check_seconds",
+    "count",
+    "finite",
+    "one_of",
+    "record",
+    "seconds",
+    "share",
+    "yes_or_no",
+]
 
 
 def check_seconds(name: str, value: object, *, least: float = 0.0, above: bool = False) -> float:
@@ -79,3 +92,15 @@ def yes_or_no(_: object, field: attrs.Attribute[bool], value: object) -> None:
     """A validator: True or False."""
     if not isinstance(value, bool):
         raise ValueError(f"{field.name} must be True or False, not {value!r}")
+
+
+def record(kind: type, example: str, *, optional: bool = True) -> Any:
+    """A validator: a `kind`, or None where that is allowed; else a TypeError that shows an `example`."""
+
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        if isinstance(value, kind) or (optional and value is None):
+            return
+        or_none = " or None" if optional else ""
+        raise TypeError(f"{field.name} must be a {kind.__name__}{or_none}, not {value!r}: write {example}")
+
+    return check

@@ -245,8 +245,10 @@ class CircuitOpen(ActorError):
         self.path = path
         self.failures = failures
         self.retry_after = retry_after
+        whose = f"the breaker of {path}" if path else "the breaker"
+        after = f" after {failures} failure{'' if failures == 1 else 's'}" if failures else ""
         when = f"try again in {retry_after:g} s" if retry_after > 0 else "a probe is under way"
-        super().__init__(f"the breaker of {path} is open after {failures} failures: {when}")
+        super().__init__(f"{whose} is open{after}: {when}")
 
 
 # --- how an actor can end ------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import attrs
 
-from actors.checks import count, finite, one_of, seconds, yes_or_no
+from actors.checks import count, finite, one_of, record, seconds, yes_or_no
 from actors.outcome import FailureKind
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ class Timeout:
     no_activity: float | None = attrs.field(
         default=30.0, validator=attrs.validators.optional(seconds(above=True))
     )
-    ladder: Ladder | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.instance_of(Ladder))
-    )
+    ladder: Ladder | None = attrs.field(default=None, validator=record(Ladder, "actors.Ladder(...)"))
 
     def __attrs_post_init__(self) -> None:
         if self.mode != "fixed" and self.initial > self.maximum:

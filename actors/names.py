@@ -33,6 +33,8 @@ def join(parent: str, key: str) -> str:
 
 def split(path: str) -> tuple[str, ...]:
     """The parts of an absolute path, `()` for the root; raises ValueError for a relative one."""
+    if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a path is a str, not {path!r}: write it as '/network/worker-1'")
     if not path.startswith(ROOT):
         raise ValueError(f"{path!r} is not a path from the root: write it as '/network/worker-1'")
     return tuple(part for part in path.split("/") if part)

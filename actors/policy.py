@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
-from actors.checks import at_least, count, finite, one_of, seconds, share, yes_or_no
+from actors.checks import at_least, count, finite, one_of, record, seconds, share, yes_or_no
 from actors.exits import Exit, ExitKind
 from actors.limits import Oversight, Stall, Timeout
 from actors.outcome import FailureKind, classify, kind_of_exit, retry_after
@@ -126,16 +126,6 @@ class Mailbox:
     overflow: Overflow = attrs.field(default="reject", validator=one_of(Overflow))
 
 
-def _record(kind: type, example: str, *, optional: bool = True) -> Any:
-    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
-        if isinstance(value, kind) or (optional and value is None):
-            return
-        or_none = " or None" if optional else ""
-        raise TypeError(f"{field.name} must be a {kind.__name__}{or_none}, not {value!r}: write {example}")
-
-    return check
-
-
 @attrs.frozen(kw_only=True)
 class Policy:
     """How an actor is restarted, protected, bounded, queued and stopped. `shutdown` is in seconds.
@@ -149,21 +139,25 @@ class Policy:
 
     restart: RestartType = attrs.field(default="transient", validator=one_of(RestartType))
     retries: int = attrs.field(default=0, validator=count(0))
-    retry_on_timeout: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
-    retry_on_pattern: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    retry_on_timeout: bool = attrs.field(
+        default=True, validator=record(bool, "True or False", optional=False)
+    )
+    retry_on_pattern: bool = attrs.field(
+        default=True, validator=record(bool, "True or False", optional=False)
+    )
     backoff: Backoff = attrs.field(
-        factory=Backoff, validator=_record(Backoff, "actors.Backoff(...)", optional=False)
+        factory=Backoff, validator=record(Backoff, "actors.Backoff(...)", optional=False)
     )
-    breaker: Breaker | None = attrs.field(factory=Breaker, validator=_record(Breaker, "actors.Breaker(...)"))
+    breaker: Breaker | None = attrs.field(factory=Breaker, validator=record(Breaker, "actors.Breaker(...)"))
     timeout: Timeout | None = attrs.field(
-        default=None, validator=_record(Timeout, 'actors.Timeout(mode="fixed", initial=30)')
+        default=None, validator=record(Timeout, 'actors.Timeout(mode="fixed", initial=30)')
     )
-    stall: Stall | None = attrs.field(default=None, validator=_record(Stall, "actors.Stall(threshold=120)"))
+    stall: Stall | None = attrs.field(default=None, validator=record(Stall, "actors.Stall(threshold=120)"))
     oversight: Oversight | None = attrs.field(
-        default=None, validator=_record(Oversight, "actors.Oversight(stuck=300)")
+        default=None, validator=record(Oversight, "actors.Oversight(stuck=300)")
     )
     mailbox: Mailbox = attrs.field(
-        factory=Mailbox, validator=_record(Mailbox, "actors.Mailbox(...)", optional=False)
+        factory=Mailbox, validator=record(Mailbox, "actors.Mailbox(...)", optional=False)
     )
     shutdown: float = attrs.field(default=5.0, validator=seconds())
     classify: Classify = attrs.field(default=classify, validator=attrs.validators.is_callable(), repr=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import attrs
 import trio
@@ -216,13 +216,16 @@ class System:
         policy: Policy | None = None,
         on: str | None = None,
         significant: bool = False,
+        **unknown: Never,
     ) -> Ref:
         """Start an actor under the root and return its ref at once; see `Supervisor.spawn`.
 
         Raises `NameReserved` for the names `jobs` and `system` too.
         """
         self._check_open(name)
-        return self._root.spawn(what, *args, name=name, policy=policy, on=on, significant=significant)
+        return self._root.spawn(
+            what, *args, name=name, policy=policy, on=on, significant=significant, **unknown
+        )
 
     async def start(
         self,
@@ -232,10 +235,13 @@ class System:
         policy: Policy | None = None,
         on: str | None = None,
         significant: bool = False,
+        **unknown: Never,
     ) -> Ref:
         """Start an actor under the root and return when it is ready; see `Supervisor.start`. A checkpoint."""
         self._check_open(name)
-        return await self._root.start(what, *args, name=name, policy=policy, on=on, significant=significant)
+        return await self._root.start(
+            what, *args, name=name, policy=policy, on=on, significant=significant, **unknown
+        )
 
     def _check_open(self, name: str | None = None) -> None:
         if self._root.is_final or self._root.nursery is None:

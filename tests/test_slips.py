@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import trio.testing
 from trio.testing import MockClock
 
 import actors
-from tests.core.cast import Echo, Worker
+from tests.core.cast import Echo, Note, Worker
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,10 @@ from tests.core.cast import Echo, Worker
         (lambda: actors.Policy(breaker=5), r"breaker must be a Breaker or None, not 5"),  # type: ignore[arg-type]
         (lambda: actors.tag_of(Echo("x")), r"takes a message class.*write tag_of\(type"),  # type: ignore[arg-type]
         (lambda: actors.message(tag=5), r"a tag is a str, not 5"),  # type: ignore[call-overload]
+        (lambda: actors.Policy(retry_on_timeout=1), r"retry_on_timeout must be a bool, not 1"),  # type: ignore[arg-type]
+        (lambda: actors.Timeout(ladder=5), r"ladder must be a Ladder or None, not 5: write"),  # type: ignore[arg-type]
+        (lambda: actors.function(5), r"decorates an async function, not 5"),  # type: ignore[type-var]
+        (lambda: actors.function(readiness="no"), r"readiness must be True or False, not 'no'"),  # type: ignore[call-overload]
     ],
 )
 def test_a_wrong_type_is_a_type_error_that_says_what_to_write(make: Any, said: str) -> None:
@@ -83,6 +88,70 @@ async def test_function_is_a_decorator_with_and_without_parentheses(autojump_clo
 
     async with actors.open_system("s") as system:
         assert (await system.spawn(plain).wait_stopped()).value == "done"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Worker, r"Worker is a class, not a message: ask Worker\(\.\.\.\)"),
+        ("text", r"'text' is not a Request .* tell it, or ask a class derived from Request"),
+        (None, r"None is not a Request"),
+        (Note("x"), r"Note is not a Request .* `class Note\(actors\.Request\[str\]\)`"),
+    ],
+)
+async def test_what_cannot_be_asked_is_told_why(autojump_clock: MockClock, asked: Any, said: str) -> None:
+    async with actors.open_system("s") as system:
+        worker = system.spawn(Worker)
+        with pytest.raises(TypeError, match=said):
+            await worker.ask(asked)
+
+
+async def test_arguments_by_name_go_in_a_partial(autojump_clock: MockClock) -> None:
+    """What spawn takes for an option of its own says so, and so does a class that takes nothing."""
+
+    class Greeter(actors.Actor):
+        def __init__(self, greeting: str) -> None: ...
+
+    class Silent(actors.Actor): ...
+
+    class Boss(actors.Supervisor):
+        async def on_start(self) -> None:
+            with pytest.raises(TypeError, match="no option 'greeting'"):
+                self.spawn(Greeter, greeting="hi")  # type: ignore[arg-type]
+
+    async with actors.open_system("s") as system:
+        said = r"Greeter, write functools\.partial\(.*Greeter, greeting=\.\.\.\)"
+        with pytest.raises(TypeError, match=said):
+            system.spawn(Greeter, greeting="hi")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=said):
+            await system.start(Greeter, greeting="hi")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"Silent cannot be started .* give it an __init__"):
+            system.spawn(functools.partial(Silent, greeting="hi"))
+        await system.start(Boss)
+        assert len(system.tree().children) == 1
+
+
+@pytest.mark.parametrize("other", ["/worker", None, Worker])
+async def test_what_is_no_ref_or_path_is_a_type_error(autojump_clock: MockClock, other: Any) -> None:
+    async def watcher(ctx: actors.Context) -> None:
+        with pytest.raises(TypeError, match=r"is not a ref: pass what spawn returned"):
+            ctx.watch(other)
+        with pytest.raises(TypeError, match=r"is not a ref: pass what spawn returned"):
+            ctx.unwatch(other)
+
+    async with actors.open_system("s") as system:
+        exit = await system.spawn(watcher).wait_stopped()
+        assert exit.kind is actors.ExitKind.NORMAL
+        with pytest.raises(TypeError, match="a path is a str, not 5: write it as '/network/worker-1'"):
+            system.find(5)  # type: ignore[arg-type]
+
+
+def test_a_breaker_is_told_as_far_as_it_is_known() -> None:
+    """User code may raise it with nothing but the seconds."""
+    assert str(actors.CircuitOpen(retry_after=3.0)) == "the breaker is open: try again in 3 s"
+    assert str(actors.CircuitOpen("/a", 1)) == (
+        "the breaker of /a is open after 1 failure: a probe is under way"
+    )
 
 
 async def test_a_shared_budget_blames_the_group(autojump_clock: MockClock) -> None:
@@ -175,9 +244,13 @@ async def test_a_tree_may_be_deeper_than_the_stack(autojump_clock: MockClock) ->
                 self.spawn(Deep, self.left - 1, name="d")
 
     async with actors.open_system("s") as system:
-        system.spawn(Deep, 500, name="d")
+        system.spawn(Deep, 899, name="d")
         await trio.sleep(1)
         tree = system.tree()
-        assert len(list(tree.walk())) == 502
-        assert str(tree).count("\n") == 501
-        assert system.statistics().actors == 501
+        assert len(list(tree.walk())) == 901
+        assert str(tree).count("\n") == 900
+        assert tree.as_dict()["children"][0]["path"] == "/d"
+        assert system.statistics().actors == 900
+        deepest = system.find("/d" * 900)
+        assert deepest is not None
+        assert deepest.path == "/d" * 900

@@ -19,6 +19,7 @@ from actors.cli.load import BadFile, load
 from actors.cli.report import live_screen, screen_maker, tell_end, tell_faults
 from actors.cli.run import run_team
 from actors.cli.screens import write_all
+from actors.cli.strict import Fault
 from actors.cli.team import Team
 from actors.cli.what import Surroundings, look_beside, machine_faults
 
@@ -166,12 +167,14 @@ def surroundings_now() -> Surroundings:
 def _load(file: Path, surroundings: Surroundings, *, json: bool) -> Team | None:
     """The team, checked on this machine too; None when that failed, and was printed."""
     look_beside(file)
+    faults: tuple[Fault, ...] = ()
     try:
         team = load(file)
-        faults = tuple(machine_faults(team, surroundings))
-        if faults:
-            raise BadFile(faults)
     except BadFile as error:
-        tell_faults(error.faults, str(file), sys.stdout, sys.stderr, json=json)
+        faults, team = error.faults, error.team
+    if team is not None:
+        faults += tuple(machine_faults(team, surroundings))
+    if faults:
+        tell_faults(faults, str(file), sys.stdout, sys.stderr, json=json)
         return None
     return team

@@ -21,10 +21,14 @@ __all__ = ["BadFile", "load", "name_of", "read_toml"]
 
 
 class BadFile(ActorError):
-    """A file, or one that it includes, cannot be run; `.faults` has every mistake with its place."""
+    """A file, or one that it includes, cannot be run; `.faults` has every mistake with its place.
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
+    `.team` is what it describes all the same, when nothing but names is wrong.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...], team: Team | None = None) -> None:
         self.faults = faults
+        self.team = team
         super().__init__("\n".join(f"{fault.file}: {fault}" for fault in faults))
 
 
@@ -33,16 +37,19 @@ def load(path: Path) -> Team:
     loader = _Loader()
     spec = loader.read(path, Place(path))
     children = () if spec is None else loader.children(spec, Place(path), ROOT, (path,))
-    loader.faults.extend(name_faults(children))
+    faults = (*loader.faults, *name_faults(children))
     if spec is None or loader.faults:
-        raise BadFile(tuple(loader.faults))
-    return Team(
+        raise BadFile(faults)
+    team = Team(
         name=spec.system.name or name_of(path),
         strategy=spec.system.whole_strategy,
         policy=spec.system.policy or Policy(),
         children=children,
         folder=path.parent,
     )
+    if faults:
+        raise BadFile(faults, team)
+    return team
 
 
 def name_of(path: Path) -> str:

@@ -54,8 +54,14 @@ def function(decorated: Any = None, /, *, readiness: bool = False) -> Any:
 
     With `readiness=True` it is ready when it calls `ctx.ready()`, otherwise when its task runs.
     """
+    if not isinstance(readiness, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"readiness must be True or False, not {readiness!r}: write @function(readiness=True)"
+        )
 
     def decorate(decorated: Any) -> Any:
+        if not callable(decorated):
+            raise TypeError(f"@function decorates an async function, not {decorated!r}")
         setattr(decorated, _READINESS, readiness)
         return decorated
 

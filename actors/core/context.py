@@ -13,6 +13,7 @@ from actors.core import hand
 from actors.core import orders as order
 from actors.core.ask import Pending, ReplyPort
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE
+from actors.core.ref import Ref
 from actors.core.scope import DEPENDENCIES, NO_DEPENDENCIES
 from actors.core.timers import Timer, start_timer
 from actors.core.vigil import Vigil
@@ -22,7 +23,6 @@ from actors.names import check_name
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
-    from actors.core.ref import Ref
     from actors.outcome import Outcome
     from actors.system import System
 
@@ -35,6 +35,12 @@ def _check_alive(context: Context) -> None:
             f"this context of {context.cell.path} has ended with its incarnation, or with the call that "
             f"an interrupt ended: use that of the next"
         )
+
+
+def _cell_of(ref: object) -> Cell:
+    if not isinstance(ref, Ref):
+        raise TypeError(f"{ref!r} is not a ref: pass what spawn returned, or system.find(path)")
+    return ref.cell
 
 
 class Context:
@@ -246,12 +252,12 @@ class Context:
         restart of either side.
         """
         _check_alive(self)
-        watch(self.cell, ref.cell)
+        watch(self.cell, _cell_of(ref))
 
     def unwatch(self, ref: Ref) -> None:
         """Take a watch back, and its notice if that still waits. Idempotent."""
         _check_alive(self)
-        unwatch(self.cell, ref.cell)
+        unwatch(self.cell, _cell_of(ref))
 
     def after(self, delay: float, message: object) -> Timer:
         """Tell itself `message` in `delay` seconds. Raises ValueError for a negative or NaN delay."""

@@ -101,14 +101,7 @@ class Intake(Vitals):
     def request(self, request: Request[Any], timeout: float | None, *, keep: bool) -> Pending[Any]:
         """Offer a request; see `Ref.request`. With `keep` its asker finds it in `ctx.pending`."""
         if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
-            if isinstance(request, type) and issubclass(request, Request):
-                raise TypeError(
-                    f"{request.__qualname__} is a class, not a message: ask {request.__qualname__}(...)"
-                )
-            raise TypeError(
-                f"{type(request).__name__} is not a Request and has no reply: tell it, "
-                f"or derive it, as in `class {type(request).__name__}(actors.Request[str])`"
-            )
+            raise TypeError(_why_not(request))
         if timeout is not None:
             check_seconds("timeout", timeout)
         asker = _current()
@@ -171,3 +164,17 @@ class Intake(Vitals):
             if item[MARK] is None or item[MARK] is REDELIVERED:
                 self.discard(item, DeadLetterReason.STOPPED)
         self.admit_senders()
+
+
+def _why_not(request: object) -> str:
+    """What to do with something that was asked and is no request."""
+    if isinstance(request, type):
+        name = request.__qualname__
+        return f"{name} is a class, not a message: ask {name}(...)"
+    kind = type(request)
+    if kind.__module__ == "builtins":
+        return f"{request!r} is not a Request and has no reply: tell it, or ask a class derived from Request"
+    return (
+        f"{kind.__qualname__} is not a Request and has no reply: tell it, "
+        f"or derive it, as in `class {kind.__name__}(actors.Request[str])`"
+    )

@@ -42,6 +42,12 @@ class Recipe:
         assert self.actor_class is not None
         return self.actor_class._dispatch  # pyright: ignore[reportPrivateUsage]
 
+    @property
+    def name(self) -> str:
+        """What it is called in messages: the class or the function."""
+        what = self.actor_class or self.call
+        return getattr(what, "__qualname__", repr(what))
+
     def check_arguments(self, args: tuple[Any, ...]) -> None:
         """Raise TypeError now for arguments that the start would choke on."""
         if self.bind is None:
@@ -49,13 +55,10 @@ class Recipe:
         try:
             self.bind(None, *args)
         except TypeError as error:
-            if self.bind is _no_arguments and self.actor_class is not None:
-                raise TypeError(
-                    f"{self.actor_class.__qualname__} cannot be started with these arguments: it takes none, "
-                    f"give it an __init__"
-                ) from None
-            name = getattr(self.call, "__qualname__", repr(self.call))
-            raise TypeError(f"{name} cannot be started with these arguments: {error}") from None
+            said = str(error)
+            if self.actor_class is not None and self.actor_class.__init__ is object.__init__:
+                said = "it takes none, give it an __init__"
+            raise TypeError(f"{self.name} cannot be started with these arguments: {said}") from None
 
     def build(self, ctx: Context, args: tuple[Any, ...]) -> Actor:
         """A new object of the actor class, its context in place before `__init__` runs."""

@@ -144,8 +144,9 @@ class Ref:
     def request(self, request: Request[R], *, timeout: float | None = None) -> Pending[R]:
         """Send a request without waiting. No checkpoint; whatever goes wrong, the `Pending` tells.
 
-        An actor's own open requests are in `ctx.pending`, and are cancelled at the end
-        of the incarnation that made them.
+        An actor's own requests stay in `ctx.pending` until it takes the reply by `wait()` or
+        `ctx.replies()`, or throws it away by `cancel()`; at the end of the incarnation that
+        made them they are cancelled.
         """
         return self.cell.request(request, timeout, keep=True)
 

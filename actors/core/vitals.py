@@ -155,7 +155,13 @@ class Vitals:
     @property
     def path(self) -> str:
         """From the root down."""
-        return join(self.parent.path, self.key)
+        keys, above = [self.key], self.parent
+        while isinstance(above, Vitals) and isinstance(
+            above.parent, Vitals
+        ):  # a tree may be deep: no recursion
+            keys.append(above.key)
+            above = above.parent
+        return join(above.path, "/".join(reversed(keys)))
 
     @property
     def state(self) -> ActorState:

@@ -85,9 +85,7 @@ class Watches:
         """Tell the monitor, once until it looks."""
         self.due[guard] = None
         monitor = self.present()
-        if monitor is None:
-            return  # the system closes
-        if monitor.is_final:  # it is being stopped: its successor will be asked
+        if monitor is None or monitor.is_final:  # it is being stopped: its successor will be asked
             guard.look_later()
         elif not self._told:
             self._told = True

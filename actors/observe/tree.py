@@ -56,10 +56,12 @@ class TreeNode:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, ready for JSON."""
-        plain = attrs.asdict(self, recurse=False)
-        plain["state"] = str(self.state)
-        plain["children"] = [child.as_dict() for child in self.children]
-        return plain
+        made: dict[int, dict[str, Any]] = {}
+        for node in reversed(list(self.walk())):  # from the leaves up: no recursion here either
+            plain = made[id(node)] = attrs.asdict(node, recurse=False)
+            plain["state"] = str(node.state)
+            plain["children"] = [made[id(child)] for child in node.children]
+        return made[id(self)]
 
 
 def _branches(node: TreeNode, indent: str) -> list[tuple[TreeNode, str, bool]]:

@@ -95,9 +95,16 @@ class Family(Household):
         policy: Policy | None = None,
         on: str | None = None,
         trial: bool = False,
+        **unknown: object,
     ) -> Cell:
         """Check everything at the door, and make the child's cell."""
         recipe = recipe_of(what)
+        if unknown:
+            key, whose = next(iter(unknown)), recipe.name
+            raise TypeError(
+                f"spawn and start have no option {key!r}: if it is an argument of {whose}, "
+                f"write functools.partial({whose}, {key}=...)"
+            )
         recipe.check_arguments(args)
         if policy is None:
             policy = self.kernel.policy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, cast, get_args
 
 from actors.core.actor import Actor
 from actors.core.groups import outcomes_of
@@ -70,14 +70,17 @@ class Supervisor(Actor):
         policy: Policy | None = None,
         on: str | None = None,
         significant: bool = False,
+        **unknown: Never,
     ) -> Ref:
         """Start a child and return its ref at once; messages queue until it is ready.
 
-        A failed start counts like a failure. Raises TypeError for what cannot be an
-        actor, `InvalidName`, `NameTaken`, `SystemClosed`, or `ActorStopped` when this
-        supervisor is ending. No checkpoint.
+        Arguments by name go in a `functools.partial`. A failed start counts like a
+        failure. Raises TypeError for what cannot be an actor, `InvalidName`, `NameTaken`,
+        `SystemClosed`, or `ActorStopped` when this supervisor is ending. No checkpoint.
         """
-        return self._family.spawn(what, *args, name=name, policy=policy, on=on, significant=significant)
+        return self._family.spawn(
+            what, *args, name=name, policy=policy, on=on, significant=significant, **unknown
+        )
 
     async def start(
         self,
@@ -87,6 +90,7 @@ class Supervisor(Actor):
         policy: Policy | None = None,
         on: str | None = None,
         significant: bool = False,
+        **unknown: Never,
     ) -> Ref:
         """Start a child and return its ref when it is ready. A checkpoint.
 
@@ -94,7 +98,9 @@ class Supervisor(Actor):
         is left and its name is free. Raises `CircuitOpen` while the breaker of the path
         is open, and what `spawn` raises.
         """
-        return await self._family.start(what, *args, name=name, policy=policy, on=on, significant=significant)
+        return await self._family.start(
+            what, *args, name=name, policy=policy, on=on, significant=significant, **unknown
+        )
 
     @property
     def children(self) -> tuple[Ref, ...]:

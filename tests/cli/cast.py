@@ -65,11 +65,13 @@ def team_of(folder: Path, text: str) -> Team:
 
 def faults(path: Path) -> list[str]:
     """Every mistake of a file, those that need this machine included, as they are printed."""
+    found, team = (), None
     try:
-        found = machine_faults(load(path), SURROUNDINGS)
+        team = load(path)
     except BadFile as error:
-        found = iter(error.faults)
-    return [str(fault) for fault in found]
+        found, team = error.faults, error.team
+    here = () if team is None else machine_faults(team, SURROUNDINGS)
+    return [str(fault) for fault in (*found, *here)]
 
 
 def faults_in(folder: Path, text: str) -> list[str]:

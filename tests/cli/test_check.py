@@ -55,6 +55,17 @@ def test_a_class_beside_the_file_is_found(tmp_path: Path) -> None:
     assert program("check", path).returncode == 0
 
 
+@pytest.mark.parametrize("code", [0, 5])
+def test_a_module_that_ends_the_program_on_import_is_a_mistake_like_others(tmp_path: Path, code: int) -> None:
+    """Its own code is not ours: 0 would say that the file is right. Names that are wrong are told with it."""
+    written(tmp_path, f"raise SystemExit({code})", "leaves.py")
+    agent = '[[agents]]\nname = "system"\nclass = "leaves:X"'
+    done = program("check", written(tmp_path, agent))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f'cannot import "leaves": SystemExit: {code}.' in done.stderr
+    assert "the framework's own" in done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["run"], ["run", "a", "b"], ["run", "x.toml", "--colour"], ["dance"]])
 def test_a_command_line_that_cannot_be_read(arguments: list[str]) -> None:
     """It ends with 2 and says why."""

@@ -63,7 +63,8 @@ def test_a_class_that_cannot_be_an_agent(tmp_path: Path, reference: str) -> None
 
 
 @pytest.mark.parametrize(
-    "body", ["1 / 0", "raise AttributeError('x')", "raise TypeError('x')", "syntax error"]
+    "body",
+    ["1 / 0", "raise AttributeError('x')", "raise TypeError('x')", "raise SystemExit(0)", "syntax error"],
 )
 def test_a_module_that_fails_when_it_is_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
@@ -91,6 +92,17 @@ def test_a_permanent_child_cannot_be_significant(tmp_path: Path) -> None:
     text = '[system]\npolicy = { restart = "permanent" }\n' + agent
     [line] = faults_in(tmp_path, text)
     assert line.endswith("@ $.agents[0].significant")
+
+
+def test_what_is_wrong_with_names_hides_nothing_of_this_machine(tmp_path: Path) -> None:
+    """Both are told at once."""
+    agent = '[[agents]]\nname = "a"\ncommand = ["no-such-program"]\n'
+    lines = faults_in(tmp_path, agent + agent)
+    assert [line.rpartition(" @ ")[2] for line in lines] == [
+        "$.agents[1].name",
+        "$.agents[0].command",
+        "$.agents[1].command",
+    ]
 
 
 # --- what is right ---------------------------------------------------------------

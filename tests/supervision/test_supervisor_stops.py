@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 import trio
@@ -377,6 +378,33 @@ async def test_a_long_on_stop_that_will_not_end_is_reported(autojump_clock: Mock
         await ref.wait_stopped()
         seen = [event.at for event in iter(events.next_nowait, None)]
     assert seen == [3.0, 4.0]
+
+
+async def swallows() -> None:
+    with suppress(trio.Cancelled):
+        await trio.sleep(50.0)
+
+
+async def shields_itself() -> None:
+    with trio.CancelScope(shield=True):
+        await trio.sleep(1.5)
+
+
+@pytest.mark.parametrize("late", [swallows, shields_itself])
+async def test_an_on_stop_that_takes_too_long_is_an_event_whatever_it_does_about_it(
+    late: Callable[[], Awaitable[None]], autojump_clock: MockClock
+) -> None:
+    class Late(actors.Actor):
+        async def on_stop(self, exit: actors.Exit) -> None:
+            await late()
+
+    async with actors.open_system("s") as system, system.subscribe(StopFailed) as events:
+        ref = await system.start(Late, policy=plain(shutdown=1.0))
+        ref.stop()
+        assert (await ref.wait_stopped()).kind is ExitKind.SHUTDOWN
+        event = events.next_nowait()
+        assert isinstance(event, StopFailed)
+        assert isinstance(event.error, trio.TooSlowError)
 
 
 async def test_what_is_no_failure_ends_the_block_and_everybody_tidies_up(autojump_clock: MockClock) -> None:
