@@ -66,7 +66,20 @@ async def test_the_context_tells_who_and_where(autojump_clock: MockClock) -> Non
 
 @pytest.mark.parametrize("end", ["stop", "die"])
 @pytest.mark.parametrize(
-    "call", ["after", "every", "join", "watch", "reply", "reply_later", "ready", "stop", "waiting"]
+    "call",
+    [
+        "after",
+        "every",
+        "join",
+        "leave",
+        "watch",
+        "unwatch",
+        "reply",
+        "reply_later",
+        "ready",
+        "stop",
+        "waiting",
+    ],
 )
 async def test_a_context_that_somebody_kept_does_nothing_for_the_dead(
     autojump_clock: MockClock, call: str, end: str
@@ -85,7 +98,9 @@ async def test_a_context_that_somebody_kept_does_nothing_for_the_dead(
             "after": (0.0, Note("late")),
             "every": (1.0, Note("late")),
             "join": ("crew",),
+            "leave": ("crew",),
             "watch": (system.find("/"),),
+            "unwatch": (system.find("/"),),
             "reply": ("late",),
             "waiting": ("nothing",),
         }
