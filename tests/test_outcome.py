@@ -37,6 +37,9 @@ def test_the_kind_of_an_outcome_is_that_of_the_cause() -> None:
     assert kind_of(actors.CircuitOpen("/a", 2, 1.0)) is FailureKind.CIRCUIT_OPEN
     assert kind_of(TimeoutError()) is FailureKind.TIMEOUT
     assert kind_of(actors.StartFailed(SimpleNamespace(path="/a"))) is FailureKind.START
+    assert kind_of(actors.Stalled(30.0)) is FailureKind.STALL
+    failed.__cause__ = actors.TimedOut(60.0)
+    assert kind_of(failed) is FailureKind.TIMEOUT
 
 
 def test_unwrap_gives_the_value_or_raises_the_error() -> None:

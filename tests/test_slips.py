@@ -254,3 +254,19 @@ async def test_a_tree_may_be_deeper_than_the_stack(autojump_clock: MockClock) ->
         deepest = system.find("/d" * 900)
         assert deepest is not None
         assert deepest.path == "/d" * 900
+
+
+@pytest.mark.parametrize("value", [len, 5])
+def test_predicates_are_a_list(value: Any) -> None:
+    with pytest.raises(ValueError, match="predicates must be a list of functions"):
+        actors.Stall(predicates=value)
+
+
+async def test_an_async_predicate_is_refused() -> None:
+    """Its coroutine would be true, and end every run."""
+
+    async def later(stdout: str, stderr: str) -> bool:
+        return False
+
+    with pytest.raises(ValueError, match=r"predicates\[0\] must be a function .* not async"):
+        actors.Stall(predicates=(later,))  # type: ignore[arg-type]

@@ -112,17 +112,15 @@ def _is_async(function: Callable[..., Any]) -> bool:
 def check_hook(cls: type, name: str) -> None:
     """Raise TypeError when this hook of the class is not async, or takes other arguments than it gets."""
     hook = getattr(cls, name, None)
-    if hook is not None and not (callable(hook) and _is_async(hook)):
-        raise TypeError(f"{cls.__qualname__}.{name} is not async: write `{HOOKS[name]}`")
     if hook is None:
         return
+    if not (callable(hook) and _is_async(hook)):
+        raise TypeError(f"{cls.__qualname__}.{name} is not async: write `{HOOKS[name]}`")
     given = (None,) * (HOOKS[name].count(",") + 1)
     try:
         inspect.signature(hook).bind(*given)
     except TypeError:
         raise TypeError(f"{cls.__qualname__}.{name} takes other arguments: write `{HOOKS[name]}`") from None
-    except ValueError:  # a hook in C has no signature
-        return
 
 
 def is_marked(value: object) -> bool:
