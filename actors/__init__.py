@@ -2,6 +2,9 @@
 
 from actors import events as events
 from actors import process as process
+from actors.census import (
+    SystemStatistics,
+)
 from actors.core.actor import (
     Actor,
     function,
@@ -112,7 +115,6 @@ from actors.supervision.supervisor import (
 )
 from actors.system import (
     System,
-    SystemStatistics,
     open_system,
 )
 from actors.timeouts.scopes import (

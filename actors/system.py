@@ -13,19 +13,15 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any, Never
 
-import attrs
 import trio
 
+from actors.census import SystemStatistics, below, count, tree_of
 from actors.core.cell import Cell
 from actors.core.groups import Group
 from actors.core.kernel import Kernel
-from actors.core.lifecycle import ActorState
-from actors.core.parent import Fate
-from actors.core.recipe import recipe_of
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
 from actors.errors import (
-    CircuitOpen,
     NameReserved,
     NestedSystem,
     SupervisorFailed,
@@ -33,22 +29,22 @@ from actors.errors import (
     flatten,
 )
 from actors.events import DeadLetter, Event, LoopBlocked
-from actors.exits import Exit
 from actors.jobs.job import Job
 from actors.jobs.plan import Names
 from actors.jobs.run import JOBS, JOBS_POLICY, Jobs, OnProgress, run_jobs
 from actors.limits import Watchdog
 from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Monitor, Services, Watches
-from actors.names import RESERVED, ROOT, check_name, split
+from actors.names import RESERVED, check_name, split
 from actors.observe.bus import Bus, Subscription
 from actors.observe.tree import TreeNode
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
 from actors.policy import OneForOne, Policy, Strategy
+from actors.root import make_root
 from actors.supervision.breaker import BreakerState
 from actors.supervision.breakers import Breakers
 from actors.supervision.family import Family
-from actors.supervision.supervisor import Supervisor, check_strategy
+from actors.supervision.supervisor import check_strategy
 from actors.timeouts import DeadlineGuard, Durations
 
 if TYPE_CHECKING:
@@ -56,80 +52,7 @@ if TYPE_CHECKING:
 
     from actors.core.vigil import Guard
 
-__all__ = ["System", "SystemStatistics", "open_system"]
-
-
-@attrs.frozen(kw_only=True)
-class SystemStatistics:
-    """A snapshot of a whole system; times are seconds."""
-
-    actors: int
-    """Living actors, the root not counted."""
-    states: dict[ActorState, int]
-    """How many are in which state."""
-    waiting: int
-    """Items in all mailboxes."""
-    handled: int
-    """Messages handled since the system opened, those of actors that are gone included."""
-    dead_letters: int
-    """Dead letters since the system opened, those no longer kept included."""
-    alarms: int
-    """Deadlines and timers that are set."""
-    uptime: float
-    """Since the system opened."""
-
-
-class _Root(Supervisor):
-    """The supervisor of everything in a system."""
-
-    actor_kind = "system"
-
-    def __init__(self, strategy: Strategy) -> None:
-        self.strategy = strategy
-
-
-class _RootFamily(Family):
-    """The root's cell: its path is `/`, and its failure is the system's."""
-
-    __slots__ = ()
-
-    @property
-    def path(self) -> str:
-        return ROOT
-
-    @property
-    def group(self) -> Iterable[Cell]:
-        """Without the framework's own: their work is nobody else's failure."""
-        return [child for child in self.children.values() if child.name not in RESERVED]
-
-    def _end_for_good(self, bits: int) -> None:
-        self.kernel.closing = True
-        super()._end_for_good(bits)
-        self.kernel.system._end_body()  # pyright: ignore[reportPrivateUsage]
-
-    def fail(self) -> None:
-        super().fail()
-        self.kernel.system._end_body()  # pyright: ignore[reportPrivateUsage]
-
-
-class _Above:
-    """What stands above the root: it decides nothing."""
-
-    path = ROOT
-    vigil = None
-    ref: Ref
-
-    def judge(self, child: Cell, exit: Exit) -> Fate:
-        return Fate.FINAL
-
-    def settle(self, child: Cell) -> None: ...
-
-    def gone(self, child: Cell, exit: Exit) -> None: ...
-
-    def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
-        return None
-
-    def probe_passed(self, child: Cell) -> None: ...
+__all__ = ["System", "open_system"]
 
 
 class System:
@@ -151,12 +74,7 @@ class System:
         self._durations = Durations()
         self._watches = Watches(self._ensure_monitor)
         self._kernel.guards_for = self._guards_for
-        above = _Above()
-        root_policy = Policy(restart="temporary", breaker=None)
-        self._root = _RootFamily(
-            self._kernel, above, recipe_of(_Root), (strategy,), None, root_policy, self._breakers
-        )
-        above.ref = self._root.ref
+        self._root = make_root(self._kernel, strategy, self._breakers)
         self._names_at_work = Names()
         self._body = trio.CancelScope()
         self._ended = trio.Event()
@@ -322,7 +240,7 @@ class System:
 
     def tree(self) -> TreeNode:
         """The living actors as they are now; `str()` draws them."""
-        return _node(self._root, self.name)
+        return tree_of(self._root, self.name)
 
     def subscribe(self, *kinds: type[Event]) -> AbstractAsyncContextManager[Subscription]:
         """Listen to events: `async with system.subscribe(Failed) as events: async for event in events`.
@@ -334,22 +252,7 @@ class System:
 
     def statistics(self) -> SystemStatistics:
         """Counts over all actors. Costs a walk over the tree."""
-        states: dict[ActorState, int] = {}
-        waiting, handled = 0, self._kernel.handled_by_the_dead
-        cells = list(_below(self._root))
-        for cell in cells:
-            states[cell.state] = states.get(cell.state, 0) + 1
-            waiting += cell.depth
-            handled += cell.handled
-        return SystemStatistics(
-            actors=len(cells),
-            states=states,
-            waiting=waiting,
-            handled=handled,
-            dead_letters=self._kernel.dead_letter_count,
-            alarms=len(self._kernel.alarms),
-            uptime=self._kernel.now() - self._root.spawned_at,
-        )
+        return count(self._root)
 
     def breaker(self, path: str) -> BreakerState:
         """What the breaker of a path is like; CLOSED where nothing failed. Never changes it."""
@@ -357,7 +260,7 @@ class System:
 
     def breakers(self) -> dict[str, BreakerState]:
         """The health of every living named actor and of every path that has failed, by path."""
-        living = {cell.path: self._breakers.view(cell.path) for cell in _below(self._root) if cell.name}
+        living = {cell.path: self._breakers.view(cell.path) for cell in below(self._root) if cell.name}
         return living | self._breakers.views()
 
     def reset_breaker(self, path: str) -> None:
@@ -445,37 +348,6 @@ def _raise(causes: list[BaseException]) -> None:
         raise BaseExceptionGroup("the body of open_system and its actors failed", leaves)
     for error in told or causes[:1]:
         raise error
-
-
-def _below(root: Cell) -> list[Cell]:
-    """Every living cell under `root`, parents first."""
-    found: list[Cell] = []
-    waiting = list(_children(root))[::-1]  # no recursion: a tree may be deeper than Python's stack
-    while waiting:
-        cell = waiting.pop()
-        found.append(cell)
-        waiting.extend(list(_children(cell))[::-1])
-    return found
-
-
-def _children(cell: Cell) -> Iterable[Cell]:
-    return cell.children.values() if isinstance(cell, Family) else ()
-
-
-def _node(root: Cell, name: str) -> TreeNode:
-    """The tree as it is now, made from the leaves up."""
-    made: dict[Cell, TreeNode] = {}
-    for cell in [*reversed(_below(root)), root]:
-        made[cell] = TreeNode(
-            name=name if cell is root else cell.name,
-            path=cell.path,
-            kind=cell.recipe.kind,
-            state=cell.state,
-            depth=cell.depth,
-            restarts=cell.restarts,
-            children=tuple(made.pop(child) for child in _children(cell)),
-        )
-    return made[root]
 
 
 _WATCHDOG = Watchdog()

@@ -30,7 +30,14 @@ LAYERS: tuple[frozenset[str], ...] = (
 _VOCABULARY = frozenset(
     {"errors", "names", "messages", "exits", "events", "policy", "outcome", "checks", "limits"}
 )
-_TOP = {"": "door", "__init__": "door", "__main__": "entry", "system": "system"}
+_TOP = {
+    "": "door",
+    "__init__": "door",
+    "__main__": "entry",
+    "census": "system",
+    "root": "system",
+    "system": "system",
+}
 _IMPORTS_ALL = frozenset({"door", "entry"})
 _RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
 

@@ -1,0 +1,87 @@
+"""The root of a system: the supervisor of everything, and what stands above it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from actors.core.cell import Cell
+from actors.core.parent import Fate
+from actors.core.recipe import recipe_of
+from actors.errors import CircuitOpen
+from actors.exits import Exit
+from actors.names import RESERVED, ROOT
+from actors.policy import Policy, Strategy
+from actors.supervision.breakers import Breakers
+from actors.supervision.family import Family
+from actors.supervision.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from actors.core.kernel import Kernel
+    from actors.core.ref import Ref
+
+__all__ = ["RootFamily", "make_root"]
+
+
+class Root(Supervisor):
+    """The supervisor of everything in a system."""
+
+    actor_kind = "system"
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.strategy = strategy
+
+
+class RootFamily(Family):
+    """The root's cell: its path is `/`, and its failure is the system's."""
+
+    __slots__ = ()
+
+    @property
+    def path(self) -> str:
+        """`/`."""
+        return ROOT
+
+    @property
+    def group(self) -> Iterable[Cell]:
+        """Without the framework's own: their work is nobody else's failure."""
+        return [child for child in self.children.values() if child.name not in RESERVED]
+
+    def _end_for_good(self, bits: int) -> None:
+        self.kernel.closing = True
+        super()._end_for_good(bits)
+        self.kernel.system._end_body()  # pyright: ignore[reportPrivateUsage]
+
+    def fail(self) -> None:
+        """It gives up: the body of the block ends too."""
+        super().fail()
+        self.kernel.system._end_body()  # pyright: ignore[reportPrivateUsage]
+
+
+class Above:
+    """What stands above the root: it decides nothing."""
+
+    path = ROOT
+    vigil = None
+    ref: Ref
+
+    def judge(self, child: Cell, exit: Exit) -> Fate:
+        return Fate.FINAL
+
+    def settle(self, child: Cell) -> None: ...
+
+    def gone(self, child: Cell, exit: Exit) -> None: ...
+
+    def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
+        return None
+
+    def probe_passed(self, child: Cell) -> None: ...
+
+
+def make_root(kernel: Kernel, strategy: Strategy, breakers: Breakers) -> RootFamily:
+    """The root's cell of a new system; it does not run yet."""
+    above = Above()
+    policy = Policy(restart="temporary", breaker=None)
+    family = RootFamily(kernel, above, recipe_of(Root), (strategy,), None, policy, breakers)
+    above.ref = family.ref
+    return family
