@@ -25,7 +25,7 @@ class Job:
     - `name`: with one it has retries and a breaker, at `/jobs/<name>`, and jobs of one name run
       one after the other. Without, it is adhoc: always attempted, once.
     - `policy`: None is the system's. Its `restart` does not count.
-    - `timeout`: seconds for each attempt as a whole, in place of the policy's limit; no_activity goes with it.
+    - `timeout`: seconds for each whole attempt, in place of the policy's limit; no_activity goes with it.
     - `fallback`: a `what` that runs once, adhoc, with `args` and the same policy, when the
       job failed for good or its breaker refused it.
     - `label`: what it is called in outcomes and in `after`; it may be any line of text.
