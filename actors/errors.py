@@ -327,12 +327,22 @@ class TimedOut(ActorError, TooSlowError):
 
 
 class Stalled(ActorError, TooSlowError):
-    """The run showed no sign of life for `.idle` seconds."""
+    """The run showed no sign of life for `.idle` seconds.
 
-    def __init__(self, idle: float, ref: Ref | None = None, by: str = "no_activity of its Timeout") -> None:
+    `.since` is when that had become too long, on trio's clock; None where it was no actor's run.
+    """
+
+    def __init__(
+        self,
+        idle: float,
+        ref: Ref | None = None,
+        by: str = "no_activity of its Timeout",
+        since: float | None = None,
+    ) -> None:
         self.idle = idle
         self.ref = ref
         self.by = by
+        self.since = since
         super().__init__(
             f"{_whose(ref)} showed no activity for {idle:g} s, more than {by} allows: "
             f"call progress() while it gets on, or allow more"

@@ -10,6 +10,7 @@ from actors.core.parent import Fate
 from actors.core.recipe import recipe_of
 from actors.errors import CircuitOpen
 from actors.exits import Exit
+from actors.monitor import SYSTEM
 from actors.names import RESERVED, ROOT
 from actors.policy import Policy, Strategy
 from actors.supervision.breakers import Breakers
@@ -46,6 +47,11 @@ class RootFamily(Family):
     def group(self) -> Iterable[Cell]:
         """Without the framework's own: their work is nobody else's failure."""
         return [child for child in self.children.values() if child.name not in RESERVED]
+
+    @property
+    def stopped_from_last(self) -> Iterable[Cell]:
+        """`/system` is the last to go, whenever it was made: it watches the others' ends too."""
+        return sorted(self.children.values(), key=lambda child: child.name != SYSTEM)
 
     def _end_for_good(self, bits: int) -> None:
         self.kernel.closing = True

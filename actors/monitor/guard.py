@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from actors.core.mailbox import MARK, MESSAGE, Item
 from actors.errors import PatternFound, Stalled
 from actors.events import (
     CheckFailed,
@@ -86,11 +87,14 @@ class MonitorGuard:
         "_alarm",
         "_earliest",
         "_errors",
+        "_handled",
+        "_nudging",
         "_overseer",
         "_predicates",
         "_register",
         "_run",
         "_scanners",
+        "_sent",
         "_stall",
         "cell",
     )
@@ -106,6 +110,8 @@ class MonitorGuard:
         self._scanners: dict[str, Scanner] | None = None
         self._alarm: Alarm | None = None
         self._errors = 0
+        self._handled = self._sent = 0
+        self._nudging = False
         self._run = 0
         stuck = None if oversight is None else oversight.stuck
         self._earliest = min(  # after a run began, anything can be due
@@ -121,6 +127,8 @@ class MonitorGuard:
         assert since is not None
         self._register.enter(self)
         troubled = self._errors > 0 or (self._overseer is not None and self._overseer.reason is not None)
+        item = self.cell.item
+        self._nudging = troubled and item is not None and isinstance(item[MESSAGE], Nudge)
         if self._alarm is None or troubled or self._alarm.due > since + self._earliest:
             self._arm()
         return not troubled
@@ -136,8 +144,8 @@ class MonitorGuard:
         self._scanners = None
 
     def rest(self, ran: float | None) -> None:
-        """A run is over; one that went well ends a series of errors."""
-        if ran is not None:
+        """A run is over; one that went well ends a series of errors, unless it only took a nudge."""
+        if ran is not None and not self._nudging:
             self._errors = 0
         self._ask_whether_recovered()
 
@@ -173,12 +181,28 @@ class MonitorGuard:
         if overseer.reason is not Reason.ERRORS:
             overseer.forget()  # the run that was in trouble is over, but it has not recovered
         if exit.is_failure:
-            self._errors += 1
+            self._errors = 1 if self._has_handled() else self._errors + 1
             if self._errors >= (overseer.policy.errors or math.inf):
                 self._register.ask_for_look(self)
         elif exit.kind is ExitKind.NORMAL:
             self._errors = 0
             self._ask_whether_recovered()
+
+    def _has_handled(self) -> bool:
+        """True when a function has handled messages, not only nudges; of classes `rest` tells."""
+        cell, item, before, waiting = self.cell, self.cell.item, self._handled, 0
+
+        def count(item: Item) -> bool:
+            nonlocal waiting
+            waiting += item[MARK] is _NUDGE
+            return False
+
+        cell.lanes.any(count)
+        in_hand = item is not None and item[MARK] is not _NUDGE
+        nudges = self._sent - waiting - (item is not None and not in_hand)
+        handled = cell.handled - nudges
+        self._handled = handled + in_hand  # what is in hand is counted a step later
+        return cell.recipe.actor_class is None and handled > before
 
     def _ask_whether_recovered(self) -> None:
         if self._overseer is not None and self._overseer.reason is not None:
@@ -207,7 +231,7 @@ class MonitorGuard:
         due = math.inf
         if self._stall is not None:
             due = self._stall.due(now, vigil.activity(), vigil.quiet_since(), vigil.written)
-        if self._overseer is not None:
+        if self._overseer is not None and not self.cell.is_final:
             due = min(due, self._overseer.due(now, self._condition()))
         return due
 
@@ -239,15 +263,16 @@ class MonitorGuard:
     # --- looking: the monitor's part ---
 
     def look(self) -> None:
-        """Look at the run, do what is due, and set the next alarm. Called by the monitor actor."""
-        if self.cell.is_final:
-            return
+        """Look at the run, do what is due, and set the next alarm. Called by the monitor actor.
+
+        A run that a stop waits for may stall like any other; help comes too late for it.
+        """
         self._catch_up()
         self._vigil.settled = False
         running = self._vigil.since is not None and self._vigil.verdict is None
         if running and self._stall is not None:
             self._look_for_stall(self._stall)
-        if self._overseer is not None:
+        if self._overseer is not None and not self.cell.is_final:
             for step in self._overseer.look(self.cell.now(), self._condition()):
                 self._act(step)
         if self._vigil.since is not None and self._vigil.verdict is None:
@@ -263,7 +288,8 @@ class MonitorGuard:
             emit(StallSuspected, ref, step.idle, step.checks)
             return
         emit(StallConfirmed, ref, step.idle)
-        error = Stalled(step.idle, ref, "the threshold of its Stall")
+        since = self.cell.now() - step.idle + watch.policy.threshold
+        error = Stalled(step.idle, ref, "the threshold of its Stall", since)
         self._detected(str(error))
         if watch.policy.terminate:
             vigil.condemn(Exit(ExitKind.STALLED, error=error))
@@ -274,7 +300,9 @@ class MonitorGuard:
         match step.act:
             case Act.NUDGE:
                 emit(Nudged, ref, reason, step.seconds, step.attempt)
-                self.cell.put_marked(Nudge(reason, step.seconds, step.attempt), None, _NUDGE)
+                if step.attempt == 1:  # what still waits is about a trouble that is over
+                    self._sent -= len(self.cell.lanes.remove(lambda item: item[MARK] is _NUDGE))
+                self._sent += self.cell.put_marked(Nudge(reason, step.seconds, step.attempt), None, _NUDGE)
             case Act.HELP:
                 emit(HelpNeeded, ref, reason, step.attempt)
             case Act.RECOVERED:

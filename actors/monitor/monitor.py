@@ -85,7 +85,9 @@ class Watches:
         """Tell the monitor, once until it looks."""
         self.due[guard] = None
         monitor = self.present()
-        if monitor is None or monitor.is_final:  # it is being stopped: its successor will be asked
+        if monitor is None:  # the system closes, and there will be none any more
+            self.look()
+        elif monitor.is_final:  # it is being stopped: its successor will be asked
             guard.look_later()
         elif not self._told:
             self._told = True

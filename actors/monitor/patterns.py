@@ -186,19 +186,30 @@ def _behind(regex: str, at: int, end: str) -> int:
     return at
 
 
+_NUMBER = r"\d+(?:\.\d+)?"
+_UNIT = r"(?:ms|millis\w*|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?![a-z])"
+_MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _RETRY_AFTER = re.compile(
-    r"(?:retry|try again)[- ]?(?:after|in)\D{0,20}?(\d+(?:\.\d+)?)[ ]*"
-    r"(ms|millis\w*|s|secs?|seconds?|m|mins?|minutes?|h|hours?)?(?![a-z0-9])",
+    r"(?:retry|try again|resets?)[-_ ]?(?:after|in|delay)([-_]?(?:ms|millis\w*)\b)?\D{0,20}?"
+    rf"((?:{_NUMBER}[ ]*{_UNIT}[ ]*)+|{_NUMBER})"
+    rf"(?![a-z0-9]|[-:/.,]\d|[ ](?:{_MONTH}))",  # else it is a date, or a time of day
     re.IGNORECASE,
 )
+_PART = re.compile(rf"({_NUMBER})[ ]*({_UNIT})", re.IGNORECASE)
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def retry_after_in(line: str) -> float | None:
-    """The seconds after which a line says to come back, as in "retry after 2 minutes"; None without."""
+    """The seconds after which a line says to come back, as in "retry after 1m30s"; None without.
+
+    A number alone is seconds; behind a name like `retry_after_ms` it is milliseconds.
+    """
     found = _RETRY_AFTER.search(line)
     if found is None:
         return None
-    unit = (found[2] or "s").lower()
-    factor = 0.001 if unit == "ms" or unit.startswith("milli") else _UNITS[unit[0]]
-    return float(found[1]) * factor
+    parts = _PART.findall(found[2]) or [(found[2], "ms" if found[1] else "s")]
+    return sum(float(number) * _factor(unit.lower()) for number, unit in parts)
+
+
+def _factor(unit: str) -> float:
+    return 0.001 if unit == "ms" or unit.startswith("milli") else _UNITS[unit[0]]

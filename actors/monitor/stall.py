@@ -92,6 +92,8 @@ class StallWatch:
         if self._confirmed or written < self.policy.min_output:
             quiet_since = now  # there must be a sign of life first, and now is the earliest moment for it
         least = max(now, math.nextafter(quiet_since + self.policy.threshold, math.inf))
+        if least == math.inf:  # a threshold without end: for patterns alone
+            return math.inf
         return self.start + self._count(least, now) * self.policy.check_interval
 
     def _note(self, activity: float | None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from actors.errors import Stalled
 from actors.events import (
     ActorEvent,
     DeadlinePassed,
@@ -18,11 +19,11 @@ from actors.events import (
     PatternMatched,
     Restarted,
     Restarting,
-    StallConfirmed,
     StartAttemptFailed,
     Started,
     Stopped,
 )
+from actors.exits import ExitKind
 from actors.names import RESERVED, ROOT, split
 from actors.outcome import FailureKind, kind_of_exit
 
@@ -37,7 +38,7 @@ LATENCIES = 10_000
 
 @attrs.frozen(kw_only=True)
 class Latency:
-    """Seconds from a detection to the end of what was detected, by nearest rank."""
+    """Seconds from the evidence to the end of the run that was ended for it, by nearest rank."""
 
     count: int
     p50: float
@@ -63,7 +64,8 @@ class Figures:
     failures: Mapping[FailureKind, int]
     """How many of them failed, failed starts too, by kind; kinds that did not occur are left out."""
     latency: Latency | None
-    """From `DeadlinePassed`, `StallConfirmed` or `PatternMatched` to the end; None without one."""
+    """How soon a bad run was ended; None without one. From the arrival of the pattern, from the limit,
+    or from the moment at which the silence had lasted as long as it may, its confirmations included."""
     worked: float
     """Sum of the times of all runs, those not ended up to the last event."""
     wall: float
@@ -91,7 +93,7 @@ class Tally:
     def __init__(self, under: str = ROOT) -> None:
         self._under = split(under)
         self._running: dict[Ref, float] = {}
-        self._detected: dict[Ref, float] = {}
+        self._evidence: dict[Ref, float] = {}
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._failures: Counter[FailureKind] = Counter()
         self._runs = 0
@@ -108,11 +110,12 @@ class Tally:
             case Started() | Restarted():
                 self._first = event.at if self._first is None else self._first
                 self._running[event.ref] = event.at
-            case DeadlinePassed() | PatternMatched() | StallConfirmed():
-                self._detected.setdefault(event.ref, event.at)
+            case DeadlinePassed() | PatternMatched():
+                self._evidence.setdefault(event.ref, event.at)
             case Failed() | StartAttemptFailed():
                 self._failures[kind_of_exit(event.exit) or FailureKind.ERROR] += 1
                 self._runs += isinstance(event, StartAttemptFailed)
+                self._note_latency(event)
                 self._end(event.ref, event.at)
             case Restarting() | Stopped():
                 self._end(event.ref, event.at)
@@ -124,13 +127,22 @@ class Tally:
         below = len(parts) > len(self._under) and parts[: len(self._under)] == self._under
         return below and not (parts[0] == "system" or (len(parts) == 1 and parts[0] in RESERVED))
 
+    def _note_latency(self, event: Failed | StartAttemptFailed) -> None:
+        """Of what was ended early; what was found but did not end the run has none."""
+        since: float | None = None
+        if isinstance(event.exit.error, Stalled):
+            since = event.exit.error.since
+        elif event.exit.kind in (ExitKind.PATTERN, ExitKind.TIMED_OUT):
+            since = self._evidence.get(event.ref)
+        if since is not None:
+            self._latencies.append(event.at - since)
+
     def _end(self, ref: Ref, at: float) -> None:
-        began, detected = self._running.pop(ref, None), self._detected.pop(ref, None)
+        self._evidence.pop(ref, None)
+        began = self._running.pop(ref, None)
         if began is not None:
             self._runs += 1
             self._worked += at - began
-        if detected is not None:
-            self._latencies.append(at - detected)
 
     def figures(self) -> Figures:
         """What it comes to so far."""

@@ -81,6 +81,11 @@ class Household(Cell):
         """The children whose fate a group strategy joins, in start order."""
         return self.children.values()
 
+    @property
+    def stopped_from_last(self) -> Iterable[Cell]:
+        """The children in start order, of which the named ones stop in the reverse of it."""
+        return self.children.values()
+
     def last_heard(self) -> float | None:
         """Its last sign of life or, if that is later, one of its children's."""
         latest: float | None = None
@@ -148,7 +153,7 @@ class Household(Cell):
             for child in tuple(self.children.values()):
                 child.kill()
         while self.children:
-            together, one_by_one = stop_order([member(child) for child in self.children.values()])
+            together, one_by_one = stop_order([member(child) for child in self.stopped_from_last])
             for child in together:
                 child.stop()
             for child in together:

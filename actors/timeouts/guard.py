@@ -137,7 +137,8 @@ class DeadlineGuard:
                 error = TimedOut(seconds, self._deadline.extensions, ref)
                 self._vigil.condemn(Exit(ExitKind.TIMED_OUT, error=error))
             case Mark.SILENT:
-                self._vigil.condemn(Exit(ExitKind.STALLED, error=Stalled(seconds, ref)))
+                error = Stalled(seconds, ref, since=self._cell.now() - seconds + self._silence)
+                self._vigil.condemn(Exit(ExitKind.STALLED, error=error))
             case Mark.NOTICE:
                 emit(SilenceNoticed, ref, seconds, self._silence)
             case Mark.WARN_SILENCE:

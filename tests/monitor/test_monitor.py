@@ -21,6 +21,7 @@ from actors.events import (
     Restarted,
     StallConfirmed,
     StallSuspected,
+    Stopped,
 )
 from actors.monitor import Watched
 from actors.monitor.guard import MonitorGuard
@@ -121,6 +122,54 @@ async def test_without_termination_it_is_only_told(autojump_clock: MockClock) ->
         assert await when_over(ref) == (800.0, ExitKind.NORMAL)
         assert timed(events) == [(130.0, "StallConfirmed", ref.path), (530.0, "StallConfirmed", ref.path)]
         assert [who for who, _ in told.told] == [ref, ref]
+
+
+async def test_without_a_threshold_only_patterns_count(autojump_clock: MockClock) -> None:
+    """No silence is too long then."""
+    async with actors.open_system("s") as system:
+        policy = guarded(Stall(threshold=float("inf")))
+        ref = system.spawn(doing, HUNDRED, 1e6, err(b"forbidden"), 1.0, policy=policy)
+        assert await when_over(ref) == (1e6, ExitKind.PATTERN)
+
+
+@pytest.mark.row(13)
+@pytest.mark.parametrize("order", ["stop", "drain"])
+@pytest.mark.parametrize("kind", ["class", "function"])
+async def test_a_run_that_a_stop_waits_for_may_stall(
+    order: str, kind: str, autojump_clock: MockClock
+) -> None:
+    """However long a stop may take: a handler that hangs does not hold it up."""
+    async with actors.open_system("s") as system:
+        policy = guarded(shutdown=float("inf"))
+        if kind == "class":
+            ref = await system.start(Doer, policy=policy)
+            ref.tell(do(HUNDRED, 1e6))
+        else:
+            ref = system.spawn(doing, HUNDRED, 1e6, policy=policy)
+        await trio.sleep(10.0)
+        getattr(ref, order)()
+        assert await when_over(ref) == (130.0, ExitKind.STALLED)
+
+
+@pytest.mark.row(13)
+@pytest.mark.parametrize("monitor", ["there", "stopped"])
+async def test_a_system_that_closes_waits_for_no_stalled_run(monitor: str, autojump_clock: MockClock) -> None:
+    """The monitor is the last to go, whenever it was made; and it is not missed if somebody stopped it."""
+    async with actors.open_system("s") as system, system.subscribe(Stopped) as events:
+        for name in ("a", "b"):
+            system.spawn(doing, HUNDRED, 1e6, name=name, policy=guarded(shutdown=float("inf")))
+        await trio.sleep(10.0)
+        if monitor == "stopped":
+            await ended(system.monitor)
+        drained(events)
+        system.stop()
+        with trio.CancelScope(shield=True):
+            await system.wait_stopped()
+        gone = timed(events)
+    assert gone.pop() == (130.0, "Stopped", "/")
+    assert [at for at, _, path in gone if path in ("/a", "/b")] == [130.0, 130.0]
+    if monitor == "there":
+        assert [path for _, _, path in gone[2:]] == ["/system/monitor", "/system"]
 
 
 async def test_who_waits_is_not_stalled(autojump_clock: MockClock) -> None:
@@ -563,7 +612,82 @@ async def test_errors_in_a_row_are_trouble_until_a_message_is_handled(autojump_c
             with pytest.raises(actors.ActorFailed):
                 await ref.ask(do(fail))
         await wait_all_tasks_blocked()
-        assert facts(events) == [("Nudged", "/a", "errors", 0.0, 1), ("Recovered", "/a", "errors")]
+        assert facts(events) == [("Nudged", "/a", "errors", 0.0, 1)]
+        await ref.ask(do())
+        await wait_all_tasks_blocked()
+        assert facts(events) == [("Recovered", "/a", "errors")]
+
+
+@pytest.mark.row(84)
+@pytest.mark.parametrize("kind", ["class with a handler", "class without", "function"])
+async def test_to_take_a_nudge_is_no_recovery_from_errors(kind: str, autojump_clock: MockClock) -> None:
+    """Who fails at each message gets help in the end, however many nudges it has taken."""
+
+    async def fail(ctx: actors.Context) -> None:
+        raise ValueError("mine")
+
+    async def failing(ctx: actors.Context) -> None:
+        async for message in ctx.inbox:
+            if not isinstance(message, Nudge):
+                raise ValueError("mine")
+
+    whats = {"class with a handler": Patient, "class without": Doer, "function": failing}
+    strategy = actors.OneForOne(max_restarts=1000)
+    async with actors.open_system("s", strategy=strategy) as system, system.subscribe(*KINDS) as events:
+        ref = await system.start(whats[kind], name="a", policy=guarded(oversight=Oversight(errors=2)))
+        for _ in range(30):
+            ref.tell(do(fail))
+            await trio.sleep(10.0)
+        assert timed(events) == [
+            (10.0, "Nudged", "/a"),
+            (70.0, "Nudged", "/a"),
+            (130.0, "Nudged", "/a"),
+            (190.0, "HelpNeeded", "/a"),
+        ]
+
+
+async def test_a_function_that_has_handled_messages_in_between_is_in_no_trouble(
+    autojump_clock: MockClock,
+) -> None:
+    """Its errors are not in a row."""
+
+    async def failing(ctx: actors.Context) -> None:
+        async for message in ctx.inbox:
+            if message == "bad":
+                raise ValueError("mine")
+
+    strategy = actors.OneForOne(max_restarts=1000)
+    async with actors.open_system("s", strategy=strategy) as system, system.subscribe(*KINDS) as events:
+        ref = await system.start(failing, name="a", policy=guarded(oversight=Oversight()))
+        for message in ["good", "bad"] * 10:
+            ref.tell(message)
+            await trio.sleep(1.0)
+        assert facts(events) == []
+        for message in ["good", "bad", "bad", "bad", "good", "bad"]:
+            ref.tell(message)
+            await trio.sleep(1.0)
+        assert [fact[0] for fact in facts(events)] == ["Nudged", "Recovered"]
+
+
+async def test_nudges_that_nobody_takes_do_not_pile_up(autojump_clock: MockClock) -> None:
+    """What waits of a trouble that is over is replaced by the first nudge of the next."""
+    async with actors.open_system("s") as system, system.subscribe(Nudged) as events:
+        ref = system.spawn(doing, *[500.0, SIGN] * 20, policy=guarded(oversight=Oversight()))
+        await trio.sleep(9950.0)
+        assert len(drained(events)) == 60
+        assert ref.statistics().depth == {"system": 3, "urgent": 0, "normal": 0}
+        await ended(ref, "kill")
+
+
+async def test_who_is_being_stopped_is_not_nudged(autojump_clock: MockClock) -> None:
+    """It could do nothing about it."""
+    async with actors.open_system("s") as system, system.subscribe(*KINDS) as events:
+        policy = guarded(oversight=Oversight(), shutdown=1000.0)
+        ref = system.spawn(doing, 1e6, policy=policy)
+        await trio.sleep(350.0)
+        ref.stop()
+        assert await when_over(ref) == (1350.0, ExitKind.KILLED)
+        assert timed(events) == [(300.0, "Nudged", ref.path)]
 
 
 async def test_who_is_ended_has_not_recovered(autojump_clock: MockClock) -> None:

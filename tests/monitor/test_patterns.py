@@ -230,6 +230,18 @@ def test_a_time_to_come_back_is_read_in_the_next_lines_too() -> None:
         ("try again in 2 minutes", 120.0),
         ("retry after 3m", 180.0),
         ("retry after 1 hour", 3600.0),
+        ("Please try again in 6m0s.", 360.0),
+        ("try again in 1h2m3.5s, or ask for more", 3723.5),
+        ("retry after 1 min 30 s because of 5 others", 90.0),
+        ("limit reached, resets in 45s", 45.0),
+        ('{"error": "rate_limit", "retry_after": 20}', 20.0),
+        ('"retryDelay": "34.07s"', 34.07),
+        ("retry-after-ms: 1500", 1.5),
+        ("retry_after_ms=500", 0.5),
+        ("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", None),
+        ("retry after 2026-11-21 12:00", None),
+        ("retry after 12:30", None),
+        ("retry in 1,000 tries", None),
         ("rate limit", None),
         ("retry 3/5 failed: rate limit", None),
         ("retry", None),
@@ -244,6 +256,14 @@ def test_when_to_come_back_is_read_in_the_line(line: str, seconds: float | None)
     found = scanner("retry|limit|20").feed(line.encode())
     if found is not None:
         assert found.retry_after == seconds
+
+
+def test_a_long_list_of_times_is_read_in_linear_time() -> None:
+    """Also one that is none after all."""
+    began = time.perf_counter()
+    assert retry_after_in("retry after " + "1m" * 100_000 + "x") is None
+    assert retry_after_in("retry after " + "1" * 100_000 + "x") is None
+    assert time.perf_counter() - began < 5.0
 
 
 # --- the literal ---------------------------------------------------------------------------

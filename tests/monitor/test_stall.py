@@ -157,6 +157,15 @@ def test_too_little_output_is_no_stall() -> None:
     assert [(at, what) for at, what, _, _ in found] == [(625.0, "suspected"), (630.0, "confirmed")]
 
 
+@pytest.mark.parametrize("threshold", [math.inf, 1e300])
+def test_without_a_threshold_nothing_is_ever_due(threshold: float) -> None:
+    """For those who want patterns alone: no silence is too long."""
+    watch = StallWatch(Stall(threshold=threshold, min_output=0))
+    watch.begin(0.0)
+    assert watch.due(0.0, 0.0, 0.0, 100) > 1e299
+    assert watch.look(1e6, 0.0, 0.0, 100) is None
+
+
 @pytest.mark.row(14)
 def test_with_no_minimum_the_mute_are_caught() -> None:
     """Silence from the start."""

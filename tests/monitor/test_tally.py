@@ -83,22 +83,38 @@ def test_parallelism_is_the_sum_of_the_times_over_the_wall() -> None:
     assert (figures.worked, figures.wall, figures.parallelism) == (28.0, 20.0, 1.4)
 
 
+MATCHED = events.PatternMatched(5.0, ref("/a"), "x", "x")
+PATTERN = Exit(ExitKind.PATTERN, error=actors.PatternFound("x", "x"))
+
+
 @pytest.mark.row(40)
 @pytest.mark.parametrize(
-    "detection",
-    [events.DeadlinePassed(5.0, ref("/a"), 5.0), events.StallConfirmed(5.0, ref("/a"), 3.0),
-     events.PatternMatched(5.0, ref("/a"), "x", "x")],
-)  # fmt: skip
-def test_latency_is_from_the_first_detection_to_the_end(detection: events.Event) -> None:
-    """A detection that ended nothing yet counts for nothing."""
+    ("detection", "exit"),
+    [
+        (MATCHED, PATTERN),
+        (events.DeadlinePassed(5.0, ref("/a"), 5.0), Exit(ExitKind.TIMED_OUT, error=actors.TimedOut(5.0))),
+        (events.Spawned(1.0, ref("/a")), Exit(ExitKind.STALLED, error=actors.Stalled(3.0, since=5.0))),
+    ],
+)
+def test_latency_is_from_the_first_evidence_to_the_end(detection: events.Event, exit: Exit) -> None:
+    """Until it has ended something it counts for nothing; a failed start has one, too."""
     a = ref("/a")
     started = events.Started(0.0, a)
     assert tallied(started, detection).latency is None
     later = attrs.evolve(cast(Any, detection), at=5.5)
-    figures = tallied(
-        started, detection, later, events.Failed(7.0, a, FAILED), events.Stopped(9.0, a, FAILED)
-    )
-    assert figures.latency == Latency(count=1, p50=2.0, p95=2.0, p99=2.0)
+    for end in (events.Failed(7.0, a, exit), events.StartAttemptFailed(7.0, a, exit)):
+        figures = tallied(started, detection, later, end, events.Stopped(9.0, a, exit))
+        assert figures.latency == Latency(count=1, p50=2.0, p95=2.0, p99=2.0)
+
+
+@pytest.mark.row(40)
+def test_what_ended_nothing_has_no_latency() -> None:
+    """A detection of an earlier run, one that is only told, or another end that was faster."""
+    a = ref("/a")
+    told = events.StallConfirmed(5.0, a, 3.0)
+    assert tallied(events.Started(0.0, a), told, events.Stopped(9.0, a, NORMAL)).latency is None
+    assert tallied(events.Started(0.0, a), MATCHED, events.Failed(9.0, a, FAILED)).latency is None
+    assert tallied(MATCHED, events.Stopped(6.0, a, NORMAL), events.Failed(9.0, a, PATTERN)).latency is None
 
 
 @given(st.lists(st.floats(0.0, 100.0), min_size=1, max_size=300))
@@ -132,9 +148,10 @@ def test_it_forgets_who_has_ended() -> None:
         who = ref(f"/a{number}")
         tally.add(events.Started(0.0, who))
         tally.add(events.PatternMatched(0.0, who, "x", "x"))
-        tally.add(events.Stopped(1.0, who, NORMAL))
+        tally.add(events.Failed(1.0, who, PATTERN))
+        tally.add(events.Stopped(1.0, who, PATTERN))
     assert not tally._running
-    assert not tally._detected
+    assert not tally._evidence
     assert len(tally._latencies) == 10_000
 
 
@@ -160,3 +177,22 @@ async def test_a_batch_of_jobs_is_tallied(autojump_clock: MockClock) -> None:
     assert figures.failures == {FailureKind.RATE_LIMIT: 1, FailureKind.PERMANENT: 1}
     assert (figures.worked, figures.wall, figures.parallelism) == (10.0, 2.0, 5.0)
     assert figures.latency == Latency(count=2, p50=0.0, p95=0.0, p99=0.0)
+
+
+@pytest.mark.row(40)
+async def test_the_latency_of_silence_is_counted_from_its_limit(autojump_clock: MockClock) -> None:
+    """A limit of silence is exact; a stall has its looks and confirmations: 120 seconds, found at 130."""
+
+    async def agent(ctx: actors.Context) -> None:
+        ctx.output(b"x" * 100)
+        await trio.sleep_forever()
+
+    async with actors.open_system("s") as system, system.subscribe() as seen:
+        for policy in (Policy(stall=Stall()), Policy(timeout=actors.Timeout(no_activity=20.0))):
+            await system.spawn(agent, policy=policy).wait_stopped()
+        tally = Tally()
+        for event in drained(seen):
+            tally.add(event)
+    figures = tally.figures()
+    assert figures.failures == {FailureKind.STALL: 2}
+    assert figures.latency == Latency(count=2, p50=0.0, p95=10.0, p99=10.0)
