@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from actors.core.cell import Cell
 from actors.core.parent import Fate
@@ -70,6 +70,12 @@ class Above:
     path = ROOT
     vigil = None
     ref: Ref
+
+    def adopt(self, run: Callable[..., Awaitable[object]], *args: Any, name: str) -> None:
+        raise NotImplementedError  # the root has a task of its own
+
+    def break_down(self, fault: BaseException) -> None:
+        raise NotImplementedError
 
     def judge(self, child: Cell, exit: Exit) -> Fate:
         return Fate.FINAL

@@ -297,6 +297,7 @@ class System:
             with watched_loop(self._watchdog, self._tell_blocked), trio.CancelScope(shield=True):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._kernel.alarms.run, name=f"alarms of {self.name}")
+                    nursery.start_soon(self._kernel.dispatcher.run, name=f"dispatcher of {self.name}")
                     self._root.launch(nursery)
                     await self._root.wait_stopped()
                     nursery.cancel_scope.cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.system import System
 from tests.leftovers import TaskWatch, Traces, relics
+from tests.roads import ROADS, road, runs_actors
 
 settings.register_profile(
     "actors", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -40,6 +42,27 @@ def no_leftovers(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     left = relics(systems) + before.left_behind()
     if left:
         pytest.fail("left behind: " + "; ".join(left), pytrace=False)
+
+
+_ON_BOTH_ROADS = frozenset(
+    {"core", "supervision", "timeouts", "monitor", "cancellation"}
+    | {"test_system", "test_system_block", "test_system_closing", "test_system_tree"}
+)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The tests of actors run on both roads: with a task each, and without."""
+    folder = metafunc.module.__name__.split(".")[1]
+    if folder in _ON_BOTH_ROADS and runs_actors(metafunc.module):
+        metafunc.parametrize("on_road", ROADS, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def on_road(request: pytest.FixtureRequest) -> Generator[str | None]:
+    """The road that the actors of the test take; None where it is left to them."""
+    name: str | None = getattr(request, "param", None)
+    with nullcontext() if name is None else road(name):
+        yield name
 
 
 def _leaving_no_task(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

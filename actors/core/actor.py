@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from actors.core.dispatch import HOOKS, Handler, build_table, check_hook, is_marked, receives
+from actors.core.dispatch import HOOKS, Handler, build_table, check_hook, is_marked, is_plain, receives
 from actors.errors import Unhandled
 
 if TYPE_CHECKING:
     from actors.core.context import Context
     from actors.exits import Exit
 
-__all__ = ["Actor", "function", "needs_ready", "receive"]
+__all__ = ["Actor", "Done", "function", "needs_ready", "receive"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,10 +73,26 @@ def needs_ready(decorated: object) -> bool:
     return bool(getattr(decorated, _READINESS, False))
 
 
+class Done:
+    """What the base's hooks return: a hook may `await super().on_start()`, a plain one need not."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return
+        yield
+
+
+_DONE = Done()
+
+
 class Actor:
     """The base of actors with handlers.
 
     One message is handled at a time. `self.ctx` is there from before `__init__` on.
+    Handlers and hooks are `async`, or plain functions where they wait for nothing: an
+    actor that has only plain ones needs no task, and costs far less. Plain code cannot
+    be cancelled: neither `kill()` nor a limit ends it before it returns.
     """
 
     __slots__ = ("__dict__", "__weakref__", "ctx")
@@ -88,29 +104,34 @@ class Actor:
     """What `system.tree()` calls it."""
 
     _dispatch: ClassVar[dict[type, Handler | None]] = {}
+    _plain: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for hook in HOOKS:
             check_hook(cls, hook)
-        cls._dispatch = dict(build_table(cls))
+        table = build_table(cls)
+        cls._dispatch = dict(table)
+        cls._plain = is_plain(cls, table)
 
-    async def on_start(self) -> None:
-        """Runs before the first message of every incarnation, in the actor's own task.
+    def on_start(self) -> Any:
+        """Runs before the first message of every incarnation; `async`, or plain.
 
         The actor is ready when it returns. Raising is a failed start, which counts like
         a failure. Never interrupted; cancelled by `kill()`, or by a stop that takes
         longer than `shutdown` seconds.
         """
+        return _DONE
 
-    async def on_stop(self, exit: Exit) -> None:
+    def on_stop(self, exit: Exit) -> Any:
         """Runs at the end of every incarnation, however it ended, also after a failed start.
 
         Shielded from cancellation for at most `shutdown` seconds. Raising, or running
         out of that time, is a `StopFailed` event and does not change the exit.
         """
+        return _DONE
 
-    async def on_unhandled(self, message: object) -> object:
+    def on_unhandled(self, message: object) -> Any:
         """Runs for a message without a handler; what it returns answers the asker.
 
         It is the handler of such messages: `interrupt()` ends it like any other.

@@ -8,6 +8,7 @@ ordered to do are the bits in `orders`, which its loop looks at between two mess
 from __future__ import annotations
 
 import math
+from collections.abc import Coroutine
 from typing import Any
 
 import trio
@@ -62,8 +63,13 @@ class Cell(Intake):
 
     @property
     def runs(self) -> bool:
-        """True while an incarnation has a task."""
+        """True while there is an incarnation."""
         return self.phase not in (Phase.WAITING, Phase.TRIPPED, Phase.STOPPED)
+
+    @property
+    def is_launched(self) -> bool:
+        """True from the launch of an incarnation to its fall."""
+        return self.runs and self.begun and not self.ended
 
     def _end_for_good(self, bits: int) -> None:
         news = bits & ~self.orders
@@ -82,7 +88,7 @@ class Cell(Intake):
             self.lanes.shut()
             self.admit_senders()
             self.orders &= ~(order.SUSPEND | order.ONCE)
-        if self.scope is not None or not self.ended:
+        if not self.ended:
             self._limit()
             self.obey()
 
@@ -91,6 +97,8 @@ class Cell(Intake):
         if self.alarm is not None or not self.orders & (order.STOP | order.DRAIN | order.HALT):
             return
         if self.policy.shutdown > 0:
+            if self.plain and not self.orders & order.DRAIN:
+                return  # its next turn is its last
             self.alarm = self.kernel.alarms.after(self.policy.shutdown, self._expired)
         elif self.is_busy or not self.ready or (self.orders & order.DRAIN and self.lanes):
             self.orders |= order.EXPIRED
@@ -202,11 +210,21 @@ class Cell(Intake):
         self.ended = False
         self.begun_at = self.kernel.now()
         assert self.variables is not None
-        self.variables.run(nursery.start_soon, self.run, name=self.path)
+        if self.plain:  # what an incarnation sets is not for the next one
+            self.within = self.variables if self.name is None else self.variables.copy()
+            self.kernel.dispatcher.add(self)
+        else:
+            self.variables.run(nursery.start_soon, self.run, name=self.path)
 
     def run(self) -> Any:
         """The coroutine of one incarnation."""
         return incarnation.run(self)
+
+    def take_a_task(self, begun: Coroutine[Any, Any, Any]) -> None:
+        """A handler that seemed plain waits for something: from now on the actor has a task."""
+        self.plain = False
+        self.within = None
+        self.parent.adopt(incarnation.run, self, begun, name=self.path)
 
     @property
     def owns_children(self) -> bool:
@@ -276,7 +294,7 @@ class Cell(Intake):
         end_watches(self)
         for name in self.groups or ():
             self.kernel.leave(name, self)
-        self.variables = None
+        self.variables = self.within = None
         self.args = ()
         self.kernel.emit(Stopped, self.ref, exit)
         self.parent.gone(self, exit)

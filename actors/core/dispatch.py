@@ -20,6 +20,7 @@ __all__ = [
     "check_hook",
     "find",
     "is_marked",
+    "is_plain",
     "message_types",
     "receives",
 ]
@@ -102,7 +103,7 @@ HOOKS: Mapping[str, str] = {
     "on_unhandled": "async def on_unhandled(self, message)",
     "on_restore": "async def on_restore(self, state)",
 }
-"""The hooks of an actor, as they are to be written."""
+"""The hooks of an actor, as they are to be written; without `async` where they wait for nothing."""
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
@@ -110,17 +111,24 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 
 def check_hook(cls: type, name: str) -> None:
-    """Raise TypeError when this hook of the class is not async, or takes other arguments than it gets."""
+    """Raise TypeError when this hook of the class cannot be called, or takes other arguments than it gets."""
     hook = getattr(cls, name, None)
     if hook is None:
         return
-    if not (callable(hook) and _is_async(hook)):
-        raise TypeError(f"{cls.__qualname__}.{name} is not async: write `{HOOKS[name]}`")
+    if not callable(hook) or inspect.isgeneratorfunction(hook) or inspect.isasyncgenfunction(hook):
+        raise TypeError(f"{cls.__qualname__}.{name} is not a function: write `{HOOKS[name]}`")
     given = (None,) * (HOOKS[name].count(",") + 1)
     try:
         inspect.signature(hook).bind(*given)
     except TypeError:
         raise TypeError(f"{cls.__qualname__}.{name} takes other arguments: write `{HOOKS[name]}`") from None
+
+
+def is_plain(cls: type, table: Mapping[type, Handler]) -> bool:
+    """True when no handler and no hook of the class is `async`: it never waits for anything."""
+    hooks = (getattr(cls, name, None) for name in HOOKS)
+    called = [handler[0] for handler in table.values()] + [hook for hook in hooks if hook is not None]
+    return not any(_is_async(function) for function in called)
 
 
 def is_marked(value: object) -> bool:

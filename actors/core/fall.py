@@ -6,12 +6,14 @@ one, in the same step. What follows (children, `on_stop`) may take time, and nob
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 import trio
 
 from actors.core import orders as order
-from actors.core.actor import Actor
+from actors.core.actor import Actor, Done
 from actors.core.hand import is_answered
 from actors.core.lifecycle import Signal
 from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
@@ -24,7 +26,7 @@ from actors.exits import Exit
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["end", "let_go"]
+__all__ = ["done", "end", "end_at_once", "let_go"]
 
 
 async def end(cell: Cell, exit: Exit) -> None:
@@ -38,6 +40,31 @@ async def end(cell: Cell, exit: Exit) -> None:
             if hooked:
                 assert actor is not None
                 await _stop_hook(cell, actor, exit)
+    _let_go_of_all(cell)
+
+
+def end_at_once(cell: Cell, exit: Exit) -> None:
+    """The end of an incarnation without a task: nothing of it takes time."""
+    _fall(cell, exit)
+    actor = cell.actor
+    if actor is not None and type(actor).on_stop is not Actor.on_stop:
+        try:
+            done(actor, "on_stop", actor.on_stop(exit))
+        except Exception as error:
+            cell.kernel.emit(StopFailed, cell.ref, error)
+    _let_go_of_all(cell)
+
+
+def done(actor: Actor, hook: str, value: object) -> None:
+    """Raise TypeError when a plain hook has left something to be awaited: there is no task that could."""
+    if isinstance(value, Awaitable) and not isinstance(value, Done):
+        if isinstance(value, CoroutineType):
+            value.close()
+        name = f"{type(actor).__qualname__}.{hook}"
+        raise TypeError(f"{name} is plain and returned something to await: write `async def {hook}`")
+
+
+def _let_go_of_all(cell: Cell) -> None:
     pendings, cell.pendings = cell.pendings, None
     for pending in tuple(pendings or ()):
         pending.cancel()
@@ -156,7 +183,9 @@ async def _stop_hook(cell: Cell, actor: Actor, exit: Exit) -> None:
     cell.alarm = cell.kernel.alarms.at(since + 1.0, report)
     try:
         with trio.move_on_after(limit, shield=True) as scope:
-            await actor.on_stop(exit)
+            stopping = actor.on_stop(exit)
+            if isinstance(stopping, Awaitable):
+                await stopping
         if scope.cancel_called:  # also when the hook swallowed it
             error = trio.TooSlowError(f"on_stop of {cell.path} took longer than shutdown={limit:g} s")
             cell.kernel.emit(StopFailed, cell.ref, error)

@@ -17,6 +17,7 @@ From `fall` on it is in the file of that name.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -29,18 +30,17 @@ from actors.core.dispatch import find
 from actors.core.fall import end
 from actors.core.hand import (
     BATCH,
-    fail_asker,
     hand_done,
     interrupt_hand,
     next_item,
     settle_hand,
     still_wanted,
 )
-from actors.core.mailbox import ASKED, MESSAGE, SENDER
-from actors.errors import Refused, Unhandled
-from actors.events import DeadLetterReason
+from actors.core.mailbox import ASKED
+from actors.core.scope import CURRENT
+from actors.core.turn import build, start, unhandled
+from actors.core.verdict import fallen_with, raised, why_left
 from actors.exits import Exit, ExitKind
-from actors.messages import Nudge, Terminated
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -54,24 +54,31 @@ _UNKNOWN: Any = object()
 _wait = trio.lowlevel.wait_task_rescheduled  # looked up once: it is on the road of every message
 
 
-async def run(cell: Cell) -> None:
-    """Live once. Whatever ends it, `fall`, `on_stop` and `over` follow."""
+async def run(cell: Cell, begun: Coroutine[Any, Any, Any] | None = None) -> None:
+    """Live once. Whatever ends it, `fall`, `on_stop` and `over` follow.
+
+    `begun` is a handling that turned out to need a task while the cell had none.
+    """
+    CURRENT.set(cell)
     exit: Exit | None = None
     try:
         try:
+            if begun is None and cell.recipe.actor_class is not None:
+                exit = await _until_needed(cell)
             while exit is None:
                 with trio.CancelScope() as scope:
                     cell.scope = scope
                     if cell.orders & order.CANCELS:
                         scope.cancel()
-                    if cell.recipe.actor_class is None:
-                        exit = await _run_function(cell)
-                    else:
-                        exit = await _serve(cell)
+                    if begun is not None:
+                        handling, begun = begun, None
+                        exit = await _finish(cell, handling)
+                    if exit is None:
+                        exit = await (_run_function if cell.recipe.actor_class is None else _serve)(cell)
                 if exit is None:
                     exit = _after_cancel(cell, scope.cancelled_caught)
         except Exception as error:  # what is left of a group when the scope took Cancelled out
-            exit = _why_left(cell, error) or _failure(cell, error)
+            exit = fallen_with(cell, error)
         except BaseException:  # from outside the system, or Ctrl-C: not ours to keep
             cell.scope = None
             cell.kill()
@@ -82,6 +89,31 @@ async def run(cell: Cell) -> None:
                 await end(cell, exit)
     finally:
         cell.over()
+
+
+async def _until_needed(cell: Cell) -> Exit | None:
+    """Start it and wait for its first message, without a scope: that costs as much as the task."""
+    actor_class = cell.recipe.actor_class
+    assert actor_class is not None
+    if actor_class.on_start is not Actor.on_start or cell.lanes:
+        return None
+    exit = start(cell)
+    while exit is None and not cell.lanes:
+        if cell.orders & (order.LEAVES | order.DRAIN):
+            return why_left(cell)
+        cell.parked = trio.lowlevel.current_task()
+        await _wait(cell.unpark)
+    return exit
+
+
+async def _finish(cell: Cell, handling: Coroutine[Any, Any, Any]) -> Exit | None:
+    """Go on with the message in hand."""
+    try:
+        value = await handling
+    except Exception as error:
+        return raised(cell, error)
+    settle_hand(cell, value)
+    return None
 
 
 # --- messages -------------------------------------------------------------------
@@ -108,7 +140,7 @@ async def _serve(cell: Cell) -> Exit | None:
     while True:
         if cell.orders:
             if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
-                return _why_left(cell)
+                return why_left(cell)
             item = next_item(cell)
         else:
             item = take()
@@ -143,7 +175,7 @@ async def _serve(cell: Cell) -> Exit | None:
                 if vigil is not None:  # from here on counts what comes next
                     cell.active_at = now()
         except Exception as error:
-            exit = _raised(cell, error)
+            exit = raised(cell, error)
             if exit is not None:
                 return exit
         else:
@@ -169,31 +201,10 @@ async def _serve(cell: Cell) -> Exit | None:
 
 
 async def _unhandled(cell: Cell, message: object) -> object:
-    if isinstance(message, Terminated | Nudge):
-        cell.permit = None  # ignored: nothing of the actor was tried
-        return None
-    assert cell.actor is not None
-    return await cell.actor.on_unhandled(message)
-
-
-def _raised(cell: Cell, error: Exception) -> Exit | None:
-    """A handler raised: None when the actor lives on (it refused, or has no handler)."""
-    item = cell.item
-    assert item is not None
-    refused = isinstance(error, Refused)
-    unhandled = isinstance(error, Unhandled) and error.message is item[MESSAGE] and error.ref == cell.ref
-    if refused or unhandled:
-        cell.item = None
-        cell.handled += 1
-        cell.active_at = cell.now()
-        if not fail_asker(cell, item, error) and unhandled:
-            cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.UNHANDLED)
-        if refused:
-            hand_done(cell)
-        else:
-            cell.permit = None
-        return None
-    return _why_left(cell, error) or _failure(cell, error)
+    value = unhandled(cell, message)
+    if value.__class__ is CoroutineType:
+        return await value
+    return value
 
 
 # --- start ----------------------------------------------------------------------
@@ -202,14 +213,13 @@ def _raised(cell: Cell, error: Exception) -> Exit | None:
 async def _start(cell: Cell) -> Exit | None:
     """Make the object and run `on_start`; an `Exit` when that failed, or is not wanted any more."""
     if cell.orders & order.LEAVES:
-        return _why_left(cell)
-    context = cell.context = Context(cell)
+        return why_left(cell)
     try:
-        actor = cell.actor = cell.recipe.build(context, cell.args)
-        if type(actor).on_start is not Actor.on_start:
-            await actor.on_start()
+        starting = build(cell).on_start()
+        if isinstance(starting, Awaitable):
+            await starting
     except Exception as error:
-        return _why_left(cell, error) or _failure(cell, error)
+        return fallen_with(cell, error)
     cell.become_ready()
     return None
 
@@ -217,7 +227,7 @@ async def _start(cell: Cell) -> Exit | None:
 async def _run_function(cell: Cell) -> Exit | None:
     """Run the function to its end; called again after an interrupt."""
     if cell.orders & order.LEAVES:
-        return _why_left(cell)
+        return why_left(cell)
     context = cell.context = Context(cell)
     if cell.vigil is not None:
         cell.vigil.rest(None)  # what an interrupt has left
@@ -227,48 +237,21 @@ async def _run_function(cell: Cell) -> Exit | None:
     try:
         value = await cell.recipe.call(context, *cell.args)
     except Exception as error:
-        return _why_left(cell, error) or _failure(cell, error)
+        return fallen_with(cell, error)
     settle_hand(cell, None)
     if cell.orders & order.INTERRUPT:
         cell.orders &= ~order.INTERRUPT
-    ended = _why_left(cell) or Exit(ExitKind.NORMAL)
+    ended = why_left(cell) or Exit(ExitKind.NORMAL)
     return Exit(ended.kind, value=value, error=ended.error, reason=ended.reason)
 
 
 # --- the end --------------------------------------------------------------------
 
 
-def _failure(cell: Cell, error: BaseException) -> Exit:
-    return Exit(ExitKind.FAILED if cell.ready else ExitKind.START_FAILED, error=error)
-
-
-def _why_left(cell: Cell, error: BaseException | None = None) -> Exit | None:
-    """The exit that the orders ask for; None for an interrupt, or without orders."""
-    orders = cell.orders
-    if orders & order.FAIL:
-        return _failure(cell, cell.why_failed() or error or RuntimeError("failed"))
-    if orders & order.KILL:
-        return Exit(ExitKind.KILLED, error=error, reason="killed")
-    if orders & order.EXPIRED:
-        limit = f"cancelled: it did not stop within {cell.policy.shutdown:g} s"
-        return Exit(ExitKind.KILLED, error=error, reason=limit)
-    if orders & order.OVERDUE and cell.vigil is not None:
-        return cell.vigil.verdict
-    if error is not None:
-        return None
-    if orders & order.FINAL:
-        return Exit(ExitKind.SHUTDOWN, reason="drained" if orders & order.DRAIN else "stopped")
-    if orders & order.HALT:
-        return Exit(ExitKind.SHUTDOWN, reason="stopped with its group")
-    if orders & order.QUIT:
-        return Exit(ExitKind.NORMAL, reason="stopped itself")
-    return None
-
-
 def _after_cancel(cell: Cell, caught: bool) -> Exit | None:
     """The scope is behind: the exit that was ordered, or None to go on after an interrupt."""
     cell.scope = None
-    exit = _why_left(cell) if cell.orders & order.CANCELS else None
+    exit = why_left(cell) if cell.orders & order.CANCELS else None
     if exit is not None:
         return exit
     cell.orders &= ~order.INTERRUPT

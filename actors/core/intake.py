@@ -146,12 +146,16 @@ class Intake(Vitals):
             self.wake()
         return taken
 
+    @trio.lowlevel.enable_ki_protection
     def wake(self) -> None:
-        """Let the loop look again, if it is parked."""
-        task = self.parked
-        if task is not None:
+        """Let the loop look again, if it is parked; or see to a turn, if it has no task."""
+        waker = self.parked
+        if waker is not None:
             self.parked = None
-            _reschedule(task)
+            if self.plain:
+                self.kernel.dispatcher.add(cast("Cell", self))
+            else:
+                _reschedule(cast("trio.lowlevel.Task", waker))
 
     def unpark(self, _: Any) -> trio.lowlevel.Abort:
         """What trio calls when the parked task is cancelled."""

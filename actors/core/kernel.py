@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import trio
 
 from actors.core.alarms import Alarms
+from actors.core.dispatcher import Dispatcher
 from actors.errors import UnknownActor
 from actors.events import ActorEvent, DeadLetter, DeadLetterReason, Event
 from actors.policy import Policy
@@ -51,6 +52,7 @@ class Kernel:
         self.random = random
         self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
         self.alarms = Alarms(self.now)
+        self.dispatcher = Dispatcher(self.now)
         self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS_KEPT)
         self.dead_letter_count = 0
         self.handled_by_the_dead = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.errors import CircuitOpen
 
@@ -43,6 +44,14 @@ class Parent(Protocol):
     @property
     def path(self) -> str:
         """Its path."""
+        ...
+
+    def adopt(self, run: Callable[..., Awaitable[object]], *args: Any, name: str) -> None:
+        """Start a task of its nursery, in the context variables of whoever calls."""
+        ...
+
+    def break_down(self, fault: BaseException) -> None:
+        """Raise what is not the system's to keep out of its nursery, as if a child's task had raised it."""
         ...
 
     def judge(self, child: Cell, exit: Exit) -> Fate:

@@ -37,6 +37,11 @@ class Recipe:
     bind: Callable[..., object] | None = None
 
     @property
+    def is_plain(self) -> bool:
+        """True for an actor class that never waits for anything: it needs no task."""
+        return self.actor_class is not None and self.actor_class._plain  # pyright: ignore[reportPrivateUsage]
+
+    @property
     def table(self) -> dict[type, Handler | None]:
         """The handlers of an actor class."""
         assert self.actor_class is not None

@@ -15,7 +15,6 @@ from actors.core.lifecycle import ActorState, Phase, Signal, state_of, step
 from actors.core.mailbox import Item, Lanes
 from actors.core.parent import Fate, Parent
 from actors.core.ref import Ref
-from actors.core.scope import CURRENT
 from actors.core.statistics import Statistics
 from actors.core.vigil import Vigil, waiting_for
 from actors.errors import ActorStopped, StartFailed
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from actors.core.alarms import Alarm
     from actors.core.cell import Cell
     from actors.core.context import Context
+    from actors.core.dispatcher import Dispatcher
     from actors.core.kernel import Kernel
     from actors.core.recipe import Recipe
     from actors.core.timers import Timer
@@ -69,6 +69,7 @@ class Vitals:
         "pendings",
         "permit",
         "phase",
+        "plain",
         "policy",
         "ports",
         "readies",
@@ -88,6 +89,7 @@ class Vitals:
         "vigil",
         "watchers",
         "watching",
+        "within",
     )
 
     def __init__(
@@ -120,7 +122,10 @@ class Vitals:
         self.actor: Actor | None = None
         self.context: Context | None = None
         self.scope: trio.CancelScope | None = None
-        self.parked: trio.lowlevel.Task | None = None
+        self.plain = False
+        """True while it has no task, and the dispatcher gives it turns."""
+        self.parked: trio.lowlevel.Task | Dispatcher | None = None
+        """Who is to be told when there is something to do; None while somebody knows."""
         self.item: Item | None = None
         self.exit: Exit | None = None
         self.fate = Fate.FINAL
@@ -140,7 +145,8 @@ class Vitals:
         self.on_ordered: Any = None
         self.vigil: Vigil | None = None
         self.variables: Variables | None = copy_context()
-        self.variables.run(CURRENT.set, cast("Cell", self))
+        self.within: Variables | None = None
+        """The context variables of the running incarnation's turns."""
         if policy.is_bounded:
             self.vigil = Vigil(cast("Cell", self), kernel.guards_for(cast("Cell", self)))
         kernel.emit(Spawned, self.ref)

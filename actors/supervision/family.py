@@ -143,7 +143,9 @@ class Family(Household):
     def _make(self, recipe: Recipe, args: tuple[Any, ...], name: str | None, policy: Policy) -> Cell:
         if recipe.actor_class is not None and issubclass(recipe.actor_class, Supervisor):
             return Family(self.kernel, self, recipe, args, name, policy, self.breakers)
-        return Cell(self.kernel, self, recipe, args, name, policy)
+        cell = Cell(self.kernel, self, recipe, args, name, policy)
+        cell.plain = recipe.is_plain
+        return cell
 
     def begin(self, child: Cell) -> None:
         """The first incarnation; with an open breaker on the path it waits for the probe."""
@@ -283,7 +285,7 @@ class Family(Household):
 
     def launch_child(self, child: Cell) -> None:
         """Start the next incarnation, as a probe if its breaker is not closed."""
-        if self.nursery is None or self.ended or child.is_final or (child.runs and child.scope is not None):
+        if self.nursery is None or self.ended or child.is_final or child.is_launched:
             return
         circuit = self._circuit(child)
         if circuit is not None and circuit.state is CircuitState.OPEN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -114,6 +114,19 @@ class Household(Cell):
         finally:
             self.nursery = None
             super().over()
+
+    def adopt(self, run: Callable[..., Awaitable[object]], *args: Any, name: str) -> None:
+        """See `Parent.adopt`."""
+        assert self.nursery is not None
+        self.nursery.start_soon(run, *args, name=name)
+
+    def break_down(self, fault: BaseException) -> None:
+        """See `Parent.break_down`."""
+
+        async def break_down() -> None:
+            raise fault
+
+        self.adopt(break_down, name=f"{self.path} breaks down")
 
     def begin(self, child: Cell) -> None:
         """The first incarnation of a child."""

@@ -51,7 +51,7 @@ async def test_others_run_while_one_never_waits(autojump_clock: MockClock, what:
         for n in range(20):
             before = busy.statistics().handled
             assert await other.ask(Echo(str(n))) == str(n)
-            assert busy.statistics().handled - before <= 1000
+            assert busy.statistics().handled - before <= 2000
         assert busy.statistics().handled >= 20
         busy.kill()
 
@@ -93,14 +93,14 @@ async def sink(ctx: actors.Context) -> None:
 
 
 @pytest.mark.parametrize("what", [Sink, sink])
-async def test_a_long_queue_is_handled_in_batches(autojump_clock: MockClock, what: Any) -> None:
+async def test_a_long_queue_is_handled_in_batches(autojump_clock: MockClock, what: Any, on_road: str) -> None:
     """A thousand waiting messages cost far fewer task switches than messages, but more than one."""
 
     class Steps(trio.abc.Instrument):
         count = 0
 
         def before_task_step(self, task: trio.lowlevel.Task) -> None:
-            self.count += task.name == "/sink"
+            self.count += task.name in ("/sink", "dispatcher of alpha")
 
     async with actors.open_system("alpha") as system:
         ref = await system.start(what, name="sink")
@@ -113,4 +113,5 @@ async def test_a_long_queue_is_handled_in_batches(autojump_clock: MockClock, wha
         await settled()
         trio.lowlevel.remove_instrument(steps)
         assert ref.statistics().handled == 1000
-        assert 1000 / 128 <= steps.count <= 100
+        has_task = on_road == "tasks" or what is sink
+        assert (1000 / 128 if has_task else 2) <= steps.count <= 100

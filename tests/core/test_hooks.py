@@ -68,18 +68,26 @@ async def test_the_context_is_there_in_the_constructor(autojump_clock: MockClock
         assert await system.spawn(Early, name="early").ask(Echo()) == "/early"
 
 
+def _generator(self: Any, *exit: Any) -> Any:
+    yield
+
+
+async def _async_generator(self: Any, *exit: Any) -> Any:
+    yield
+
+
+@pytest.mark.parametrize("wrong", [5, _generator, _async_generator])
 @pytest.mark.parametrize("hook", ["on_start", "on_stop", "on_unhandled"])
-def test_a_hook_that_is_not_async_raises_when_the_class_is_defined(hook: str) -> None:
-    """It would run and then be awaited in vain."""
-    for wrong in (lambda self, *exit: None, 5):
-        with pytest.raises(TypeError, match=f"Hooked.{hook} is not async: write `async def {hook}"):
-            type("Hooked", (actors.Actor,), {hook: wrong})
+def test_a_hook_that_is_no_function_raises_when_the_class_is_defined(hook: str, wrong: Any) -> None:
+    """A generator would be made and never run."""
+    with pytest.raises(TypeError, match=f"Hooked.{hook} is not a function: write `async def {hook}"):
+        type("Hooked", (actors.Actor,), {hook: wrong})
 
 
 @pytest.mark.parametrize("hook", ["on_start", "on_stop", "on_unhandled"])
-def test_a_plain_hook_of_a_mixin_raises_when_the_actor_class_is_defined(hook: str) -> None:
-    mixin = type("Mixin", (), {hook: lambda self, *exit: None})
-    with pytest.raises(TypeError, match=f"Hooked.{hook} is not async: write `async def {hook}"):
+def test_a_wrong_hook_of_a_mixin_raises_when_the_actor_class_is_defined(hook: str) -> None:
+    mixin = type("Mixin", (), {hook: _generator})
+    with pytest.raises(TypeError, match=f"Hooked.{hook} is not a function: write `async def {hook}"):
         type("Hooked", (mixin, actors.Actor), {})
 
 

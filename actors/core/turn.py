@@ -1,0 +1,157 @@
+"""One turn of an actor without a task: start it, handle what waits, or end it, without waiting for anything.
+
+The road of actors whose handlers and hooks are all plain functions. It says what
+`incarnation` says, in the same order, and shares with it what judges and what ends; what
+is not here is what plain code cannot do: be interrupted, be cancelled, wait.
+"""
+
+from __future__ import annotations
+
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from actors.core import orders as order
+from actors.core.actor import Actor
+from actors.core.context import Context
+from actors.core.dispatch import find
+from actors.core.fall import done, end_at_once
+from actors.core.hand import hand_done, next_item, still_wanted
+from actors.core.mailbox import ASKED
+from actors.core.scope import CURRENT
+from actors.core.verdict import fallen_with, raised, why_left
+from actors.exits import Exit, ExitKind
+from actors.messages import Nudge, Terminated
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+
+__all__ = ["build", "start", "turn", "unhandled"]
+
+_UNKNOWN: Any = object()
+
+
+@trio.lowlevel.disable_ki_protection
+def turn(cell: Cell) -> None:
+    """What a cell has to do now, at most a batch of it. Runs in the cell's own context variables."""
+    fault: BaseException | None = None
+    try:
+        exit = None if cell.ready else start(cell)
+        if exit is None:
+            exit = _serve(cell)
+            if exit is None:
+                return
+    except Exception as error:
+        exit = fallen_with(cell, error)
+    except BaseException as error:  # Ctrl-C: not ours to keep
+        fault = error
+        cell.kill()
+        exit = Exit(ExitKind.KILLED, reason="its block was cancelled")
+    try:
+        end_at_once(cell, exit)
+    except BaseException as error:
+        fault = fault or error
+    finally:
+        cell.over()
+    if fault is not None:
+        cell.parent.break_down(fault)
+
+
+def start(cell: Cell) -> Exit | None:
+    """Make the object and run its plain `on_start`; an `Exit` when that failed, or is not wanted any more."""
+    CURRENT.set(cell)
+    if cell.orders & order.LEAVES:
+        return why_left(cell)
+    try:
+        actor = build(cell)
+        if type(actor).on_start is not Actor.on_start:
+            done(actor, "on_start", actor.on_start())
+    except Exception as error:
+        return fallen_with(cell, error)
+    cell.become_ready()
+    return None
+
+
+def build(cell: Cell) -> Actor:
+    """The incarnation's object, with its context."""
+    context = cell.context = Context(cell)
+    actor = cell.actor = cell.recipe.build(context, cell.args)
+    return actor
+
+
+def unhandled(cell: Cell, message: object) -> Any:
+    """What becomes of a message without a handler: notices are ignored, the rest is for `on_unhandled`."""
+    if isinstance(message, Terminated | Nudge):
+        cell.permit = None  # ignored: nothing of the actor was tried
+        return None
+    assert cell.actor is not None
+    return cell.actor.on_unhandled(message)
+
+
+def _serve(cell: Cell) -> Exit | None:
+    """Handle messages until none waits, the turn is over, or an order ends the incarnation (an `Exit`)."""
+    actor: Any = cell.actor
+    lanes = cell.lanes
+    take = lanes.take
+    table = cell.recipe.table
+    vigil = cell.vigil
+    dispatcher = cell.kernel.dispatcher
+    cell.active_at = dispatcher.now
+    left, looks = dispatcher.left, 0
+    while True:
+        if cell.orders:
+            if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
+                dispatcher.left = left
+                return why_left(cell)
+            item = next_item(cell)
+        else:
+            item = take()
+        if item is None:
+            dispatcher.left = left
+            if vigil is not None:
+                vigil.rest(cell.active_at)
+            cell.parked = dispatcher
+            return None
+        message, _, asked, _, mark = item
+        if (asked is not None or mark is not None) and not still_wanted(cell, item):
+            continue
+        cell.item = item
+        if vigil is not None:
+            vigil.begin(cell.active_at or cell.now())
+        kind: type = message.__class__
+        handler = table.get(kind, _UNKNOWN)
+        if handler is _UNKNOWN:
+            handler = find(table, kind)
+        try:
+            value = unhandled(cell, message) if handler is None else handler[0](actor, message)
+        except Exception as error:
+            exit = raised(cell, error)
+            if exit is not None:
+                dispatcher.left = left
+                return exit
+        else:
+            if value.__class__ is CoroutineType:  # a plain wrapper around an async handler
+                dispatcher.left = left
+                cell.take_a_task(value)
+                return None
+            if vigil is not None:  # from here on counts what comes next
+                cell.active_at = cell.now()
+            if asked is not None:
+                asked = cell.item[ASKED]  # None by now if the handler replied, or put it off
+                if asked is not None:
+                    asked.answer(value)
+            cell.item = None
+            cell.handled += 1
+            if mark is not None or cell.permit is not None:
+                hand_done(cell)
+        left -= 1
+        if left <= 0:
+            looks += 1
+            if dispatcher.look() or looks == dispatcher.LOOKS:
+                if vigil is not None:
+                    vigil.rest(dispatcher.now)
+                dispatcher.add(cell)
+                return None
+            left = dispatcher.left
+            cell.active_at = dispatcher.now

@@ -1,0 +1,70 @@
+"""How an incarnation ends: the exit that its orders, or what its code raised, ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core import orders as order
+from actors.core.hand import fail_asker, hand_done
+from actors.core.mailbox import MESSAGE, SENDER
+from actors.errors import Refused, Unhandled
+from actors.events import DeadLetterReason
+from actors.exits import Exit, ExitKind
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+
+__all__ = ["failure", "fallen_with", "raised", "why_left"]
+
+
+def fallen_with(cell: Cell, error: BaseException) -> Exit:
+    """The exit of an incarnation whose code raised: what was ordered meanwhile comes first."""
+    return why_left(cell, error) or failure(cell, error)
+
+
+def failure(cell: Cell, error: BaseException) -> Exit:
+    """It failed by itself."""
+    return Exit(ExitKind.FAILED if cell.ready else ExitKind.START_FAILED, error=error)
+
+
+def why_left(cell: Cell, error: BaseException | None = None) -> Exit | None:
+    """The exit that the orders ask for; None for an interrupt, or without orders."""
+    orders = cell.orders
+    if orders & order.FAIL:
+        return failure(cell, cell.why_failed() or error or RuntimeError("failed"))
+    if orders & order.KILL:
+        return Exit(ExitKind.KILLED, error=error, reason="killed")
+    if orders & order.EXPIRED:
+        limit = f"cancelled: it did not stop within {cell.policy.shutdown:g} s"
+        return Exit(ExitKind.KILLED, error=error, reason=limit)
+    if orders & order.OVERDUE and cell.vigil is not None:
+        return cell.vigil.verdict
+    if error is not None:
+        return None
+    if orders & order.FINAL:
+        return Exit(ExitKind.SHUTDOWN, reason="drained" if orders & order.DRAIN else "stopped")
+    if orders & order.HALT:
+        return Exit(ExitKind.SHUTDOWN, reason="stopped with its group")
+    if orders & order.QUIT:
+        return Exit(ExitKind.NORMAL, reason="stopped itself")
+    return None
+
+
+def raised(cell: Cell, error: Exception) -> Exit | None:
+    """A handler raised: None when the actor lives on (it refused, or has no handler)."""
+    item = cell.item
+    assert item is not None
+    refused = isinstance(error, Refused)
+    unhandled = isinstance(error, Unhandled) and error.message is item[MESSAGE] and error.ref == cell.ref
+    if refused or unhandled:
+        cell.item = None
+        cell.handled += 1
+        cell.active_at = cell.now()
+        if not fail_asker(cell, item, error) and unhandled:
+            cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.UNHANDLED)
+        if refused:
+            hand_done(cell)
+        else:
+            cell.permit = None
+        return None
+    return fallen_with(cell, error)
