@@ -54,12 +54,14 @@ def _hooks_wait_for_nothing(recipe: Recipe) -> bool:
 
 
 def _waits(function: Any) -> bool:
-    if function is None:
-        return False
-    function = inspect.unwrap(function)
-    return inspect.iscoroutinefunction(function) and any(
-        step.opname in _WAITS for step in dis.get_instructions(function)
-    )
+    """True where `await` is written in an `async` function, or in one that it wraps."""
+    while function is not None:
+        if inspect.iscoroutinefunction(function) and any(
+            step.opname in _WAITS for step in dis.get_instructions(function)
+        ):
+            return True
+        function = getattr(function, "__wrapped__", None)
+    return False
 
 
 def _called(table: dict[type, Handler | None]) -> dict[type, Handler | None]:

@@ -159,6 +159,14 @@ def demo(folder: Path | None = None, /) -> int:
     return run_demo(folder, surroundings_now(), sys.stdout, sys.stderr)
 
 
+@app.command(help_flags=[])
+def bench(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]) -> int:
+    """Measure actors beside raw trio and other libraries; `actors bench --help` says how."""
+    from actors.cli.bench import run_bench
+
+    return run_bench(arguments, sys.stderr)
+
+
 def surroundings_now() -> Surroundings:
     """The variables of this process, and its Python."""
     return Surroundings(os.environ.copy(), sys.executable)

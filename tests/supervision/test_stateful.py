@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from trio.testing import MockClock
 
 from actors import OneForAll, OneForOne, RestForOne
+from tests.roads import ROADS, road
 from tests.supervision.world import Role, Step, World
 
 ROLES = st.builds(
@@ -92,7 +93,10 @@ class SupervisorMachine(RuleBasedStateMachine):
         if self.program:
             note(f"strategy = {self.world.strategy}")
             note("\n".join(f"{step}" for step in self.program))
-            trio.run(self.world.run, self.program, clock=MockClock(autojump_threshold=0))
+            for name in ROADS:
+                world = World(self.world.strategy, self.world.roles)
+                with road(name):
+                    trio.run(world.run, self.program, clock=MockClock(autojump_threshold=0))
 
 
 TestSupervisorMachine = SupervisorMachine.TestCase
