@@ -141,9 +141,7 @@ class System:
         Raises `NameReserved` for the names `jobs` and `system` too.
         """
         self._check_open(name)
-        return self._root.spawn(
-            what, *args, name=name, policy=policy, on=on, significant=significant, **unknown
-        )
+        return self._root.admit(what, args, name, policy, on, significant, unknown)
 
     async def start(
         self,
@@ -157,14 +155,12 @@ class System:
     ) -> Ref:
         """Start an actor under the root and return when it is ready; see `Supervisor.start`. A checkpoint."""
         self._check_open(name)
-        return await self._root.start(
-            what, *args, name=name, policy=policy, on=on, significant=significant, **unknown
-        )
+        return await self._root.start(what, args, name, policy, on, significant, unknown)
 
     def _check_open(self, name: str | None = None) -> None:
         if self._root.is_final or self._root.nursery is None:
             raise SystemClosed(self.name)
-        if name in RESERVED:
+        if name is not None and name in RESERVED:
             raise NameReserved(name)
 
     async def run_jobs(

@@ -1,4 +1,4 @@
-"""`actors bench`: the program `python -m benchmarks` in a process of its own, from the wheel or a checkout."""
+"""`actors bench`: `python -m benchmarks` in a process of its own, from the wheel or a checkout."""
 
 from __future__ import annotations
 

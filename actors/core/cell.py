@@ -199,16 +199,17 @@ class Cell(Intake):
 
     def launch(self, nursery: trio.Nursery) -> None:
         """Begin the next incarnation, as a task of its supervisor's nursery."""
-        if self.phase in (Phase.WAITING, Phase.TRIPPED):
+        if self.phase is Phase.WAITING or self.phase is Phase.TRIPPED:
             self.step(Signal.START)
         if self.begun:
             self.restarts += 1
+            self.exit = None
+            self.ended = False
         self.begun = True
         self.orders &= ~order.OF_INCARNATION
-        self.disarm()
-        self.exit = None
-        self.ended = False
-        self.begun_at = self.kernel.now()
+        if self.alarm is not None:
+            self.disarm()
+        self.begun_at = self.now()
         assert self.variables is not None
         if self.plain:  # what an incarnation sets is not for the next one
             self.within = self.variables if self.name is None else self.variables.copy()
@@ -254,10 +255,10 @@ class Cell(Intake):
             self.step(Signal.READY)
         elif self.lot is not None:
             self.lot.unpark_all()
-        if self.restarts:
-            self.kernel.emit(Restarted, self.ref, self.restarts)
-        else:
+        if not self.restarts:
             self.kernel.emit(Started, self.ref)
+        else:
+            self.kernel.emit(Restarted, self.ref, self.restarts)
 
     def _stopped_while_down(self) -> Exit:
         if self.orders & order.KILL:

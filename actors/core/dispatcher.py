@@ -105,7 +105,6 @@ class Dispatcher:
                 cell = take()
                 assert cell.within is not None
                 cell.within.run(turn, cell)
-                self.left -= 1
                 if self.left <= 0:
                     self.look()
             cell = None  # it may end while this task waits, and is not to be kept alive

@@ -50,7 +50,6 @@ __all__ = ["run"]
 SLICE = 0.005
 """Seconds between two checkpoints, looked at every `LOOK` messages."""
 LOOK = 16
-_UNKNOWN: Any = object()
 _wait = trio.lowlevel.wait_task_rescheduled  # looked up once: it is on the road of every message
 
 
@@ -142,8 +141,12 @@ async def _serve(cell: Cell) -> Exit | None:
             if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
                 return why_left(cell)
             item = next_item(cell)
-        else:
+        elif lanes.early or not (normal := lanes.normal):
             item = take()
+        else:  # `take`, written out: nearly every message comes this way
+            item = normal.popleft()
+            if item[4] is not None:
+                lanes.extra += 1
         if item is None:
             if vigil is not None:
                 vigil.rest(cell.active_at)
@@ -158,10 +161,10 @@ async def _serve(cell: Cell) -> Exit | None:
         cell.item = item
         if vigil is not None:
             vigil.begin(cell.active_at or now())
-        kind: type = message.__class__
-        handler = table.get(kind, _UNKNOWN)
-        if handler is _UNKNOWN:
-            handler = find(table, kind)
+        try:
+            handler = table[message.__class__]
+        except KeyError:
+            handler = find(table, message.__class__)
         try:
             if handler is None:
                 value = await _unhandled(cell, message)

@@ -40,6 +40,8 @@ class ActorState(enum.StrEnum):
 class Phase(enum.Enum):
     """Where an actor stands in its life."""
 
+    __hash__ = object.__hash__  # each is one object; that of Enum is written in Python
+
     STARTING = "starting"
     RUNNING = "running"
     ENDING = "ending"
@@ -51,6 +53,8 @@ class Phase(enum.Enum):
 
 class Signal(enum.Enum):
     """What can happen to an actor."""
+
+    __hash__ = object.__hash__
 
     READY = "ready"
     """its start succeeded"""

@@ -6,6 +6,9 @@ normal messages; marked items (notices, timers' messages, redelivered ones) are 
 counted and never dropped. Closing refuses the next message in the same step in which
 it hands back the waiting ones, so that nothing can slip in between and be forgotten.
 
+There are two lanes. In `normal` wait the normal ones and the marked ones; in `early` what
+comes before them: first the redelivered, then the urgent ones.
+
 An item is a plain tuple, because one is made for every message:
 (message, sender, asked, since, mark). `asked` is the open request or None, `since` the
 time it came in, `mark` None for counted items and the reason for uncounted ones.
@@ -16,6 +19,7 @@ A lane is made on first use: an empty deque costs more than the rest of an idle 
 from __future__ import annotations
 
 import enum
+import itertools
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -56,34 +60,33 @@ class Verdict(enum.Enum):
 class Lanes:
     """What waits for one actor. Plain calls only; whoever offers wakes the actor."""
 
-    __slots__ = ("_extra", "_limit", "_normal", "_overflow", "_redelivered", "_urgent", "closed")
+    __slots__ = ("_overflow", "closed", "early", "extra", "limit", "normal")
 
     def __init__(self, policy: Mailbox) -> None:
-        self._limit = policy.capacity
+        self.limit = policy.capacity
         self._overflow = policy.overflow
-        self._normal: deque[Item] | None = None
-        self._urgent: deque[Item] | None = None
-        self._redelivered: deque[Item] | None = None
-        self._extra = 0  # urgent ones minus uncounted ones: what len(normal) does not show
+        self.normal: deque[Item] | None = None
+        self.early: deque[Item] | None = None
+        self.extra = 0  # urgent ones minus marked ones: what len(normal) does not show
         self.closed = False
 
     @property
     def capacity(self) -> float:
         """How many counted messages may wait."""
-        return self._limit
+        return self.limit
 
     @property
     def counted(self) -> int:
         """How many waiting messages count toward the capacity."""
-        return (len(self._normal) if self._normal else 0) + self._extra
+        return 0 if self.closed else (len(self.normal) if self.normal else 0) + self.extra
 
     @property
     def has_room(self) -> bool:
         """True when one more counted message fits."""
-        return self.counted < self._limit
+        return self.counted < self.limit
 
     def __bool__(self) -> bool:
-        return bool(self._normal or self._urgent or self._redelivered)
+        return bool(self.normal or self.early)
 
     def offer(self, item: Item, urgent: bool = False) -> Verdict | Item | None:
         """Put a counted item in its lane.
@@ -91,12 +94,12 @@ class Lanes:
         None: it is in. FULL, CLOSED or DROPPED: it is not. An item: this older one was
         dropped to make room.
         """
-        normal = self._normal
+        normal = self.normal
         if normal is None:
             if self.closed:
                 return Verdict.CLOSED
-            normal = self._normal = deque()
-        if len(normal) + self._extra >= self._limit:
+            normal = self.normal = deque()
+        if len(normal) + self.extra >= self.limit:
             return self._overflowing(item, urgent)
         if urgent:
             self._put_urgent(item)
@@ -105,10 +108,10 @@ class Lanes:
         return None
 
     def _put_urgent(self, item: Item) -> None:
-        if self._urgent is None:
-            self._urgent = deque()
-        self._urgent.append(item)
-        self._extra += 1
+        if self.early is None:
+            self.early = deque()
+        self.early.append(item)
+        self.extra += 1
 
     def _overflowing(self, item: Item, urgent: bool) -> Verdict | Item:
         if self._overflow == "reject":
@@ -119,64 +122,70 @@ class Lanes:
         if urgent:
             self._put_urgent(item)
         else:
-            assert self._normal is not None
-            self._normal.append(item)
+            assert self.normal is not None
+            self.normal.append(item)
         return oldest
 
     def _drop_oldest(self) -> Item:
-        assert self._normal is not None
-        for index, item in enumerate(self._normal):
+        assert self.normal is not None
+        for index, item in enumerate(self.normal):
             if item[MARK] is None:
-                del self._normal[index]
+                del self.normal[index]
                 return item
-        assert self._urgent  # at capacity without a counted normal one: all are urgent
-        self._extra -= 1
-        return self._urgent.popleft()
+        assert self.early  # at capacity without a counted normal one: all are urgent
+        again = self._redelivered
+        oldest = self.early[again]
+        del self.early[again]
+        self.extra -= 1
+        return oldest
+
+    @property
+    def _redelivered(self) -> int:
+        """How many of the early ones are; they stand first."""
+        return sum(1 for _ in itertools.takewhile(lambda item: item[MARK] is REDELIVERED, self.early or ()))
 
     def put_marked(self, item: Item) -> bool:
         """Put an uncounted item at the end of the normal lane; False when closed."""
         if self.closed:
             return False
-        if self._normal is None:
-            self._normal = deque()
-        self._normal.append(item)
-        self._extra -= 1
+        if self.normal is None:
+            self.normal = deque()
+        self.normal.append(item)
+        self.extra -= 1
         return True
 
     def put_back(self, item: Item) -> None:
         """Make `item` the next one to be taken, uncounted."""
         message, sender, asked, since, _ = item
-        if self._redelivered is None:
-            self._redelivered = deque()
-        self._redelivered.appendleft((message, sender, asked, since, REDELIVERED))
+        if self.early is None:
+            self.early = deque()
+        self.early.appendleft((message, sender, asked, since, REDELIVERED))
 
     def take(self) -> Item | None:
         """The next item, or None."""
-        if self._redelivered:
-            return self._redelivered.popleft()
-        if self._urgent:
-            self._extra -= 1
-            return self._urgent.popleft()
-        normal = self._normal
+        early = self.early
+        if early:
+            item = early.popleft()
+            if item[MARK] is None:
+                self.extra -= 1
+            return item
+        normal = self.normal
         if normal:
             item = normal.popleft()
-            if item[4] is not None:
-                self._extra += 1
+            if item[MARK] is not None:
+                self.extra += 1
             return item
         return None
 
     def any(self, wanted: Callable[[Item], bool]) -> bool:
         """True when `wanted` is true for a waiting item."""
-        return any(
-            wanted(item) for lane in (self._redelivered, self._urgent, self._normal) for item in lane or ()
-        )
+        return any(wanted(item) for lane in (self.early, self.normal) for item in lane or ())
 
     def remove(self, unwanted: Callable[[Item], bool]) -> list[Item]:
         """Take every waiting item out for which `unwanted` is true, in order."""
         removed: list[Item] = []
-        self._redelivered = self._sift(self._redelivered, unwanted, removed, 0, 0)
-        self._urgent = self._sift(self._urgent, unwanted, removed, 1, 1)
-        self._normal = self._sift(self._normal, unwanted, removed, 0, -1)
+        self.early = self._sift(self.early, unwanted, removed, 1, 0)
+        self.normal = self._sift(self.normal, unwanted, removed, 0, -1)
         return removed
 
     def _sift(
@@ -193,7 +202,7 @@ class Lanes:
         for item in lane:
             if unwanted(item):
                 removed.append(item)
-                self._extra -= counted if item[MARK] is None else marked
+                self.extra -= counted if item[MARK] is None else marked
             else:
                 kept.append(item)
         return kept
@@ -202,32 +211,32 @@ class Lanes:
         """Refuse every new item from now on; what waits goes on waiting."""
         self.closed = True
         # offer() looks at `closed` only where the lane is missing: closing costs senders nothing
-        if self._normal:
-            self._redelivered = deque([*(self._redelivered or ()), *(self._urgent or ()), *self._normal])
-        elif self._urgent:
-            self._redelivered = deque([*(self._redelivered or ()), *self._urgent])
-        self._normal = self._urgent = None
-        self._extra = 0
+        if self.normal:
+            self.early = deque([*(self.early or ()), *self.normal])
+        self.normal = None
+        self.extra = 0
 
     def close(self) -> list[Item]:
         """Refuse every new item, and hand back all that wait, in the order of taking."""
         self.shut()
-        waiting = list(self._redelivered or ())
-        self._redelivered = None
+        waiting = list(self.early or ())
+        self.early = None
         return waiting
 
     def depth(self) -> dict[str, int]:
         """Waiting items by lane; "system" are those that do not count toward the capacity."""
-        urgent = len(self._urgent) if self._urgent else 0
-        normal = len(self._normal) if self._normal else 0
-        again = len(self._redelivered) if self._redelivered else 0
+        early = len(self.early) if self.early else 0
+        normal = len(self.normal) if self.normal else 0
         if self.closed:
-            return {"system": 0, "urgent": 0, "normal": again}
-        marked = urgent - self._extra
+            return {"system": 0, "urgent": 0, "normal": early}
+        again = self._redelivered
+        urgent = early - again
+        marked = urgent - self.extra
         return {"system": marked + again, "urgent": urgent, "normal": normal - marked}
 
     def oldest(self) -> float | None:
         """When the item that has waited longest came in, or None when nothing waits."""
-        waiting = [lane[0][SINCE] for lane in (self._urgent, self._normal) if lane]
-        waiting.extend(item[SINCE] for item in self._redelivered or ())  # all lanes in one while draining
+        waiting = [item[SINCE] for item in self.early or ()]  # several in one: it is not the first
+        if self.normal:
+            waiting.append(self.normal[0][SINCE])
         return min(waiting, default=None)

@@ -22,6 +22,10 @@ _RECIPE = "__actors_recipe_kept__"
 _CURE = "spawn an Actor class, an async function of (ctx, ...), or a functools.partial of one"
 
 
+_set_context: Callable[[Actor, Context], None] = Actor.__dict__["ctx"].__set__
+"""Sets it whatever the `__setattr__` of the class does."""
+
+
 @attrs.frozen(eq=False)
 class Recipe:
     """How each incarnation of an actor is made. Shared by all actors of one `what`.
@@ -69,7 +73,7 @@ class Recipe:
         """A new object of the actor class, its context in place before `__init__` runs."""
         assert self.actor_class is not None
         actor = self.actor_class.__new__(self.actor_class)
-        object.__setattr__(actor, "ctx", ctx)
+        _set_context(actor, ctx)
         self.call(actor, *args)
         return actor
 

@@ -29,25 +29,98 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "start", "turn", "unhandled"]
 
-_UNKNOWN: Any = object()
-
 
 @trio.lowlevel.disable_ki_protection
 def turn(cell: Cell) -> None:
-    """What a cell has to do now, at most a batch of it. Runs in the cell's own context variables."""
-    fault: BaseException | None = None
+    """What a cell has to do now, at most a batch of it. Runs in the cell's own context variables.
+
+    It starts the actor; it handles messages until none waits or the turn is over; it ends the incarnation.
+    One function, as every call in it would be one a message.
+    """
+    exit: Exit | None = None
+    dispatcher = cell.kernel.dispatcher
+    left, looks = dispatcher.left, 0
     try:
-        exit = None if cell.ready else start(cell)
-        if exit is None:
-            exit = _serve(cell)
-            if exit is None:
+        if not cell.ready:
+            left -= 1
+            exit = start(cell)
+        actor: Any = cell.actor
+        lanes = cell.lanes
+        table = cell.recipe.table
+        vigil = cell.vigil
+        if lanes.normal or lanes.early:
+            cell.active_at = dispatcher.now
+        while exit is None:
+            if cell.orders:
+                if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
+                    exit = why_left(cell)
+                    break
+                item = next_item(cell)
+            elif lanes.early:
+                item = lanes.take()
+            elif normal := lanes.normal:  # `take`, written out: nearly every message comes this way
+                item = normal.popleft()
+                if item[4] is not None:
+                    lanes.extra += 1
+            else:
+                item = None
+            if item is None:
+                dispatcher.left = left
+                if vigil is not None:
+                    vigil.rest(cell.active_at)
+                cell.parked = dispatcher
                 return
+            message, _, asked, _, mark = item
+            if (asked is not None or mark is not None) and not still_wanted(cell, item):
+                continue
+            cell.item = item
+            if vigil is not None:
+                vigil.begin(cell.active_at or cell.now())
+            try:
+                handler = table[message.__class__]
+            except KeyError:
+                handler = find(table, message.__class__)
+            try:
+                value = unhandled(cell, message) if handler is None else handler[0](actor, message)
+            except Exception as error:
+                exit = raised(cell, error)
+            else:
+                if value is not None and value.__class__ is CoroutineType:  # it wraps an async one
+                    dispatcher.left = left
+                    cell.take_a_task(value)
+                    return
+                if vigil is not None:  # from here on counts what comes next
+                    cell.active_at = cell.now()
+                if asked is not None:
+                    asked = cell.item[ASKED]  # None by now if the handler replied, or put it off
+                    if asked is not None:
+                        asked.answer(value)
+                cell.item = None
+                cell.handled += 1
+                if mark is not None or cell.permit is not None:
+                    hand_done(cell)
+            left -= 1
+            if left <= 0 and exit is None:
+                looks += 1
+                if dispatcher.look() or looks == dispatcher.LOOKS:
+                    if vigil is not None:
+                        vigil.rest(dispatcher.now)
+                    dispatcher.add(cell)
+                    return
+                left = dispatcher.left
+                cell.active_at = dispatcher.now
     except Exception as error:
         exit = fallen_with(cell, error)
     except BaseException as error:  # Ctrl-C: not ours to keep
-        fault = error
         cell.kill()
-        exit = Exit(ExitKind.KILLED, reason="its block was cancelled")
+        _end(cell, Exit(ExitKind.KILLED, reason="its block was cancelled"), error)
+        return
+    dispatcher.left = left
+    if exit is not None:
+        _end(cell, exit)
+
+
+def _end(cell: Cell, exit: Exit, fault: BaseException | None = None) -> None:
     try:
         end_at_once(cell, exit)
     except BaseException as error:
@@ -87,71 +160,3 @@ def unhandled(cell: Cell, message: object) -> Any:
         return None
     assert cell.actor is not None
     return cell.actor.on_unhandled(message)
-
-
-def _serve(cell: Cell) -> Exit | None:
-    """Handle messages until none waits, the turn is over, or an order ends the incarnation (an `Exit`)."""
-    actor: Any = cell.actor
-    lanes = cell.lanes
-    take = lanes.take
-    table = cell.recipe.table
-    vigil = cell.vigil
-    dispatcher = cell.kernel.dispatcher
-    cell.active_at = dispatcher.now
-    left, looks = dispatcher.left, 0
-    while True:
-        if cell.orders:
-            if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
-                dispatcher.left = left
-                return why_left(cell)
-            item = next_item(cell)
-        else:
-            item = take()
-        if item is None:
-            dispatcher.left = left
-            if vigil is not None:
-                vigil.rest(cell.active_at)
-            cell.parked = dispatcher
-            return None
-        message, _, asked, _, mark = item
-        if (asked is not None or mark is not None) and not still_wanted(cell, item):
-            continue
-        cell.item = item
-        if vigil is not None:
-            vigil.begin(cell.active_at or cell.now())
-        kind: type = message.__class__
-        handler = table.get(kind, _UNKNOWN)
-        if handler is _UNKNOWN:
-            handler = find(table, kind)
-        try:
-            value = unhandled(cell, message) if handler is None else handler[0](actor, message)
-        except Exception as error:
-            exit = raised(cell, error)
-            if exit is not None:
-                dispatcher.left = left
-                return exit
-        else:
-            if value.__class__ is CoroutineType:  # a plain wrapper around an async handler
-                dispatcher.left = left
-                cell.take_a_task(value)
-                return None
-            if vigil is not None:  # from here on counts what comes next
-                cell.active_at = cell.now()
-            if asked is not None:
-                asked = cell.item[ASKED]  # None by now if the handler replied, or put it off
-                if asked is not None:
-                    asked.answer(value)
-            cell.item = None
-            cell.handled += 1
-            if mark is not None or cell.permit is not None:
-                hand_done(cell)
-        left -= 1
-        if left <= 0:
-            looks += 1
-            if dispatcher.look() or looks == dispatcher.LOOKS:
-                if vigil is not None:
-                    vigil.rest(dispatcher.now)
-                dispatcher.add(cell)
-                return None
-            left = dispatcher.left
-            cell.active_at = dispatcher.now

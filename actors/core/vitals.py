@@ -82,6 +82,7 @@ class Vitals:
         "serial",
         "significant",
         "spawned_at",
+        "stamp",
         "timers",
         "trial",
         "tries",
@@ -103,6 +104,7 @@ class Vitals:
     ) -> None:
         self.kernel = kernel
         self.now = kernel.now
+        self.stamp = kernel.stamp
         self.parent = parent
         self.recipe = recipe
         self.args = args
@@ -231,7 +233,7 @@ class Vitals:
             failed=self.failed,
             restarts=self.restarts,
             depth=self.lanes.depth(),
-            oldest=None if since is None else now - since,
+            oldest=None if since is None else self.stamp() - since,
             last_activity=self.active_at,
             uptime=(self.ended_at if self.is_gone else now) - self.spawned_at,
         )

@@ -79,23 +79,24 @@ class Bus:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._subscriptions: list[Subscription] = []
+        self.listeners: list[Subscription] = []
+        """Everybody who listens to something."""
         self._wanted: dict[type[Event], bool] = {}
         self._closed = False
 
     def wants(self, kind: type[Event]) -> bool:
         """True when somebody listens to this kind."""
-        if not self._subscriptions:
+        if not self.listeners:
             return False
         wanted = self._wanted.get(kind)
         if wanted is None:
-            wanted = any(one.takes(kind) for one in self._subscriptions)
+            wanted = any(one.takes(kind) for one in self.listeners)
             self._wanted[kind] = wanted
         return wanted
 
     def emit(self, event: Event) -> None:
         """Give the event to everybody who wants it."""
-        for subscription in self._subscriptions:
+        for subscription in self.listeners:
             if subscription.takes(type(event)):
                 subscription.put(event)
 
@@ -108,16 +109,16 @@ class Bus:
         subscription = Subscription(kinds or (Event,), kept, self._now)
         if self._closed:
             subscription.close()
-        self._subscriptions.append(subscription)
+        self.listeners.append(subscription)
         self._wanted.clear()
         try:
             yield subscription
         finally:
-            self._subscriptions.remove(subscription)
+            self.listeners.remove(subscription)
             self._wanted.clear()
 
     def close(self) -> None:
         """No more events come."""
         self._closed = True
-        for subscription in self._subscriptions:
+        for subscription in self.listeners:
             subscription.close()

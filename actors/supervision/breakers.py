@@ -20,6 +20,9 @@ class Breakers:
         self._now = now
         self._circuits: dict[str, Circuit] = {}
 
+    def __len__(self) -> int:
+        return len(self._circuits)
+
     def find(self, path: str) -> Circuit | None:
         """The circuit of a path that has failed before, or None."""
         return self._circuits.get(path)

@@ -13,7 +13,8 @@ owns the children: the supervisor's task cannot end before theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Family"]
 
+_NONE: Mapping[str, object] = MappingProxyType({})
+
 
 class Family(Household):
     """The cell of a supervisor, and the parent of its children's cells."""
@@ -58,16 +61,44 @@ class Family(Household):
 
     # --- new children ---
 
-    def spawn(self, what: Any, *args: Any, significant: bool = False, **options: Any) -> Ref:
+    def spawn(
+        self,
+        what: Any,
+        *args: Any,
+        name: str | None = None,
+        policy: Policy | None = None,
+    ) -> Ref:
+        """A child of the framework's own."""
+        return self.admit(what, args, name, policy)
+
+    def admit(
+        self,
+        what: Any,
+        args: tuple[Any, ...],
+        name: str | None,
+        policy: Policy | None,
+        on: str | None = None,
+        significant: bool = False,
+        unknown: Mapping[str, object] = _NONE,
+    ) -> Ref:
         """See `Supervisor.spawn`."""
-        child = self._enter(what, args, significant, **options)
+        child = self._enter(what, args, name, policy, on, significant, unknown)
         self.begin(child)
         return child.ref
 
-    async def start(self, what: Any, *args: Any, significant: bool = False, **options: Any) -> Ref:
+    async def start(
+        self,
+        what: Any,
+        args: tuple[Any, ...],
+        name: str | None,
+        policy: Policy | None,
+        on: str | None,
+        significant: bool,
+        unknown: Mapping[str, object],
+    ) -> Ref:
         """See `Supervisor.start`."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        child = self._enter(what, args, significant, trial=True, **options)
+        child = self._enter(what, args, name, policy, on, significant, unknown, trial=True)
         self.begin(child)
         try:
             with waiting_for(child):
@@ -89,13 +120,12 @@ class Family(Household):
         self,
         what: Any,
         args: tuple[Any, ...],
+        name: str | None,
+        policy: Policy | None,
+        on: str | None,
         significant: bool,
-        *,
-        name: str | None = None,
-        policy: Policy | None = None,
-        on: str | None = None,
+        unknown: Mapping[str, object],
         trial: bool = False,
-        **unknown: object,
     ) -> Cell:
         """Check everything at the door, and make the child's cell."""
         recipe = recipe_of(what)
@@ -121,8 +151,10 @@ class Family(Household):
         if name is not None:
             self._check_free(check_name(name), trial and policy.breaker is not None)
         child = self._make(recipe, args, name, policy)
-        child.significant = significant
-        child.trial = trial
+        if significant:
+            child.significant = True
+        if trial:
+            child.trial = True
         self.children[child.key] = child
         return child
 
@@ -130,14 +162,11 @@ class Family(Household):
         owner = self.children.get(name)
         if owner is not None:
             raise NameTaken(name, owner.ref)
+        if not trial:
+            return
         path = f"{self.path.rstrip('/')}/{name}"
         circuit = self.breakers.find(path)
-        if (
-            trial
-            and circuit is not None
-            and circuit.state is CircuitState.OPEN
-            and not circuit.due(self.kernel.now())
-        ):
+        if circuit is not None and circuit.state is CircuitState.OPEN and not circuit.due(self.kernel.now()):
             raise self._circuit_open(path, circuit)
 
     def _make(self, recipe: Recipe, args: tuple[Any, ...], name: str | None, policy: Policy) -> Cell:
@@ -149,7 +178,10 @@ class Family(Household):
 
     def begin(self, child: Cell) -> None:
         """The first incarnation; with an open breaker on the path it waits for the probe."""
-        if self.postponed(child):
+        if self._circuit(child) is None:  # as nearly always
+            if self.nursery is not None and not self.ended:
+                child.launch(self.nursery)
+        elif self.postponed(child):
             child.phase = Phase.TRIPPED
             child.barred = True
         else:
@@ -315,7 +347,7 @@ class Family(Household):
     # --- breakers ---
 
     def _circuit(self, child: Cell) -> Circuit | None:
-        if child.name is None or child.policy.breaker is None:
+        if child.name is None or child.policy.breaker is None or not self.breakers:
             return None
         return self.breakers.find(child.path)
 

@@ -78,9 +78,7 @@ class Supervisor(Actor):
         failure. Raises TypeError for what cannot be an actor, `InvalidName`, `NameTaken`,
         `SystemClosed`, or `ActorStopped` when this supervisor is ending. No checkpoint.
         """
-        return self._family.spawn(
-            what, *args, name=name, policy=policy, on=on, significant=significant, **unknown
-        )
+        return self._family.admit(what, args, name, policy, on, significant, unknown)
 
     async def start(
         self,
@@ -98,9 +96,7 @@ class Supervisor(Actor):
         is left and its name is free. Raises `CircuitOpen` while the breaker of the path
         is open, and what `spawn` raises.
         """
-        return await self._family.start(
-            what, *args, name=name, policy=policy, on=on, significant=significant, **unknown
-        )
+        return await self._family.start(what, args, name, policy, on, significant, unknown)
 
     @property
     def children(self) -> tuple[Ref, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -94,3 +96,8 @@ def test_a_wrong_result_raises() -> None:
 def test_p99_of_hundred_and_one_values_is_the_second_largest() -> None:
     assert common.p99(range(101)) == 99
     assert common.p99([5.0]) == 5.0
+
+
+def test_the_list_of_modules_is_read_without_importing_actors() -> None:
+    code = "import sys, benchmarks.cases as c; assert c.MODULES; sys.exit('actors' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
