@@ -158,7 +158,8 @@ class System:
         return await self._root.start(what, args, name, policy, on, significant, unknown)
 
     def _check_open(self, name: str | None = None) -> None:
-        if self._root.is_final or self._root.nursery is None:
+        root = self._root
+        if root.nursery is None or root.is_final:
             raise SystemClosed(self.name)
         if name is not None and name in RESERVED:
             raise NameReserved(name)

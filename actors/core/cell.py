@@ -255,10 +255,12 @@ class Cell(Intake):
             self.step(Signal.READY)
         elif self.lot is not None:
             self.lot.unpark_all()
-        if not self.restarts:
-            self.kernel.emit(Started, self.ref)
-        else:
+        if not self.kernel.listeners:
+            return
+        if self.restarts:
             self.kernel.emit(Restarted, self.ref, self.restarts)
+        else:
+            self.kernel.emit(Started, self.ref)
 
     def _stopped_while_down(self) -> Exit:
         if self.orders & order.KILL:

@@ -62,8 +62,14 @@ async def run(cell: Cell, begun: Coroutine[Any, Any, Any] | None = None) -> None
     exit: Exit | None = None
     try:
         try:
-            if begun is None and cell.recipe.actor_class is not None:
-                exit = await _until_needed(cell)
+            if begun is None and _needs_no_scope_yet(cell):  # which costs as much as the task
+                exit = start(cell)
+                while exit is None and not cell.lanes:
+                    if cell.orders & (order.LEAVES | order.DRAIN):
+                        exit = why_left(cell)
+                    else:
+                        cell.parked = trio.lowlevel.current_task()
+                        await _wait(cell.unpark)
             while exit is None:
                 with trio.CancelScope() as scope:
                     cell.scope = scope
@@ -90,19 +96,10 @@ async def run(cell: Cell, begun: Coroutine[Any, Any, Any] | None = None) -> None
         cell.over()
 
 
-async def _until_needed(cell: Cell) -> Exit | None:
-    """Start it and wait for its first message, without a scope: that costs as much as the task."""
+def _needs_no_scope_yet(cell: Cell) -> bool:
+    """True where nothing is to be cancelled before the first message comes."""
     actor_class = cell.recipe.actor_class
-    assert actor_class is not None
-    if actor_class.on_start is not Actor.on_start or cell.lanes:
-        return None
-    exit = start(cell)
-    while exit is None and not cell.lanes:
-        if cell.orders & (order.LEAVES | order.DRAIN):
-            return why_left(cell)
-        cell.parked = trio.lowlevel.current_task()
-        await _wait(cell.unpark)
-    return exit
+    return actor_class is not None and actor_class.on_start is Actor.on_start and not cell.lanes
 
 
 async def _finish(cell: Cell, handling: Coroutine[Any, Any, Any]) -> Exit | None:

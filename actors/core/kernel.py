@@ -61,6 +61,7 @@ class Kernel:
         self.incarnation = secrets.token_hex(8)
         self.system = system
         self.sink = sink
+        self.listeners = sink.listeners
         self.policy = Policy() if policy is None else policy
         self.random = random
         self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
@@ -79,9 +80,8 @@ class Kernel:
 
     def emit(self, kind: type[ActorEvent], ref: Ref, *facts: Any) -> None:
         """Report a fact about an actor; it is built only when somebody listens."""
-        sink = self.sink
-        if sink.listeners and sink.wants(kind):
-            sink.emit(kind(self.now(), ref, *facts))
+        if self.listeners and self.sink.wants(kind):
+            self.sink.emit(kind(self.now(), ref, *facts))
 
     def dead_letter(self, cell: Cell, message: object, sender: Cell | None, reason: DeadLetterReason) -> None:
         """Keep and report a told message that nobody handled."""

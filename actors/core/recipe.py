@@ -59,7 +59,7 @@ class Recipe:
 
     def check_arguments(self, args: tuple[Any, ...]) -> None:
         """Raise TypeError now for arguments that the start would choke on."""
-        if self.bind is None:
+        if self.bind is None or (self.bind is _no_arguments and not args):
             return
         try:
             self.bind(None, *args)
@@ -90,6 +90,9 @@ class Spawnable(Protocol):
 def recipe_of(what: object) -> Recipe:
     """The recipe of a `what`; raises TypeError with the cure for anything that cannot be an actor."""
     if isinstance(what, type):
+        known: Recipe | None = what.__dict__.get(_RECIPE)  # not `getattr`: a class must not find its base's
+        if known is not None and known.actor_class is what and known.call is what.__init__:
+            return known
         if not issubclass(what, Actor):
             raise TypeError(
                 f"{what.__qualname__} is not an Actor class: derive it from actors.Actor, or {_CURE}"

@@ -151,7 +151,8 @@ class Vitals:
         """The context variables of the running incarnation's turns."""
         if policy.is_bounded:
             self.vigil = Vigil(cast("Cell", self), kernel.guards_for(cast("Cell", self)))
-        kernel.emit(Spawned, self.ref)
+        if kernel.listeners:
+            kernel.emit(Spawned, self.ref)
 
     # --- what it is like ---
 
@@ -163,13 +164,7 @@ class Vitals:
     @property
     def path(self) -> str:
         """From the root down."""
-        keys, above = [self.key], self.parent
-        while isinstance(above, Vitals) and isinstance(
-            above.parent, Vitals
-        ):  # a tree may be deep: no recursion
-            keys.append(above.key)
-            above = above.parent
-        return join(above.path, "/".join(reversed(keys)))
+        return join(self.parent.path, self.key)
 
     @property
     def state(self) -> ActorState:

@@ -14,6 +14,7 @@ from actors.core.parent import Parent
 from actors.core.recipe import Recipe
 from actors.errors import RestartsExhausted
 from actors.exits import Exit
+from actors.names import join
 from actors.policy import Policy
 from actors.supervision.backoff import Retreat
 from actors.supervision.breakers import Breakers
@@ -33,6 +34,7 @@ class Household(Cell):
     """The cell of a supervisor as the owner of its children's tasks, never alone: every one is a Family."""
 
     __slots__ = (
+        "_path",
         "breakers",
         "budgets",
         "children",
@@ -54,6 +56,7 @@ class Household(Cell):
         policy: Policy,
         breakers: Breakers,
     ) -> None:
+        self._path: str | None = None
         super().__init__(kernel, parent, recipe, args, name, policy)
         self.breakers = breakers
         self.children: dict[str, Cell] = {}
@@ -64,6 +67,13 @@ class Household(Cell):
         self.budgets: Budgets | None = None
         self.retreats: dict[Cell, Retreat] = {}
         self.waits: dict[Cell, float] = {}
+
+    @property
+    def path(self) -> str:
+        """From the root down. Kept, as those of its children begin with it."""
+        if self._path is None:
+            self._path = join(self.parent.path, self.key)
+        return self._path
 
     @property
     def supervisor(self) -> Supervisor:
