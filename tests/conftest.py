@@ -51,8 +51,13 @@ _ON_BOTH_ROADS = frozenset(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The tests of actors run on both roads: with a task each, and without."""
+    """The tests of actors run on both roads: with a task each, and without.
+
+    A module that says `TAKES_NO_ROAD` sees actors as they are.
+    """
     folder = metafunc.module.__name__.split(".")[1]
+    if getattr(metafunc.module, "TAKES_NO_ROAD", False):
+        return
     if folder in _ON_BOTH_ROADS and runs_actors(metafunc.module):
         metafunc.parametrize("on_road", ROADS, indirect=True)
 

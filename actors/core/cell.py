@@ -225,6 +225,7 @@ class Cell(Intake):
         """A handler that seemed plain waits for something: from now on the actor has a task."""
         self.plain = False
         self.within = None
+        self._limit()  # a plain handler needs none
         self.parent.adopt(incarnation.run, self, begun, name=self.path)
 
     @property

@@ -13,6 +13,7 @@ from actors.core import hand
 from actors.core import orders as order
 from actors.core.ask import Pending, ReplyPort
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE
+from actors.core.pace import BATCH, SLICE
 from actors.core.ref import Ref
 from actors.core.scope import DEPENDENCIES, NO_DEPENDENCIES
 from actors.core.timers import Timer, start_timer
@@ -298,12 +299,16 @@ class Inbox:
     one raises RuntimeError while the first waits, or has a message in hand.
     """
 
-    __slots__ = ("_context", "_left", "_taker")
+    __slots__ = ("_context", "_left", "_taker", "_until")
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._left = hand.BATCH
         self._taker: trio.lowlevel.Task | None = None
+        self._begin_slice()
+
+    def _begin_slice(self) -> None:
+        self._left = BATCH
+        self._until = self._context.cell.now() + SLICE
 
     def __repr__(self) -> str:
         return f"<Inbox of {self._context.cell.path}, {self._context.cell.depth} waiting>"
@@ -321,9 +326,9 @@ class Inbox:
         if cell.orders & order.INTERRUPT:  # it came too late for the message; nothing else may be hit
             await trio.lowlevel.checkpoint()
         self._left -= 1
-        if not self._left:
-            self._left = hand.BATCH
+        if not self._left or (cell.active_at or 0.0) >= self._until:
             await trio.lowlevel.checkpoint()
+            self._begin_slice()
         while True:
             _check_alive(self._context)
             if cell.item is not None:  # taken by another task while this one was about to
@@ -339,4 +344,4 @@ class Inbox:
             ):
                 raise StopAsyncIteration
             await hand.park(cell)
-            self._left = hand.BATCH
+            self._begin_slice()

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from actors.core.cell import Cell
 
 __all__ = [
-    "BATCH",
     "fail_asker",
     "hand_done",
     "interrupt_hand",
@@ -29,8 +28,6 @@ __all__ = [
     "still_wanted",
 ]
 
-BATCH = 128
-"""Messages between two checkpoints."""
 SECOND_TAKER = (
     "another task of {} takes from its inbox already: let one task take the messages, "
     "and hand them on over a memory channel"

@@ -29,7 +29,6 @@ from actors.core.context import Context
 from actors.core.dispatch import find
 from actors.core.fall import end
 from actors.core.hand import (
-    BATCH,
     hand_done,
     interrupt_hand,
     next_item,
@@ -37,6 +36,7 @@ from actors.core.hand import (
     still_wanted,
 )
 from actors.core.mailbox import ASKED
+from actors.core.pace import BATCH, OFTEN, QUICK, SLICE
 from actors.core.scope import CURRENT
 from actors.core.turn import build, start, unhandled
 from actors.core.verdict import fallen_with, raised, why_left
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-SLICE = 0.005
-"""Seconds between two checkpoints, looked at every `LOOK` messages."""
-LOOK = 16
 _wait = trio.lowlevel.wait_task_rescheduled  # looked up once: it is on the road of every message
 
 
@@ -109,6 +106,8 @@ async def _finish(cell: Cell, handling: Coroutine[Any, Any, Any]) -> Exit | None
     except Exception as error:
         return raised(cell, error)
     settle_hand(cell, value)
+    if cell.vigil is not None:
+        cell.vigil.rest(cell.active_at)
     return None
 
 
@@ -132,7 +131,8 @@ async def _serve(cell: Cell) -> Exit | None:
         vigil.rest(None)  # what an interrupt has left
     if lanes:
         cell.active_at = now()
-    left, look, slice_end = BATCH, BATCH - LOOK, now() + SLICE
+    left, look, looked = BATCH, BATCH - 1, now()
+    slice_end = looked + SLICE
     while True:
         if cell.orders:
             if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
@@ -149,8 +149,10 @@ async def _serve(cell: Cell) -> Exit | None:
                 vigil.rest(cell.active_at)
             cell.parked = task
             await _wait(cell.unpark)  # `park`, without its coroutine
-            cell.active_at = now()
-            left, look, slice_end = BATCH, BATCH - LOOK, cell.active_at + SLICE
+            looked = now()
+            if lanes.normal or lanes.early:  # an order is no activity
+                cell.active_at = looked
+            left, look, slice_end = BATCH, BATCH - 1, looked + SLICE
             continue
         message, _, asked, _, mark = item
         if (asked is not None or mark is not None) and not still_wanted(cell, item):
@@ -189,15 +191,16 @@ async def _serve(cell: Cell) -> Exit | None:
                 hand_done(cell)
         left -= 1
         if left == look:
-            if left and now() < slice_end:
-                look -= LOOK
+            before, looked = looked, now()
+            if left and looked < slice_end:
+                look = max(0, left - OFTEN) if looked - before < QUICK else left - 1
                 continue
             if not cell.orders & order.LEAVES:  # an interrupt has cancelled the scope: leave it first
                 if vigil is not None:
-                    vigil.rest(now())
+                    vigil.rest(looked)
                 await trio.lowlevel.checkpoint()
-            cell.active_at = now()
-            left, look, slice_end = BATCH, BATCH - LOOK, cell.active_at + SLICE
+            cell.active_at = looked = now()
+            left, look, slice_end = BATCH, BATCH - 1, looked + SLICE
 
 
 async def _unhandled(cell: Cell, message: object) -> object:

@@ -68,7 +68,7 @@ class Kernel:
         self.stamp = _stopwatch(self.now)
         """Seconds of the same clock, from another beginning: cheaper, and good for differences alone."""
         self.alarms = Alarms(self.now)
-        self.dispatcher = Dispatcher(self.now)
+        self.dispatcher = Dispatcher(self.now, self.stamp)
         self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS_KEPT)
         self.dead_letter_count = 0
         self.handled_by_the_dead = 0

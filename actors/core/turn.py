@@ -39,17 +39,20 @@ def turn(cell: Cell) -> None:
     """
     exit: Exit | None = None
     dispatcher = cell.kernel.dispatcher
-    left, looks = dispatcher.left, 0
+    left = batch = dispatcher.batch
+    until = dispatcher.until
+    stamp = cell.stamp
     try:
         if not cell.ready:
-            left -= 1
             exit = start(cell)
         actor: Any = cell.actor
         lanes = cell.lanes
         table = cell.recipe.table
         vigil = cell.vigil
         if lanes.normal or lanes.early:
-            cell.active_at = dispatcher.now
+            active = cell.active_at
+            if active is None or active < dispatcher.now:
+                cell.active_at = dispatcher.now
         while exit is None:
             if cell.orders:
                 if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
@@ -65,7 +68,7 @@ def turn(cell: Cell) -> None:
             else:
                 item = None
             if item is None:
-                dispatcher.left = left
+                dispatcher.left -= batch - left
                 if vigil is not None:
                     vigil.rest(cell.active_at)
                 cell.parked = dispatcher
@@ -86,7 +89,6 @@ def turn(cell: Cell) -> None:
                 exit = raised(cell, error)
             else:
                 if value is not None and value.__class__ is CoroutineType:  # it wraps an async one
-                    dispatcher.left = left
                     cell.take_a_task(value)
                     return
                 if vigil is not None:  # from here on counts what comes next
@@ -100,22 +102,18 @@ def turn(cell: Cell) -> None:
                 if mark is not None or cell.permit is not None:
                     hand_done(cell)
             left -= 1
-            if left <= 0 and exit is None:
-                looks += 1
-                if dispatcher.look() or looks == dispatcher.LOOKS:
-                    if vigil is not None:
-                        vigil.rest(dispatcher.now)
-                    dispatcher.add(cell)
-                    return
-                left = dispatcher.left
-                cell.active_at = dispatcher.now
+            if (lanes.normal or lanes.early) and (not left or stamp() >= until) and exit is None:
+                dispatcher.left -= batch - left
+                if vigil is not None:
+                    vigil.rest(cell.now())
+                dispatcher.add(cell)
+                return
     except Exception as error:
         exit = fallen_with(cell, error)
     except BaseException as error:  # Ctrl-C: not ours to keep
         cell.kill()
         _end(cell, Exit(ExitKind.KILLED, reason="its block was cancelled"), error)
         return
-    dispatcher.left = left
     if exit is not None:
         _end(cell, exit)
 

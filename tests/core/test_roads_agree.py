@@ -1,0 +1,78 @@
+"""Whether an actor has a task or is given turns makes no difference to anybody.
+
+A random program is played with actors whose handlers and hooks are all plain, once with
+a task each and once without. Everything that can be seen must be the same: events with their times,
+what the actors saw, replies and errors, dead letters, statistics, and states.
+"""
+
+from __future__ import annotations
+
+import trio
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from actors import OneForAll, OneForOne, RestForOne
+from tests.core.stage import DEEDS, Role, Stage, Step, differences
+from tests.roads import ROADS, road
+
+TAKES_NO_ROAD = True
+
+ROLES = st.builds(
+    Role,
+    restart=st.sampled_from(["transient", "permanent", "temporary"]),
+    delay=st.sampled_from([0.0, 0.5, 3.0]),
+    retries=st.sampled_from([0, 0, 1, 2]),
+    start=st.sampled_from(["ok", "ok", "ok", "ok", "raises once", "raises", "tells"]),
+    stop=st.sampled_from(["ok", "ok", "ok", "raises", "tells"]),
+    breaker=st.sampled_from([False, False, True]),
+    capacity=st.sampled_from([1000, 1000, 2, 3]),
+    overflow=st.sampled_from(["reject", "drop_oldest", "drop_newest"]),
+    shutdown=st.sampled_from([2.0, 2.0, 0.0, float("inf")]),
+)
+STRATEGIES = st.one_of(
+    st.builds(OneForOne, max_restarts=st.integers(0, 3), within=st.sampled_from([1.0, 30.0])),
+    st.builds(OneForAll, max_restarts=st.integers(0, 3), within=st.sampled_from([1.0, 30.0])),
+    st.builds(RestForOne, max_restarts=st.integers(0, 3), within=st.sampled_from([1.0, 30.0])),
+)
+WHO = st.integers(0, 5)
+ACTS = st.lists(st.tuples(st.sampled_from(DEEDS), WHO), max_size=3).map(tuple)
+TIMEOUT = st.sampled_from([None, None, 0.0, 1.0, 10.0])
+ORDERS = st.sampled_from(
+    ["stop", "drain", "kill", "suspend", "suspend", "suspend until", "resume", "resume", "interrupt"]
+)
+STEPS = st.one_of(
+    st.tuples(st.just("tell"), WHO, ACTS, st.booleans()),
+    st.tuples(st.just("tell"), WHO, ACTS, st.booleans()),
+    st.tuples(st.sampled_from(["ask", "ask", "request"]), WHO, ACTS, TIMEOUT),
+    st.tuples(st.just("burst"), WHO, st.lists(ACTS, min_size=2, max_size=6)),
+    st.tuples(st.sampled_from(["send", "strange", "ask strange", "reset", "cancel"]), WHO),
+    st.tuples(st.just("order"), WHO, ORDERS),
+    st.tuples(st.just("order"), WHO, ORDERS),
+    st.tuples(st.just("spawn"), ROLES, st.booleans()),
+    st.tuples(st.just("start"), ROLES, st.booleans()),
+    st.tuples(st.just("answer"), WHO, st.sampled_from(["value", "error"])),
+    st.tuples(st.sampled_from(["group tell", "group ask"]), ACTS),
+    st.tuples(st.just("sleep"), st.sampled_from([0.5, 1.0, 3.0, 25.0])),
+    st.tuples(st.just("top"), st.sampled_from(["stop", "kill", "drain"])),
+)
+PROGRAMS = st.lists(STEPS, min_size=1, max_size=25)
+
+
+@given(strategy=STRATEGIES, roles=st.lists(ROLES, min_size=1, max_size=4), program=PROGRAMS)
+@settings(derandomize=True, deadline=None, database=None, max_examples=250)
+def test_an_actor_does_the_same_with_a_task_and_without(
+    strategy: OneForOne | OneForAll | RestForOne, roles: list[Role], program: list[Step]
+) -> None:
+    """Whatever it is told, asked and ordered, and however it ends."""
+    note(f"strategy = {strategy}")
+    note("roles = " + "\n        ".join(map(str, roles)))
+    note("\n".join(f"{number}: {step}" for number, step in enumerate(program)))
+    seen = []
+    for name in ROADS:
+        stage = Stage(strategy, tuple(roles))
+        with road(name):
+            trio.run(stage.play, program, clock=MockClock(autojump_threshold=0))
+        seen.append(stage.seen)
+    for with_tasks, without in zip(*seen, strict=True):
+        assert differences(with_tasks, without) == [], with_tasks.step
