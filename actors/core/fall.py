@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from types import CoroutineType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 
@@ -172,7 +172,16 @@ def _refuse_queue(cell: Cell) -> None:
 
 
 async def _stop_hook(cell: Cell, actor: Actor, exit: Exit) -> None:
-    """Run `on_stop` for at most `shutdown` seconds; its failure is an event, not the exit."""
+    """Run `on_stop`, an `async` one for at most `shutdown` seconds; its failure is an event, not the exit."""
+    try:
+        stopping: object = actor.on_stop(exit)
+        if isinstance(stopping, Awaitable):
+            await _stopped_in_time(cell, cast("Awaitable[object]", stopping))
+    except Exception as error:
+        cell.kernel.emit(StopFailed, cell.ref, error)
+
+
+async def _stopped_in_time(cell: Cell, stopping: Awaitable[object]) -> None:
     limit = cell.policy.shutdown
     since = cell.kernel.now() + limit
 
@@ -183,13 +192,8 @@ async def _stop_hook(cell: Cell, actor: Actor, exit: Exit) -> None:
     cell.alarm = cell.kernel.alarms.at(since + 1.0, report)
     try:
         with trio.move_on_after(limit, shield=True) as scope:
-            stopping = actor.on_stop(exit)
-            if isinstance(stopping, Awaitable):
-                await stopping
-        if scope.cancel_called:  # also when the hook swallowed it
-            error = trio.TooSlowError(f"on_stop of {cell.path} took longer than shutdown={limit:g} s")
-            cell.kernel.emit(StopFailed, cell.ref, error)
-    except Exception as error:
-        cell.kernel.emit(StopFailed, cell.ref, error)
+            await stopping
     finally:
         cell.disarm()
+    if scope.cancel_called:  # also when the hook swallowed it
+        raise trio.TooSlowError(f"on_stop of {cell.path} took longer than shutdown={limit:g} s")

@@ -83,6 +83,8 @@ class Stage:
     ports: list[actors.ReplyPort] = attrs.field(factory=list[actors.ReplyPort])
     asked: list[actors.Pending[Any]] = attrs.field(factory=list[actors.Pending[Any]])
     numbers: int = 0
+    starts: int = 0
+    """Odd while the top waits between two starts, and never the same again."""
 
     # --- the run ---
 
@@ -123,7 +125,10 @@ class Stage:
 
     async def _look(self, events: actors.Subscription) -> None:
         with trio.CancelScope(shield=True):
-            await settled()
+            starts = -1
+            while starts != self.starts or starts % 2:
+                starts = self.starts
+                await settled()
         now = self.seen[-1]
         for event in drained(events):
             if not is_of_no_time(event):
@@ -364,11 +369,16 @@ class Top(actors.Supervisor):
         self.stage = stage
         self.strategy = stage.strategy
 
-    def on_start(self) -> None:
+    async def on_start(self) -> None:
         self.stage.tops.append(self)
         for number, role in enumerate(self.stage.roles):
             ref = self.spawn(Player, self.stage, role, [], name=f"c{number}", policy=role.policy)
             self.stage.refs.append(ref)
+            self.stage.starts += 1
+            try:
+                await settled()  # one after the other: else it is not said who is first
+            finally:
+                self.stage.starts += 1
 
     def on_stop(self, exit: actors.Exit) -> None:
         self.stage.write(self.ctx, "stops", said_exit(exit), self.children)

@@ -1,0 +1,34 @@
+"""everything-is-an-actor: an actor is an asyncio task with a queue.
+
+Its packages are imported as `actor_for_agents` up to 0.1.6; its repository calls them
+`everything_is_an_actor` since.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.case import Side
+from benchmarks.peers.common import LIMIT, RING, late, version_of
+
+__all__ = ["NAME", "SIDES", "version"]
+
+NAME = "everything-is-an-actor"
+MOST = 1_000_000
+MOST_ACTORS = 100_000
+
+version = partial(version_of, "everything-is-an-actor", "everything_is_an_actor", "actor_for_agents")
+
+_late = partial(late, "everything_is_an_actor")
+
+SIDES: dict[str, Side] = {
+    "tell-1-1": _late("tell_one", most=MOST),
+    "tell-100-1": _late("tell_from_many", most=MOST),
+    "tell-1-100": _late("tell_many", most=MOST),
+    "ask": _late("ask", None),
+    "ask-timeout": _late("ask", LIMIT),
+    "ask-1000": _late("ask_at_once"),
+    "ring": _late("ring", RING),
+    "ping-pong": _late("ring", 2),
+    "spawn": _late("spawn", start=256, most=MOST_ACTORS),
+}

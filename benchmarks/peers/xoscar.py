@@ -1,0 +1,33 @@
+"""xoscar: an actor is an object with a lock; all are in the main pool, which is this process.
+
+There an ask only awaits the method under the lock, and a tell makes an asyncio task that does so.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.case import Side
+from benchmarks.peers.common import LIMIT, RING, late, version_of
+
+__all__ = ["NAME", "SIDES", "version"]
+
+NAME = "xoscar"
+MOST = 1_000_000
+MOST_ACTORS = 100_000
+
+version = partial(version_of, "xoscar")
+
+_late = partial(late, "xoscar")
+
+SIDES: dict[str, Side] = {
+    "tell-1-1": _late("tell_one", most=MOST),
+    "tell-100-1": _late("tell_from_many", most=MOST),
+    "tell-1-100": _late("tell_many", most=MOST),
+    "ask": _late("ask", None),
+    "ask-timeout": _late("ask", LIMIT),
+    "ask-1000": _late("ask_at_once"),
+    "ring": _late("ring", RING),
+    "ping-pong": _late("ring", 2),
+    "spawn": _late("spawn", start=256, most=MOST_ACTORS),
+}
