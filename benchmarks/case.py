@@ -26,7 +26,7 @@ Work = Callable[[int], float] | Callable[[int], Awaitable[float]]
 
 @attrs.frozen
 class Side:
-    """One way to do the work. `work(count)` returns seconds; or, for a case that is no rate, the value itself.
+    """One way to do the work. `work(count)` returns seconds; for a case that is no rate, the value itself.
 
     An `async` one is run by `trio.run`, a plain one is called: it brings its own loop or threads.
     `start` is the first count that calibration tries; `most` is the largest one that makes sense.
@@ -41,7 +41,7 @@ class Side:
 class Aim:
     """What is to be reached: a ratio of `side` to `against`, or without `against` the side's own value.
 
-    `against` is the name of a side, or "fastest peer": the best of the sides that are not ours, raw trio or Erlang.
+    `against` is the name of a side, or "fastest peer": the best side of another library for Python.
     """
 
     side: str

@@ -289,13 +289,15 @@ class Cell(Intake):
         """Nothing of it runs any more: tell everybody, and let go of everything."""
         self.exit = exit
         self.barred = False
-        self.disarm()
-        self.ended_at = self.kernel.now()
+        if self.alarm is not None:
+            self.disarm()
+        self.ended_at = self.now()
         self.kernel.handled_by_the_dead += self.handled
         self.orders &= ~order.SUSPEND
         self.step(Signal.GONE)
         self.flush()
-        end_watches(self)
+        if self.watchers is not None or self.watching is not None:
+            end_watches(self)
         for name in self.groups or ():
             self.kernel.leave(name, self)
         self.variables = self.within = None

@@ -68,7 +68,8 @@ def _let_go_of_all(cell: Cell) -> None:
     pendings, cell.pendings = cell.pendings, None
     for pending in tuple(pendings or ()):
         pending.cancel()
-    end_timers(cell)
+    if cell.timers is not None:
+        end_timers(cell)
     cell.actor = cell.context = None
 
 
@@ -88,7 +89,8 @@ def _fall(cell: Cell, exit: Exit) -> None:
     cell.ready = False
     if cell.vigil is not None:
         cell.vigil.end(exit)
-    end_timers(cell)
+    if cell.timers is not None:
+        end_timers(cell)
     ordered = cell.is_final
     cell.fate = Fate.FINAL if ordered else cell.parent.judge(cell, exit)
     if not ordered:
@@ -99,13 +101,15 @@ def _fall(cell: Cell, exit: Exit) -> None:
     elif cell.fate is Fate.TRIPPED:
         _refuse_queue(cell)
     cell.orders &= ~order.OF_INCARNATION
-    cell.interrupted(confirmed=False)
+    if cell.interrupters or cell.lot is not None:
+        cell.interrupted(confirmed=False)
 
 
 def let_go(cell: Cell, exit: Exit) -> None:
     """Whoever waits for this incarnation hears that it has ended."""
     _drop_hand(cell, exit)
-    _fail_ports(cell, exit)
+    if cell.ports:
+        _fail_ports(cell, exit)
 
 
 def _drop_hand(cell: Cell, exit: Exit) -> None:

@@ -186,7 +186,10 @@ class Intake(Vitals):
 
     def flush(self) -> None:
         """Close the mailbox: what waits is not handled any more."""
-        for item in self.lanes.close():
+        lanes = self.lanes
+        if lanes.closed and not lanes.early and not self.senders:
+            return
+        for item in lanes.close():
             if item[MARK] is None or item[MARK] is REDELIVERED:
                 self.discard(item, DeadLetterReason.STOPPED)
         self.admit_senders()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -39,6 +40,9 @@ class Recipe:
     actor_class: type[Actor] | None = None
     readiness: bool = False
     bind: Callable[..., object] | None = None
+    least: float = math.inf
+    most: float = -math.inf
+    """So many arguments fit for certain, without asking `bind`, which costs more than the rest of a spawn."""
 
     @property
     def is_plain(self) -> bool:
@@ -59,7 +63,7 @@ class Recipe:
 
     def check_arguments(self, args: tuple[Any, ...]) -> None:
         """Raise TypeError now for arguments that the start would choke on."""
-        if self.bind is None or (self.bind is _no_arguments and not args):
+        if self.bind is None or self.least <= len(args) <= self.most:
             return
         try:
             self.bind(None, *args)
@@ -134,6 +138,19 @@ def _bind(call: Callable[..., Any]) -> Callable[..., object] | None:
 def _no_arguments(_: object) -> None: ...
 
 
+def _arity(call: Callable[..., Any]) -> tuple[float, float]:
+    """How few and how many arguments fit behind the first; none for certain where one goes by name."""
+    try:
+        _, *parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return math.inf, -math.inf
+    by_place = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        return math.inf, -math.inf
+    least = sum(p.default is p.empty for p in by_place)
+    return least, math.inf if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(by_place)
+
+
 def _remembered(what: Any, make: Callable[[Any], Recipe]) -> Recipe:
     """The recipe, kept on the class or function itself: a table would keep that alive for ever."""
     own: Mapping[str, Any] = getattr(what, "__dict__", {})  # a class must not find its base's
@@ -156,12 +173,15 @@ def _of_class(cls: type[Actor]) -> Recipe:
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise TypeError(f"{cls.__qualname__} is abstract: implement {missing}")
     # object.__init__ claims to take anything
-    bind = _no_arguments if cls.__init__ is object.__init__ else _bind(cls.__init__)
-    return Recipe(cls.actor_kind, cls.__init__, cls, bind=bind)
+    if cls.__init__ is object.__init__:
+        return Recipe(cls.actor_kind, cls.__init__, cls, bind=_no_arguments, least=0, most=0)
+    least, most = _arity(cls.__init__)
+    return Recipe(cls.actor_kind, cls.__init__, cls, bind=_bind(cls.__init__), least=least, most=most)
 
 
 def _of_function(call: Callable[..., Any]) -> Recipe:
-    recipe = Recipe("function", call, readiness=needs_ready(call), bind=_bind(call))
+    least, most = _arity(call)
+    recipe = Recipe("function", call, readiness=needs_ready(call), bind=_bind(call), least=least, most=most)
     parameters = list(inspect.signature(call).parameters.values())
     if not parameters or parameters[0].kind in (parameters[0].KEYWORD_ONLY, parameters[0].VAR_KEYWORD):
         name = getattr(call, "__qualname__", repr(call))
@@ -181,4 +201,4 @@ def _of_partial(what: functools.partial[Any]) -> Recipe:
     def bind(first: Any, *args: Any) -> object:
         return None if base.bind is None else base.bind(first, *given, *args, **keywords)
 
-    return attrs.evolve(base, call=call, bind=bind)
+    return attrs.evolve(base, call=call, bind=bind, least=math.inf, most=-math.inf)

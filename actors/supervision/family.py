@@ -332,8 +332,9 @@ class Family(Household):
         """Forget the child; a significant one that ended by itself may end the supervisor."""
         del self.children[child.key]
         self.note_of(child)
-        self.retreats.pop(child, None)
-        self.waits.pop(child, None)
+        if child.name is not None:
+            self.retreats.pop(child, None)
+            self.waits.pop(child, None)
         if self.budgets is not None:
             self.budgets.drop(child)
         failed_start = child.trial  # of which nothing is left

@@ -102,15 +102,15 @@ class Household(Cell):
         waiting: list[Cell] = [self]  # no recursion: a tree may be deeper than Python's stack
         while waiting:
             cell = waiting.pop()
-            latest = _latest(latest, cell.active_at)
+            latest = _later(latest, cell.active_at)
             if isinstance(cell, Household):
-                latest = _latest(latest, cell.heard)
+                latest = _later(latest, cell.heard)
                 waiting.extend(cell.children.values())
         return latest
 
     def note_of(self, child: Cell) -> None:
         """A child is gone: its last sign of life stays."""
-        self.heard = _latest(self.heard, child.last_heard())
+        self.heard = _later(self.heard, child.last_heard())
 
     # --- its own life ---
 
@@ -190,5 +190,7 @@ class Household(Cell):
         self.given_up = None
 
 
-def _latest(*moments: float | None) -> float | None:
-    return max((at for at in moments if at is not None), default=None)
+def _later(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one if one >= other else other

@@ -15,7 +15,7 @@ __all__ = ["NAME", "SIDES", "version"]
 
 NAME = "tractor"
 MOST = 50_000
-MOST_DIALOGS = 2_000
+MOST_CALLS = 2_000
 MOST_PROCESSES = 10
 
 version = partial(version_of, "tractor", "tractor")
@@ -24,10 +24,10 @@ _late = partial(late, "tractor", start=8)
 
 SIDES: dict[str, Side] = {
     "tell-1-1": _late("tell_one", most=MOST),
-    "tell-100-1": _late("tell_from_many", start=128, most=MOST_DIALOGS),
+    "tell-100-1": _late("tell_from_many", start=1024, most=MOST),
     "ask": _late("ask", None, most=MOST),
     "ask-timeout": _late("ask", LIMIT, most=MOST),
-    "ask-1000": _late("ask_at_once", start=128, most=MOST_DIALOGS),
+    "ask-1000": _late("ask_at_once", start=1000, most=MOST_CALLS),
     "ping-pong": _late("ping_pong", most=MOST),
     "spawn": _late("spawn", start=2, most=MOST_PROCESSES),
 }

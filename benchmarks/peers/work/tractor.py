@@ -68,13 +68,6 @@ def _start(nursery: Nursery, name: str) -> Awaitable[tractor.Portal]:
     return started
 
 
-async def _send(portal: tractor.Portal, share: int) -> None:
-    async with portal.open_context(sink, left=share) as (ctx, _), ctx.open_stream() as stream:
-        for number in range(share):
-            await stream.send(number)
-        check(await ctx.wait_for_result(), share)
-
-
 @_running
 async def tell_one(nursery: Nursery, count: int) -> float:
     """A stream to one process, opened before."""
@@ -91,12 +84,23 @@ async def tell_one(nursery: Nursery, count: int) -> float:
 
 @_running
 async def tell_from_many(nursery: Nursery, count: int) -> float:
-    """100 tasks, each with a stream to the same process."""
+    """100 tasks, each with a stream to the same process, opened before."""
     portal = await _start(nursery, "sink")
-    began = perf_counter()
+    go = trio.Event()
+
+    async def sender(share: int, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        async with portal.open_context(sink, left=share) as (ctx, _), ctx.open_stream() as stream:
+            task_status.started()
+            await go.wait()
+            for number in range(share):
+                await stream.send(number)
+            check(await ctx.wait_for_result(), share)
+
     async with trio.open_nursery() as senders:
         for share in shares(count, SENDERS):
-            senders.start_soon(_send, portal, share)
+            await senders.start(sender, share)
+        began = perf_counter()
+        go.set()
     return perf_counter() - began
 
 
