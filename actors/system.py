@@ -161,7 +161,7 @@ class System:
         root = self._root
         if root.nursery is None or root.is_final:
             raise SystemClosed(self.name)
-        if name is not None and name in RESERVED:
+        if name in RESERVED:
             raise NameReserved(name)
 
     async def run_jobs(

@@ -55,7 +55,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     A module that says `TAKES_NO_ROAD` sees actors as they are.
     """
-    folder = metafunc.module.__name__.split(".")[1]
+    folder = metafunc.module.__name__.removeprefix("tests.").split(".")[0]
     if getattr(metafunc.module, "TAKES_NO_ROAD", False):
         return
     if folder in _ON_BOTH_ROADS and runs_actors(metafunc.module):

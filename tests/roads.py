@@ -37,12 +37,13 @@ def runs_actors(module: object) -> bool:
 def road(name: str) -> Generator[None]:
     """All actors that start inside the block take this road."""
     with pytest.MonkeyPatch.context() as patch:
+        is_plain, table = vars(Recipe)["is_plain"], vars(Recipe)["table"]
         if name == "tasks":
-            patch.setattr(Recipe, "is_plain", False)
+            patch.setattr(Recipe, "is_plain", property(lambda recipe: False, is_plain.__set__))
         else:
-            table = Recipe.table
-            patch.setattr(Recipe, "is_plain", property(_hooks_wait_for_nothing))
-            patch.setattr(Recipe, "table", property(lambda recipe: _called(table.fget(recipe))))  # type: ignore[misc]
+            patch.setattr(Recipe, "is_plain", property(_hooks_wait_for_nothing, is_plain.__set__))
+            called = property(lambda recipe: _called(table.__get__(recipe)), table.__set__)
+            patch.setattr(Recipe, "table", called)
             for module in (fall, turn):
                 patch.setattr(module, "done", _done)
         yield

@@ -33,13 +33,15 @@ _reschedule = trio.lowlevel.reschedule
 class Dispatcher:
     """Runs the turns of one system's actors without tasks, first come, first served."""
 
-    __slots__ = ("_clock", "_queue", "_stamp", "_task", "batch", "left", "now", "until")
+    __slots__ = ("_clock", "_stamp", "batch", "left", "now", "queue", "task", "until")
 
     def __init__(self, clock: Callable[[], float], stamp: Callable[[], float]) -> None:
         self._clock = clock
         self._stamp = stamp
-        self._queue: deque[Cell] = deque()
-        self._task: trio.lowlevel.Task | None = None
+        self.queue: deque[Cell] = deque()
+        """Who is to have a turn, each once."""
+        self.task: trio.lowlevel.Task | None = None
+        """The dispatcher's own, while it has nothing to do."""
         self.now = 0.0
         """When the slice began, or a part of it."""
         self.until = 0.0
@@ -52,18 +54,21 @@ class Dispatcher:
     @trio.lowlevel.enable_ki_protection
     def add(self, cell: Cell) -> None:
         """Give it a turn. Whoever calls sees to it that it stands in the queue once."""
-        self._queue.append(cell)
-        task = self._task
-        if task is not None:
-            self._task = None
-            _reschedule(task)
+        self.queue.append(cell)
+        if self.task is not None:
+            self.rouse()
+
+    def rouse(self) -> None:
+        """There is something to do."""
+        task, self.task = self.task, None
+        assert task is not None
+        _reschedule(task)
 
     def turn_now(self, cell: Cell) -> None:
         """Give it a turn of one message in the step of whoever calls; it does not stand in the queue."""
         self._begin()
         self.batch = 1
         try:
-            assert cell.within is not None
             cell.within.run(turn, cell)
         finally:
             self.batch = BATCH
@@ -74,24 +79,22 @@ class Dispatcher:
         self.left = MOST
 
     def _leave(self, _: Any) -> trio.lowlevel.Abort:
-        self._task = None
+        self.task = None
         return trio.lowlevel.Abort.SUCCEEDED
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Give turns until cancelled."""
-        queue = self._queue
+        queue = self.queue
         take = queue.popleft
         stamp = self._stamp
         while True:
             if not queue:
-                self._task = trio.lowlevel.current_task()
+                self.task = trio.lowlevel.current_task()
                 await _wait(self._leave)
             self._begin()
             while queue and self.left > 0 and stamp() < self.until:
-                self.left -= 1
                 cell = take()
-                assert cell.within is not None
                 cell.within.run(turn, cell)
             cell = None  # it may end while this task waits, and is not to be kept alive
             if queue:

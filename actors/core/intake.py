@@ -175,7 +175,10 @@ class Intake(Vitals):
         if waker is not None:
             self.parked = None
             if self.plain:
-                cast("Dispatcher", waker).add(cast("Cell", self))
+                dispatcher = cast("Dispatcher", waker)
+                dispatcher.queue.append(cast("Cell", self))
+                if dispatcher.task is not None:
+                    dispatcher.rouse()
             else:
                 _reschedule(cast("trio.lowlevel.Task", waker))
 

@@ -44,16 +44,10 @@ class Recipe:
     most: float = -math.inf
     """So many arguments fit for certain, without asking `bind`, which costs more than the rest of a spawn."""
 
-    @property
-    def is_plain(self) -> bool:
-        """True for an actor class that never waits for anything: it needs no task."""
-        return self.actor_class is not None and self.actor_class._plain  # pyright: ignore[reportPrivateUsage]
-
-    @property
-    def table(self) -> dict[type, Handler | None]:
-        """The handlers of an actor class."""
-        assert self.actor_class is not None
-        return self.actor_class._dispatch  # pyright: ignore[reportPrivateUsage]
+    is_plain: bool = False
+    """True for an actor class that never waits for anything: it needs no task."""
+    table: dict[type, Handler | None] = attrs.field(factory=dict[type, "Handler | None"], repr=False)
+    """The handlers of an actor class."""
 
     @property
     def name(self) -> str:
@@ -173,10 +167,18 @@ def _of_class(cls: type[Actor]) -> Recipe:
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise TypeError(f"{cls.__qualname__} is abstract: implement {missing}")
     # object.__init__ claims to take anything
-    if cls.__init__ is object.__init__:
-        return Recipe(cls.actor_kind, cls.__init__, cls, bind=_no_arguments, least=0, most=0)
-    least, most = _arity(cls.__init__)
-    return Recipe(cls.actor_kind, cls.__init__, cls, bind=_bind(cls.__init__), least=least, most=most)
+    takes_none = cls.__init__ is object.__init__
+    least, most = (0.0, 0.0) if takes_none else _arity(cls.__init__)
+    return Recipe(
+        cls.actor_kind,
+        cls.__init__,
+        cls,
+        bind=_no_arguments if takes_none else _bind(cls.__init__),
+        least=least,
+        most=most,
+        is_plain=cls._plain,  # pyright: ignore[reportPrivateUsage]
+        table=cls._dispatch,  # pyright: ignore[reportPrivateUsage]
+    )
 
 
 def _of_function(call: Callable[..., Any]) -> Recipe:

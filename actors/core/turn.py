@@ -44,6 +44,7 @@ def turn(cell: Cell) -> None:
     stamp = cell.stamp
     try:
         if not cell.ready:
+            left -= 1
             exit = start(cell)
         actor: Any = cell.actor
         lanes = cell.lanes

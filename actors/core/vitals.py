@@ -147,7 +147,7 @@ class Vitals:
         self.on_ordered: Any = None
         self.vigil: Vigil | None = None
         self.variables: Variables | None = copy_context()
-        self.within: Variables | None = None
+        self.within: Any = None
         """The context variables of the running incarnation's turns."""
         if policy.is_bounded:
             self.vigil = Vigil(cast("Cell", self), kernel.guards_for(cast("Cell", self)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 
 import attrs
+import pytest
 import trio
 
 import actors
@@ -16,7 +18,7 @@ from actors.events import ActorEvent, DeadLetter, Event, StopFailed
 from tests.core.cast import drained, settled
 from tests.leftovers import TaskWatch, relics
 
-__all__ = ["DEEDS", "Player", "Role", "Seen", "Stage", "Step", "differences"]
+__all__ = ["DEEDS", "Player", "Role", "Seen", "Stage", "Step", "differences", "first_come_first_served"]
 
 Step = tuple[Any, ...]
 
@@ -35,12 +37,12 @@ class Role:
     overflow: str = "reject"
     shutdown: float = 2.0
 
-    @property
-    def policy(self) -> Policy:
+    def policy(self, number: int) -> Policy:
+        """Two actors never restart at the same moment: who is first then is nobody's promise."""
         return Policy(
             restart=self.restart,  # type: ignore[arg-type]
             retries=self.retries,
-            backoff=Backoff.fixed(self.delay),
+            backoff=Backoff.fixed(self.delay and self.delay + number / 128),
             breaker=Breaker(failures=2, within=60.0, reset_after=20.0) if self.breaker else None,
             mailbox=Mailbox(capacity=self.capacity, overflow=self.overflow),  # type: ignore[arg-type]
             shutdown=self.shutdown,
@@ -51,7 +53,7 @@ class Role:
 class Act(actors.Request[Any]):
     """Told or asked: the actor does the deeds, one after the other. `number` tells messages apart."""
 
-    number: int
+    number: int | str
     deeds: tuple[tuple[str, int], ...] = ()
 
 
@@ -69,6 +71,22 @@ class Seen:
         self.actors.setdefault(path, []).append(fact)
 
 
+class _InOrder(Random):
+    """What trio draws the order of tasks from: they run in the order in which they became able to."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+@contextmanager
+def first_come_first_served() -> Generator[None]:
+    """Tasks run in the order in which they became able to, and not in one that trio draws."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trio._core._run, "_ALLOW_DETERMINISTIC_SCHEDULING", False)  # type: ignore[attr-defined]
+        patch.setattr(trio._core._run, "_r", _InOrder())  # type: ignore[attr-defined]
+        yield
+
+
 @attrs.define(eq=False)
 class Stage:
     """One run of a program."""
@@ -78,13 +96,14 @@ class Stage:
     seen: list[Seen] = attrs.field(factory=list[Seen])
     system: Any = None
     nursery: Any = None
+    watcher: Any = None
+    """An actor that nobody stops: for others it is open which notices they still take."""
     tops: list[Top] = attrs.field(factory=list)
     refs: list[actors.Ref] = attrs.field(factory=list[actors.Ref])
+    living: list[actors.Ref] = attrs.field(factory=list[actors.Ref])
     ports: list[actors.ReplyPort] = attrs.field(factory=list[actors.ReplyPort])
     asked: list[actors.Pending[Any]] = attrs.field(factory=list[actors.Pending[Any]])
-    numbers: int = 0
-    starts: int = 0
-    """Odd while the top waits between two starts, and never the same again."""
+    numbers: Counter[str] = attrs.field(factory=Counter[str])
 
     # --- the run ---
 
@@ -103,11 +122,11 @@ class Stage:
         assert not left, left
 
     async def _play(self, program: list[Step], events: actors.Subscription) -> None:
-        policy = Policy(restart="permanent", backoff=Backoff.fixed(0.5), breaker=None)
         self.seen.append(Seen(("begin",), 0.0))
-        top = self.system.spawn(Top, self, name="top", policy=policy)
+        self.watcher = self.system.spawn(Player, self, Role(), [], name="watcher")
+        top = self.system.spawn(Top, self, name="top", policy=Policy(restart="temporary"))
         await self._look(events)
-        for step in program:
+        for step in [*(("spawn", role, f"c{number}") for number, role in enumerate(self.roles)), *program]:
             self.seen.append(Seen(step, trio.current_time()))
             try:
                 await self._step(top, *step)
@@ -117,6 +136,10 @@ class Stage:
         self.seen.append(Seen(("end",), trio.current_time()))
         for ref in self.refs:
             ref.resume()
+            await self._look(events)
+        for ref in reversed(self.refs):
+            ref.stop()
+            await self._look(events)
         top.stop()
         await top.wait_stopped()
         await trio.sleep(100)
@@ -125,10 +148,7 @@ class Stage:
 
     async def _look(self, events: actors.Subscription) -> None:
         with trio.CancelScope(shield=True):
-            starts = -1
-            while starts != self.starts or starts % 2:
-                starts = self.starts
-                await settled()
+            await settled()
         now = self.seen[-1]
         for event in drained(events):
             if not is_of_no_time(event):
@@ -136,8 +156,9 @@ class Stage:
         now.results.sort(key=str)
         for facts in now.actors.values():
             sort_notices(facts)
-        now.states = {ref.path: looks(ref) for ref in self.refs}
+        now.states = {ref.path: looks(ref) for ref in (self.watcher, *self.refs)}
         now.at = trio.current_time()
+        self.living = [ref for ref in self.refs if ref.state is not actors.ActorState.STOPPED]
 
     def result(self, *what: Any) -> None:
         """What somebody outside of the actors heard."""
@@ -146,6 +167,11 @@ class Stage:
     def write(self, ctx: actors.Context, *what: Any) -> None:
         """What an actor saw."""
         self.seen[-1].add(ctx.ref.path, (trio.current_time(), *what))
+
+    def one(self, who: int) -> actors.Ref:
+        """One of those that lived when all had settled last, now and then one that is dead."""
+        among = self.living if who < 5 and self.living else self.refs
+        return among[who % len(among)]
 
     # --- the steps ---
 
@@ -165,33 +191,40 @@ class Stage:
         elif name == "cancel":
             if self.asked:
                 self.asked[rest[0] % len(self.asked)].cancel()
-        elif self.refs:
-            ref = self.refs[rest[0] % len(self.refs)]
+        else:
+            ref = self.one(rest[0])
             if name == "order":
                 self._order(ref, rest[1])
             elif name == "reset":
                 self.system.reset_breaker(ref.path)
+            elif name in ("watch", "unwatch"):
+                self.watcher.tell(self.message(((name, rest[0]),)))
             elif name == "strange":
                 ref.tell("strange")
             else:
                 self._message(name, ref, *rest[1:])
 
     def message(self, deeds: tuple[tuple[str, int], ...] = ()) -> Act:
-        self.numbers += 1
-        return Act(self.numbers, deeds)
+        """A numbered message of the stage."""
+        self.numbers[""] += 1
+        return Act(self.numbers[""], deeds)
 
-    def _enter(self, name: str, role: Role, named: bool) -> None:
-        if not self.tops:
-            return
-        called = f"d{len(self.refs) % 3}" if named else None
+    def message_of(self, ctx: actors.Context) -> Act:
+        """A message of an actor, numbered by what it has sent itself."""
+        self.numbers[ctx.ref.path] += 1
+        return Act(f"{self.numbers[ctx.ref.path]} of {ctx.ref.path}")
+
+    def _enter(self, name: str, role: Role, called: str | None) -> None:
         if name == "spawn":
-            self.refs.append(self.tops[-1].spawn(Player, self, role, [], name=called, policy=role.policy))
+            policy = role.policy(len(self.refs))
+            self.refs.append(self.tops[-1].spawn(Player, self, role, [], name=called, policy=policy))
         else:
             self.nursery.start_soon(self._start, self.tops[-1], role, called)
 
     async def _start(self, top: Top, role: Role, name: str | None) -> None:
         with suppress(actors.ActorError):
-            self.refs.append(await top.start(Player, self, role, [], name=name, policy=role.policy))
+            policy = role.policy(len(self.refs))
+            self.refs.append(await top.start(Player, self, role, [], name=name, policy=policy))
             return
         self.result("not started", name)
 
@@ -277,7 +310,7 @@ class Player(actors.Actor):
 
     def hook(self, what: str) -> None:
         if what == "tells":
-            self.ctx.ref.tell(self.stage.message())
+            self.ctx.ref.tell(self.stage.message_of(self.ctx))
         elif what == "raises" or (what == "raises once" and what not in self.done):
             self.done.append(what)
             raise ArithmeticError("hook")
@@ -291,14 +324,13 @@ class Player(actors.Actor):
         sender = self.ctx.sender
         self.write("acts", message.number, None if sender is None else sender.path)
         for deed, who in message.deeds:
-            other = self.stage.refs[who % len(self.stage.refs)] if self.stage.refs else self.ctx.ref
-            DOES[deed](self, other)
+            DOES[deed](self, self.stage.one(who))
             if deed in WAITS:
-                return self.wait(deed, message.number)
+                return self.wait(deed, int(message.number))
         return message.number
 
     async def wait(self, deed: str, number: int) -> int:
-        await trio.sleep(WAITS[deed])
+        await trio.sleep(WAITS[deed] + number / 1024)
         self.write("waited", number)
         if deed == "wait and crash":
             raise ArithmeticError("waited")
@@ -310,19 +342,15 @@ class Player(actors.Actor):
     def refuse(self) -> None:
         raise actors.Refused("no")
 
-    def watch(self, other: actors.Ref) -> None:
-        if other != self.ctx.ref:
-            self.ctx.watch(other)
-
     def tell(self, other: actors.Ref, urgent: bool = False) -> None:
         with suppress(actors.MailboxFull):
-            other.tell(self.stage.message(), urgent=urgent)
+            other.tell(self.stage.message_of(self.ctx), urgent=urgent)
 
     def after(self, delay: float) -> None:
-        self.ctx.after(delay, self.stage.message())
+        self.ctx.after(delay, self.stage.message_of(self.ctx))
 
     def every(self) -> None:
-        self.ctx.every(4.0, self.stage.message())
+        self.ctx.every(4.0, self.stage.message_of(self.ctx))
 
 
 WAITS = {"wait": 1.0, "wait and crash": 1.0, "wait long": 30.0}
@@ -346,39 +374,33 @@ DOES: dict[str, Callable[[Player, actors.Ref], Any]] = {
     "after": lambda player, _: player.after(1.0),
     "after 0": lambda player, _: player.after(0.0),
     "every": lambda player, _: player.every(),
-    "watch": lambda player, other: player.watch(other),
-    "unwatch": lambda player, other: player.ctx.unwatch(other),
     "join": lambda player, _: player.ctx.join("crew"),
     "leave": lambda player, _: player.ctx.leave("crew"),
     "tell": lambda player, other: player.tell(other),
     "tell itself": lambda player, _: player.tell(player.ctx.ref),
     "tell itself urgently": lambda player, _: player.tell(player.ctx.ref, urgent=True),
-    "request": lambda player, other: other.request(player.stage.message()),
+    "request": lambda player, other: other.request(player.stage.message_of(player.ctx)),
     "progress": lambda player, _: player.ctx.progress(),
     "wait": lambda player, _: None,
     "wait and crash": lambda player, _: None,
     "wait long": lambda player, _: None,
 }
 DEEDS = list(DOES)
+DOES |= {
+    "watch": lambda player, other: player.ctx.watch(other),
+    "unwatch": lambda player, other: player.ctx.unwatch(other),
+}
 
 
 class Top(actors.Supervisor):
-    """The supervisor of all players; its children are those that its stage has roles for."""
+    """The supervisor of all players."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.strategy = stage.strategy
 
-    async def on_start(self) -> None:
+    def on_start(self) -> None:
         self.stage.tops.append(self)
-        for number, role in enumerate(self.stage.roles):
-            ref = self.spawn(Player, self.stage, role, [], name=f"c{number}", policy=role.policy)
-            self.stage.refs.append(ref)
-            self.stage.starts += 1
-            try:
-                await settled()  # one after the other: else it is not said who is first
-            finally:
-                self.stage.starts += 1
 
     def on_stop(self, exit: actors.Exit) -> None:
         self.stage.write(self.ctx, "stops", said_exit(exit), self.children)
