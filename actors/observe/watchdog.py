@@ -20,13 +20,17 @@ from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
+from actors.core.turn import turn
 from actors.limits import Watchdog
 from actors.observe.spell import Report, ReportKind, Spell
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
 
 __all__ = ["Blocked", "watched_loop"]
 
@@ -84,7 +88,10 @@ class _Dog:
         if frame is None or task is None:
             return "an unknown place"
         code = frame.f_code
-        return f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno}), task {task.name}"
+        return (
+            f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno}), "
+            f"task {_actor_at_turn(frame) or task.name}"
+        )
 
     def _tell_all(self, reports: Iterable[Report]) -> None:
         for report in reports:
@@ -121,6 +128,16 @@ class _Dog:
 def _frames() -> dict[int, FrameType]:
     """What each thread runs. Look, and let go: a frame keeps alive all that it refers to."""
     return sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+
+
+def _actor_at_turn(frame: FrameType | None) -> str | None:
+    """The path of the actor without a task whose turn this is: it runs in the task of somebody else."""
+    while frame is not None:
+        if frame.f_code is turn.__code__:
+            cell: Cell | None = frame.f_locals.get("cell")
+            return None if cell is None else cell.path
+        frame = frame.f_back
+    return None
 
 
 def _run_context() -> Mapping[str, Any]:
