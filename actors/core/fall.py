@@ -57,7 +57,7 @@ def end_at_once(cell: Cell, exit: Exit) -> None:
 
 def done(actor: Actor, hook: str, value: object) -> None:
     """Raise TypeError when a plain hook has left something to be awaited: there is no task that could."""
-    if isinstance(value, Awaitable) and not isinstance(value, Done):
+    if value is not None and isinstance(value, Awaitable) and not isinstance(value, Done):
         if isinstance(value, CoroutineType):
             value.close()
         name = f"{type(actor).__qualname__}.{hook}"

@@ -16,14 +16,10 @@ MOST = 100_000
 
 
 class Idle(actors.Actor):
-    """Says that it is there, and waits for messages."""
+    """Says that it is there, and waits for messages. It is ready in the step in which it is made."""
 
     def __init__(self, ready: Latch) -> None:
-        self.ready = ready
-
-    def on_start(self) -> None:
-        """Here it is."""
-        self.ready.down()
+        ready.down()
 
     @actors.receive
     def got(self, message: int) -> None:
@@ -31,11 +27,7 @@ class Idle(actors.Actor):
 
 
 class AsyncIdle(Idle):
-    """The same with `async` handlers and hooks."""
-
-    async def on_start(self) -> None:
-        """Here it is."""
-        self.ready.down()
+    """The same with an `async` handler."""
 
     @actors.receive
     async def got(self, message: int) -> None:

@@ -43,7 +43,7 @@ class Role:
             restart=self.restart,  # type: ignore[arg-type]
             retries=self.retries,
             backoff=Backoff.fixed(self.delay and self.delay + number / 128),
-            breaker=Breaker(failures=2, within=60.0, reset_after=20.0) if self.breaker else None,
+            breaker=Breaker(failures=1, within=60.0, reset_after=2.5) if self.breaker else None,
             mailbox=Mailbox(capacity=self.capacity, overflow=self.overflow),  # type: ignore[arg-type]
             shutdown=self.shutdown,
         )
@@ -379,7 +379,7 @@ DOES: dict[str, Callable[[Player, actors.Ref], Any]] = {
     "tell": lambda player, other: player.tell(other),
     "tell itself": lambda player, _: player.tell(player.ctx.ref),
     "tell itself urgently": lambda player, _: player.tell(player.ctx.ref, urgent=True),
-    "request": lambda player, other: other.request(player.stage.message_of(player.ctx)),
+    "request": lambda player, _: player.ctx.ref.request(player.stage.message_of(player.ctx)),
     "progress": lambda player, _: player.ctx.progress(),
     "wait": lambda player, _: None,
     "wait and crash": lambda player, _: None,

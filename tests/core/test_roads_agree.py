@@ -25,7 +25,7 @@ ROLES = st.builds(
     retries=st.sampled_from([0, 0, 1, 2]),
     start=st.sampled_from(["ok"] * 8 + ["raises once", "raises", "tells"]),
     stop=st.sampled_from(["ok"] * 4 + ["raises", "tells"]),
-    breaker=st.sampled_from([False, False, True]),
+    breaker=st.booleans(),
     capacity=st.sampled_from([1000, 1000, 2, 3]),
     overflow=st.sampled_from(["reject", "drop_oldest", "drop_newest"]),
     shutdown=st.sampled_from([2.0, 2.0, 0.0, float("inf")]),
@@ -37,8 +37,16 @@ STRATEGIES = st.one_of(
 )
 WHO = st.integers(0, 5)
 COMMON = ["crash", "reply later", "after", "wait", "tell", "tell itself", "request", "join"]
-ACTS = st.lists(st.tuples(st.sampled_from(DEEDS + 2 * COMMON), WHO), max_size=3).map(tuple)
-TIMEOUT = st.sampled_from([None, None, 0.0, 1.0, 10.0])
+ENDS = ["quit", "stop itself", "drain itself", "kill itself", "suspend itself", "reply", "reply later"]
+ACTS = st.one_of(
+    st.lists(st.tuples(st.sampled_from(DEEDS + 2 * COMMON), WHO), max_size=3).map(tuple),
+    st.tuples(st.tuples(st.sampled_from(DEEDS), WHO)),
+    st.tuples(
+        st.tuples(st.sampled_from(ENDS), WHO),
+        st.tuples(st.sampled_from(["wait", "wait long", "wait and crash", "crash"]), WHO),
+    ),
+)
+TIMEOUT = st.sampled_from([None, None, 0.7, 10.7])
 ORDERS = st.sampled_from(
     ["stop", "drain", "kill", "interrupt", "interrupt"] + 2 * ["suspend", "resume", "suspend until"]
 )
@@ -64,7 +72,7 @@ PROGRAMS = st.lists(st.one_of(MESSAGES, MESSAGES, OTHERS, SLEEPS), min_size=5, m
 
 
 @given(strategy=STRATEGIES, roles=st.lists(ROLES, min_size=2, max_size=4), program=PROGRAMS)
-@settings(derandomize=True, deadline=None, database=None, max_examples=250)
+@settings(derandomize=True, deadline=None, database=None, max_examples=400)
 def test_an_actor_does_the_same_with_a_task_and_without(
     strategy: OneForOne | OneForAll | RestForOne, roles: list[Role], program: list[Step]
 ) -> None:
