@@ -13,9 +13,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 PROGRAM = """
-import os, signal, sys
+import os, signal, sys, threading
 import trio
 import actors
+
+
+@actors.message
+class Echo(actors.Request[str]): ...
 
 
 def strike():
@@ -25,6 +29,46 @@ def strike():
 class Other(actors.Actor):
     async def on_stop(self, exit):
         print("other", exit.kind, flush=True)
+
+
+class PlainOther(actors.Actor):
+    def on_stop(self, exit):
+        print("plain other", exit.kind, flush=True)
+
+
+class PlainStriker(actors.Actor):
+    def __init__(self, where):
+        self.where = where
+        self.at("plain constructor")
+
+    def at(self, where):
+        if self.where == where:
+            strike()
+            for _ in range(1000):
+                pass
+
+    def on_start(self):
+        self.at("plain on_start")
+
+    def on_stop(self, exit):
+        self.at("plain on_stop")
+
+    def on_unhandled(self, message):
+        self.at("plain on_unhandled")
+
+    @actors.receive
+    def note(self, message: str) -> None:
+        self.at("plain handler")
+
+    @actors.receive
+    def echo(self, message: Echo) -> str:
+        self.at("plain handler in the asker's step")
+
+    @actors.receive
+    def more(self, message: int) -> None:
+        self.ctx.ref.tell(message + 1)
+        if message == 5000:
+            threading.Thread(target=strike).start()
 
 
 class Striker(actors.Actor):
@@ -44,10 +88,23 @@ async def main(where):
     try:
         async with actors.open_system("alpha") as system:
             await system.start(Other, name="other")
+            await system.start(PlainOther, name="plain-other")
             if where == "handler":
                 system.spawn(Striker, name="striker").tell("now")
             elif where == "function":
                 system.spawn(function, name="striker")
+            elif where.startswith("plain"):
+                striker = system.spawn(PlainStriker, where, name="striker")
+                if where.endswith("step"):
+                    await striker.wait_started()
+                    await striker.ask(Echo())
+                elif where.endswith("stop"):
+                    await striker.wait_started()
+                    striker.stop()
+                elif where.endswith("at work"):
+                    striker.tell(1)
+                else:
+                    striker.tell("now" if where.endswith("handler") else b"now")
             elif where == "body":
                 strike()
             elif where == "nursery":
@@ -76,7 +133,23 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("where", ["handler", "function", "body", "nursery", "while all are idle"])
+PLACES = [
+    "handler",
+    "function",
+    "body",
+    "nursery",
+    "while all are idle",
+    "plain constructor",
+    "plain handler",
+    "plain handler in the asker's step",
+    "plain on_start",
+    "plain on_stop",
+    "plain on_unhandled",
+    "plain actor at work",
+]
+
+
+@pytest.mark.parametrize("where", PLACES)
 def test_ctrl_c_leaves_the_block_as_a_plain_keyboard_interrupt(where: str) -> None:
     """The other actors' `on_stop` runs, the block raises it plain, and so does `trio.run`."""
     run = subprocess.run(
@@ -88,9 +161,7 @@ def test_ctrl_c_leaves_the_block_as_a_plain_keyboard_interrupt(where: str) -> No
         check=False,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    assert run.stdout.splitlines() == [
-        "other KILLED",
-        "KeyboardInterrupt None",
-        "outside KeyboardInterrupt",
-    ], run.stderr
+    lines = run.stdout.splitlines()
+    assert sorted(lines[:2]) == ["other KILLED", "plain other KILLED"], run.stderr
+    assert lines[2:] == ["KeyboardInterrupt None", "outside KeyboardInterrupt"], run.stderr
     assert run.returncode == 0

@@ -27,20 +27,47 @@ async def growth(spawn: Callable[[int], Awaitable[float]], count: int) -> float:
     return (await spawn(count) / count) / (statistics.median(small) / few)
 
 
-CASES = [
-    Case(
-        name="growth",
-        title="growth, 10,000 to 100,000",
-        question="How many times as long does starting one of 100,000 actors take as one of 10,000?",
+async def uncollected(spawn: Callable[[int], Awaitable[float]], count: int) -> float:
+    """The same, while Python's collector of cycles is off."""
+    gc.disable()
+    try:
+        return await growth(spawn, count)
+    finally:
+        gc.enable()
+
+
+Way = Callable[[Callable[[int], Awaitable[float]], int], Awaitable[float]]
+
+
+def _case(way: Way, name: str, title: str, question: str) -> Case:
+    return Case(
+        name=name,
+        title=title,
+        question=question,
         unit="times",
         sides={
-            ACTORS: Side(partial(growth, partial(ours, AsyncIdle))),
-            PLAIN: Side(partial(growth, partial(ours, Idle))),
-            RAW: Side(partial(growth, raw)),
+            ACTORS: Side(partial(way, partial(ours, AsyncIdle))),
+            PLAIN: Side(partial(way, partial(ours, Idle))),
+            RAW: Side(partial(way, raw)),
         },
         aims=(Aim(ACTORS, LIMIT), Aim(PLAIN, LIMIT)),
         kind="value",
         better="less",
         count=MANY,
     )
+
+
+CASES = [
+    _case(
+        growth,
+        "growth",
+        "growth, 10,000 to 100,000",
+        "How many times as long does starting one of 100,000 actors take as one of 10,000?",
+    ),
+    _case(
+        uncollected,
+        "growth-uncollected",
+        "growth, no garbage collection",
+        "How many times as long is it while the collector of cycles is off?",
+    ),
 ]
