@@ -292,12 +292,16 @@ class System:
         """Own every task of the system until the root is gone."""
         try:
             with watched_loop(self._watchdog, self._tell_blocked), trio.CancelScope(shield=True):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._kernel.alarms.run, name=f"alarms of {self.name}")
-                    nursery.start_soon(self._kernel.dispatcher.run, name=f"dispatcher of {self.name}")
-                    self._root.launch(nursery)
-                    await self._root.wait_stopped()
-                    nursery.cancel_scope.cancel()
+                async with trio.open_nursery() as outer:  # actors without a task need turns to end
+                    outer.start_soon(self._kernel.dispatcher.run, name=f"dispatcher of {self.name}")
+                    try:
+                        async with trio.open_nursery() as nursery:
+                            nursery.start_soon(self._kernel.alarms.run, name=f"alarms of {self.name}")
+                            self._root.launch(nursery)
+                            await self._root.wait_stopped()
+                            nursery.cancel_scope.cancel()
+                    finally:
+                        outer.cancel_scope.cancel()
         finally:
             self._bus.close()
             self._ended.set()

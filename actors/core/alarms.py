@@ -113,6 +113,7 @@ class Alarms:
     def __len__(self) -> int:
         return len(self._table)
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Ring until cancelled."""
         while True:

@@ -89,10 +89,14 @@ class Pending(Generic[R]):
             raise Deadlock(self.cell.ref, self._request)
         else:
             with waiting_for(self.cell):
-                if timeout is None:
-                    await trio.lowlevel.wait_task_rescheduled(self.park())
-                else:
-                    await self._wait_at_most(timeout)
+                try:
+                    if timeout is None:
+                        await trio.lowlevel.wait_task_rescheduled(self.park())
+                    else:
+                        await self._wait_at_most(timeout)
+                except BaseException:
+                    self._drop(_current_task())  # Ctrl-C may strike before trio knows that it waits
+                    raise
         self._collect()
         return self.take()
 
@@ -134,6 +138,11 @@ class Pending(Generic[R]):
             return False
         return True
 
+    def leave(self) -> None:
+        """The running task does not wait any more, whatever ended that, and wants no reply."""
+        self._drop(_current_task())  # as in `wait`
+        self.cancel()
+
     def take(self) -> R:
         """The reply of a request that is done, or its error raised."""
         if self._error is not None:
@@ -156,9 +165,9 @@ class Pending(Generic[R]):
 
     # --- the framework's side ---
 
-    def arm(self, timeout: float) -> None:
-        """End with `AskTimeout` in `timeout` seconds."""
-        self._alarm = self.cell.kernel.alarms.after(timeout, lambda: self._expire(timeout))
+    def arm(self, timeout: float, since: float) -> None:
+        """End with `AskTimeout` at `timeout` seconds after `since`."""
+        self._alarm = self.cell.kernel.alarms.at(since + timeout, lambda: self._expire(timeout))
 
     def _expire(self, timeout: float) -> None:
         self._alarm = None

@@ -1,8 +1,8 @@
 """A cell: one actor as everybody else touches it — the orders it gets, its incarnations, its end.
 
 Everything here is a plain call that runs to its end, or a wait that leaves nothing
-behind when it is cancelled. The actor's own task is in `incarnation`; what it is
-ordered to do are the bits in `orders`, which its loop looks at between two messages.
+behind when it is cancelled. What runs is in `incarnation` and, without a task, in `turn`; what it is
+ordered to do are the bits in `orders`, which are looked at between two messages.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class Cell(Intake):
     # --- incarnations ---
 
     def launch(self, nursery: trio.Nursery) -> None:
-        """Begin the next incarnation, as a task of its supervisor's nursery."""
+        """Begin the next incarnation: a task of its supervisor's nursery, or a turn at the dispatcher."""
         if self.phase is Phase.WAITING or self.phase is Phase.TRIPPED:
             self.step(Signal.START)
         if self.begun:
@@ -225,6 +225,7 @@ class Cell(Intake):
         """A handler that seemed plain waits for something: from now on the actor has a task."""
         self.plain = False
         self.within = None
+        self.scope = trio.CancelScope()  # so that it can be interrupted before the task's first step
         self._limit()  # a plain handler needs none
         self.parent.adopt(incarnation.run, self, begun, name=self.path)
 
@@ -270,8 +271,9 @@ class Cell(Intake):
             return Exit(ExitKind.NORMAL, reason="stopped itself before it started again")
         return Exit(ExitKind.SHUTDOWN, reason="stopped before it started again")
 
+    @trio.lowlevel.enable_ki_protection
     def over(self) -> None:
-        """The incarnation's task ends here: finish, or hand over to the supervisor."""
+        """Nothing of the incarnation runs any more: finish, or hand over to the supervisor."""
         if self.phase in (Phase.STARTING, Phase.RUNNING):  # a fault of the framework cut its end short
             self.step(Signal.STOP)
             self.fate = Fate.FINAL

@@ -4,7 +4,8 @@ Who has something to do stands in one queue. A turn ends when nothing waits, aft
 or when the slice of time is over; who has more stands at the end of the queue again. After a
 slice the task yields, so that the tasks of others run too.
 
-How long a slice is, and how often the clock is looked at, is in `pace`.
+How long a slice is, is in `pace`. The clock is looked at after each message and each turn, so
+that no actor keeps the others waiting for long, but for one slow handler.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.core.pace import BATCH, SLICE
-from actors.core.turn import turn
+from actors.core.turn import cut_short, turn
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -43,7 +44,7 @@ class Dispatcher:
         self.task: trio.lowlevel.Task | None = None
         """The dispatcher's own, while it has nothing to do."""
         self.now = 0.0
-        """When the slice began, or a part of it."""
+        """When the slice began, on trio's clock."""
         self.until = 0.0
         """When it is over, on the kernel's stamps."""
         self.left = 0
@@ -60,9 +61,9 @@ class Dispatcher:
 
     def rouse(self) -> None:
         """There is something to do."""
-        task, self.task = self.task, None
-        assert task is not None
-        _reschedule(task)
+        assert self.task is not None
+        _reschedule(self.task)
+        self.task = None
 
     def turn_now(self, cell: Cell) -> None:
         """Give it a turn of one message in the step of whoever calls; it does not stand in the queue."""
@@ -70,6 +71,10 @@ class Dispatcher:
         self.batch = 1
         try:
             cell.within.run(turn, cell)
+        except RecursionError:  # no room on the stack of whoever calls: the turn has not begun
+            raise
+        except BaseException as error:
+            cut_short(cell, error)
         finally:
             self.batch = BATCH
 
@@ -95,7 +100,12 @@ class Dispatcher:
             self._begin()
             while queue and self.left > 0 and stamp() < self.until:
                 cell = take()
-                cell.within.run(turn, cell)
+                if cell.ended:  # cut short while it stood here
+                    continue
+                try:
+                    cell.within.run(turn, cell)
+                except BaseException as error:  # Ctrl-C at the very edge of the turn
+                    cut_short(cell, error)
             cell = None  # it may end while this task waits, and is not to be kept alive
             if queue:
                 await trio.lowlevel.checkpoint()

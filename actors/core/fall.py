@@ -49,10 +49,16 @@ def end_at_once(cell: Cell, exit: Exit) -> None:
     actor = cell.actor
     if actor is not None and type(actor).on_stop is not Actor.on_stop:
         try:
-            done(actor, "on_stop", actor.on_stop(exit))
+            done(actor, "on_stop", _stop_plainly(actor, exit))
         except Exception as error:
             cell.kernel.emit(StopFailed, cell.ref, error)
     _let_go_of_all(cell)
+
+
+@trio.lowlevel.disable_ki_protection
+def _stop_plainly(actor: Actor, exit: Exit) -> object:
+    """The user's part of an end that Ctrl-C must not cut in two."""
+    return actor.on_stop(exit)
 
 
 def done(actor: Actor, hook: str, value: object) -> None:
@@ -73,6 +79,7 @@ def _let_go_of_all(cell: Cell) -> None:
     cell.actor = cell.context = None
 
 
+@trio.lowlevel.enable_ki_protection
 def _fall(cell: Cell, exit: Exit) -> None:
     """The moment of the end: judge, answer, and let nobody wait for what follows."""
     cell.exit = exit
@@ -175,6 +182,7 @@ def _refuse_queue(cell: Cell) -> None:
     cell.admit_senders()
 
 
+@trio.lowlevel.disable_ki_protection
 async def _stop_hook(cell: Cell, actor: Actor, exit: Exit) -> None:
     """Run `on_stop`, an `async` one for at most `shutdown` seconds; its failure is an event, not the exit."""
     try:

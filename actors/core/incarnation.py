@@ -50,6 +50,7 @@ __all__ = ["run"]
 _wait = trio.lowlevel.wait_task_rescheduled  # looked up once: it is on the road of every message
 
 
+@trio.lowlevel.enable_ki_protection
 async def run(cell: Cell, begun: Coroutine[Any, Any, Any] | None = None) -> None:
     """Live once. Whatever ends it, `fall`, `on_stop` and `over` follow.
 
@@ -68,7 +69,7 @@ async def run(cell: Cell, begun: Coroutine[Any, Any, Any] | None = None) -> None
                         cell.parked = trio.lowlevel.current_task()
                         await _wait(cell.unpark)
             while exit is None:
-                with trio.CancelScope() as scope:
+                with cell.scope or trio.CancelScope() as scope:
                     cell.scope = scope
                     if cell.orders & order.CANCELS:
                         scope.cancel()
@@ -82,7 +83,7 @@ async def run(cell: Cell, begun: Coroutine[Any, Any, Any] | None = None) -> None
         except Exception as error:  # what is left of a group when the scope took Cancelled out
             exit = fallen_with(cell, error)
         except BaseException:  # from outside the system, or Ctrl-C: not ours to keep
-            cell.scope = None
+            cell.scope = cell.parked = None
             cell.kill()
             exit = Exit(ExitKind.KILLED, reason="its block was cancelled")
             raise
@@ -99,13 +100,17 @@ def _needs_no_scope_yet(cell: Cell) -> bool:
     return actor_class is not None and actor_class.on_start is Actor.on_start and not cell.lanes
 
 
+@trio.lowlevel.disable_ki_protection
 async def _finish(cell: Cell, handling: Coroutine[Any, Any, Any]) -> Exit | None:
     """Go on with the message in hand."""
     try:
         value = await handling
     except Exception as error:
-        return raised(cell, error)
-    settle_hand(cell, value)
+        exit = raised(cell, error)
+        if exit is not None:
+            return exit
+    else:
+        settle_hand(cell, value)
     if cell.vigil is not None:
         cell.vigil.rest(cell.active_at)
     return None
@@ -114,6 +119,7 @@ async def _finish(cell: Cell, handling: Coroutine[Any, Any, Any]) -> Exit | None
 # --- messages -------------------------------------------------------------------
 
 
+@trio.lowlevel.disable_ki_protection
 async def _serve(cell: Cell) -> Exit | None:
     """Handle messages until an order ends the incarnation (an `Exit`) or interrupts it (None)."""
     if not cell.ready:
@@ -227,6 +233,7 @@ async def _start(cell: Cell) -> Exit | None:
     return None
 
 
+@trio.lowlevel.disable_ki_protection
 async def _run_function(cell: Cell) -> Exit | None:
     """Run the function to its end; called again after an interrupt."""
     if cell.orders & order.LEAVES:

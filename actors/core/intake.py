@@ -103,7 +103,7 @@ class Intake(Vitals):
         """Offer a request; see `Ref.request`. With `keep` its asker finds it in `ctx.pending`."""
         pending = self._offered(request, timeout, keep)
         if timeout is not None and not pending.done:
-            pending.arm(timeout)
+            pending.arm(timeout, self.now())
         return pending
 
     def _offered(self, request: Request[Any], timeout: float | None, keep: bool) -> Pending[Any]:
@@ -133,6 +133,7 @@ class Intake(Vitals):
             self._not_taken(item, refused)
         return pending
 
+    @trio.lowlevel.enable_ki_protection
     def request_now(self, request: Request[Any], timeout: float | None) -> Pending[Any]:
         """As `request`, of an actor at rest without a task: its turn is now, in the step of whoever asks.
 
@@ -145,9 +146,16 @@ class Intake(Vitals):
         except BaseException:
             self.parked = waker
             raise
-        self.kernel.dispatcher.turn_now(cast("Cell", self))
+        dispatcher = self.kernel.dispatcher
+        try:
+            dispatcher.turn_now(cast("Cell", self))
+        except BaseException:  # it has its turn on the dispatcher's stack, which is not as deep
+            if not self.ended:
+                self.parked = waker
+                self.wake()
+            raise
         if timeout is not None and not pending.done:
-            pending.arm(timeout)
+            pending.arm(timeout, dispatcher.now)
         return pending
 
     def _admits(self, pending: Pending[Any]) -> bool:
@@ -173,14 +181,14 @@ class Intake(Vitals):
         """Let the loop look again, if it is parked; or see to a turn, if it has no task."""
         waker = self.parked
         if waker is not None:
-            self.parked = None
             if self.plain:
                 dispatcher = cast("Dispatcher", waker)
-                dispatcher.queue.append(cast("Cell", self))
                 if dispatcher.task is not None:
                     dispatcher.rouse()
+                dispatcher.queue.append(cast("Cell", self))
             else:
                 _reschedule(cast("trio.lowlevel.Task", waker))
+            self.parked = None  # last: where the stack has no room for the calls, the next one tries again
 
     def unpark(self, _: Any) -> trio.lowlevel.Abort:
         """What trio calls when the parked task is cancelled."""

@@ -13,6 +13,7 @@ __all__ = [
     "DRAIN",
     "EXPIRED",
     "FAIL",
+    "FALLEN",
     "FINAL",
     "HALT",
     "INTERRUPT",
@@ -55,11 +56,14 @@ SENDERS: Final = 2048
 OVERDUE: Final = 4096
 """A guard has condemned the run: cancelled, with its verdict as the exit."""
 
+FALLEN: Final = 8192
+"""It fell in a turn that an asker gave it; `cell.exit` says how. It ends at the dispatcher."""
+
 FINAL: Final = STOP | DRAIN | KILL
 """Ordered by somebody else: final for every restart type."""
 CANCELS: Final = KILL | EXPIRED | FAIL | OVERDUE
 """The incarnation's scope is cancelled."""
-OF_INCARNATION: Final = HALT | QUIT | EXPIRED | FAIL | INTERRUPT | PROBE | OVERDUE
+OF_INCARNATION: Final = HALT | QUIT | EXPIRED | FAIL | INTERRUPT | PROBE | OVERDUE | FALLEN
 """Ends with the incarnation it was given to."""
-LEAVES: Final = STOP | QUIT | HALT | KILL | EXPIRED | FAIL | INTERRUPT | OVERDUE
+LEAVES: Final = STOP | QUIT | HALT | KILL | EXPIRED | FAIL | INTERRUPT | OVERDUE | FALLEN
 """The loop is left before the next message."""

@@ -1,9 +1,9 @@
 """How long one actor may go on while others wait: shared by the loops of tasks, inboxes and the dispatcher.
 
 Whoever handles messages without a pause yields after a batch, and after a slice of time. The
-clock is looked at after the first message, then after every `OFTEN` while they are quick, and
-after each one while they are slow: so nobody keeps the others waiting for ten milliseconds,
-but for a single handler that does.
+dispatcher looks at the clock after each message. A task, whose turns cost more, looks after the
+first, then after every `OFTEN` while they are quick, and after each one while they are slow. So
+nobody keeps the others waiting for ten milliseconds, but for a handler that does.
 """
 
 from __future__ import annotations

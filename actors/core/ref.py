@@ -153,13 +153,13 @@ class Ref:
             try:
                 await pending.wait()
             except BaseException:
-                pending.cancel()
+                pending.leave()
                 raise
         else:  # written out here: every coroutine between asker and trio costs, twice an ask
             try:
                 await _wait(pending.park())
             except BaseException:
-                pending.cancel()
+                pending.leave()
                 raise
         return pending.take()
 

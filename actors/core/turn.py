@@ -27,7 +27,7 @@ from actors.messages import Nudge, Terminated
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["build", "start", "turn", "unhandled"]
+__all__ = ["build", "cut_short", "start", "turn", "unhandled"]
 
 
 @trio.lowlevel.disable_ki_protection
@@ -69,7 +69,7 @@ def turn(cell: Cell) -> None:
             else:
                 item = None
             if item is None:
-                dispatcher.left -= batch - left
+                dispatcher.left -= (batch - left) or 1
                 if vigil is not None:
                     vigil.rest(cell.active_at)
                 cell.parked = dispatcher
@@ -112,14 +112,32 @@ def turn(cell: Cell) -> None:
     except Exception as error:
         exit = fallen_with(cell, error)
     except BaseException as error:  # Ctrl-C: not ours to keep
-        cell.kill()
-        _end(cell, Exit(ExitKind.KILLED, reason="its block was cancelled"), error)
+        cut_short(cell, error)
         return
-    if exit is not None:
+    if exit is None:
+        return
+    if batch == 1:  # the end does not depend on how deep the asker's stack is
+        cell.exit = exit
+        cell.orders |= order.FALLEN
+        dispatcher.add(cell)
+    else:
         _end(cell, exit)
 
 
+@trio.lowlevel.enable_ki_protection
+def cut_short(cell: Cell, fault: BaseException) -> None:
+    """What is nobody's to keep has struck: the incarnation ends, if it has not, and the fault goes on."""
+    if cell.ended or cell.is_gone:
+        cell.parent.break_down(fault)
+        return
+    cell.parked = None
+    cell.kill()
+    _end(cell, Exit(ExitKind.KILLED, reason="its block was cancelled"), fault)
+
+
+@trio.lowlevel.enable_ki_protection
 def _end(cell: Cell, exit: Exit, fault: BaseException | None = None) -> None:
+    cell.kernel.dispatcher.left -= 1  # it counts like a message
     try:
         end_at_once(cell, exit)
     except BaseException as error:

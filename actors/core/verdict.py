@@ -30,6 +30,8 @@ def failure(cell: Cell, error: BaseException) -> Exit:
 def why_left(cell: Cell, error: BaseException | None = None) -> Exit | None:
     """The exit that the orders ask for; None for an interrupt, or without orders."""
     orders = cell.orders
+    if orders & order.FALLEN:
+        return cell.exit
     if orders & order.FAIL:
         return failure(cell, cell.why_failed() or error or RuntimeError("failed"))
     if orders & order.KILL:

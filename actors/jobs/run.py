@@ -65,6 +65,8 @@ _log = logging.getLogger("actors.jobs")
 class Jobs(Supervisor):
     """`/jobs`: the parent of every run of a job. Its children run once, so it never gives up."""
 
+    _tasks_for_all = True  # a job runs before the next one is started, and does not queue for a turn
+
 
 async def run_jobs(
     family: Family,

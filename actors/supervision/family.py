@@ -8,14 +8,14 @@ file asks them in the order of the contract and does what they answer:
 `judge` decides in the step in which a child falls; `settle` acts when nothing of the
 incarnation runs any more. A failure under OneForOne needs one alarm and no task. The
 group strategies run a `Round` as a task of the supervisor's own nursery, which also
-owns the children: the supervisor's task cannot end before theirs.
+owns the children's tasks. `release` waits for all children, also those without one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
@@ -173,8 +173,13 @@ class Family(Household):
         if recipe.actor_class is not None and issubclass(recipe.actor_class, Supervisor):
             return Family(self.kernel, self, recipe, args, name, policy, self.breakers)
         cell = Cell(self.kernel, self, recipe, args, name, policy)
-        cell.plain = recipe.is_plain
+        cell.plain = recipe.is_plain and not self._tasks_for_all
         return cell
+
+    @property
+    def _tasks_for_all(self) -> bool:
+        kind = cast("type[Supervisor]", self.recipe.actor_class)
+        return kind._tasks_for_all  # pyright: ignore[reportPrivateUsage]
 
     def begin(self, child: Cell) -> None:
         """The first incarnation; with an open breaker on the path it waits for the probe."""

@@ -46,6 +46,9 @@ class Supervisor(Actor):
     auto_shutdown: AutoShutdown = "never"
     """Whether it stops when "any" or "all" of its significant children have ended by themselves."""
 
+    _tasks_for_all: ClassVar[bool] = False
+    """Whether children that need no task have one all the same."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_strategy(cls.strategy)
