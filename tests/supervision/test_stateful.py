@@ -25,6 +25,7 @@ ROLES = st.builds(
     stop=st.sampled_from(["ok", "ok", "ok", "slow", "raises", "hangs"]),
     breaker=st.booleans(),
     family=st.booleans(),
+    plain=st.booleans(),
 )
 STRATEGIES = st.one_of(
     st.builds(OneForOne, max_restarts=st.integers(0, 3), within=st.sampled_from([1.0, 5.0, 30.0])),

@@ -29,7 +29,10 @@ ROUND = 60.0
 
 @attrs.frozen
 class Role:
-    """How one child behaves. `start` and `stop` say what its hooks do, each time or once."""
+    """How one child behaves. `start` and `stop` say what its hooks do, each time or once.
+
+    A `plain` one has no task before it has to wait, and its hooks never wait.
+    """
 
     restart: str = "transient"
     delay: float = 0.0
@@ -38,6 +41,12 @@ class Role:
     stop: str = "ok"
     breaker: bool = False
     family: bool = False
+    plain: bool = False
+
+    @property
+    def what(self) -> type[Child]:
+        """The class of such a child."""
+        return Family if self.family else PlainChild if self.plain else Child
 
     @property
     def policy(self) -> Policy:
@@ -189,7 +198,8 @@ class World:
             return
         name = f"d{len(self.refs) % 3}" if named else None  # names come back, and their breakers with them
         with suppress(actors.ActorStopped, actors.NameTaken):
-            self.enter(self.middles[-1].spawn(Child, self, role, [], name=name, policy=role.policy))
+            what = PlainChild if role.plain else Child
+            self.enter(self.middles[-1].spawn(what, self, role, [], name=name, policy=role.policy))
 
     def _message(self, name: str, ref: actors.Ref, then: str, seconds: float, urgent: bool) -> None:
         number = len(self.told) + len(self.asked)
@@ -275,21 +285,36 @@ class Child(actors.Actor):
             self.life.ended = True
 
     async def hook(self, which: str, what: str) -> None:
-        if what.endswith("once"):
-            if which in self.done:
-                return
-            self.done.append(which)
+        if self.is_over(which, what):
+            return
         if what.startswith("slow"):
             await trio.sleep(1.0)
-        elif what.startswith("raises"):
-            raise ArithmeticError(which)
         elif what.startswith("hangs"):
             await trio.sleep_forever()
+        self.fail(which, what)
+
+    def is_over(self, which: str, what: str) -> bool:
+        """True for what is done but once, and was done."""
+        if not what.endswith("once"):
+            return False
+        was_done = which in self.done
+        self.done.append(which)
+        return was_done
+
+    def fail(self, which: str, what: str) -> None:
+        if what.startswith("raises"):
+            raise ArithmeticError(which)
 
     @actors.receive
     async def play(self, message: Play) -> int:
+        return await self.play_slowly(message)
+
+    async def play_slowly(self, message: Play) -> int:
         if message.seconds:
             await trio.sleep(message.seconds)
+        return self.end_of(message)
+
+    def end_of(self, message: Play) -> int:
         if message.then == "fail":
             raise ArithmeticError(str(message.number))
         self.world.handled[message.number] += 1
@@ -300,12 +325,33 @@ class Child(actors.Actor):
         return message.number
 
 
+class PlainChild(Child):
+    """A child whose hooks and handlers are plain; what has to wait is returned as a coroutine."""
+
+    def on_start(self) -> None:
+        if not self.is_over("start", self.role.start):
+            self.fail("start", self.role.start)
+
+    def on_stop(self, exit: actors.Exit) -> None:
+        if exit.is_failure:
+            self.world.failures.append(trio.current_time())
+        self.world.stops_in_order(self.ctx, exit)
+        self.life.ended = True
+        if not self.is_over("stop", self.role.stop):
+            self.fail("stop", self.role.stop)
+
+    @actors.receive
+    def play(self, message: Play) -> Any:
+        return self.play_slowly(message) if message.seconds else self.end_of(message)
+
+
 class Family(Child, actors.Supervisor):
     """A child with two children of its own."""
 
     async def on_start(self) -> None:
+        what = PlainChild if self.role.plain else Child
         for name in ("x", "y"):
-            await self.start(Child, self.world, Role(), [], name=name, policy=Role().policy)
+            await self.start(what, self.world, Role(), [], name=name, policy=Role().policy)
         await super().on_start()
 
 
@@ -320,9 +366,8 @@ class Middle(actors.Supervisor):
     async def on_start(self) -> None:
         self.world.middles.append(self)
         for number, role in enumerate(self.world.roles):
-            what = Family if role.family else Child
             name = f"c{number}"
-            self.world.enter(self.spawn(what, self.world, role, [], name=name, policy=role.policy))
+            self.world.enter(self.spawn(role.what, self.world, role, [], name=name, policy=role.policy))
 
     async def on_stop(self, exit: actors.Exit) -> None:
         if self.children:
