@@ -71,6 +71,7 @@ class Family(Household):
         """A child of the framework's own."""
         return self.admit(what, args, name, policy)
 
+    @trio.lowlevel.enable_ki_protection
     def admit(
         self,
         what: Any,
@@ -80,9 +81,10 @@ class Family(Household):
         on: str | None = None,
         significant: bool = False,
         unknown: Mapping[str, object] = _NONE,
+        trial: bool = False,
     ) -> Ref:
-        """See `Supervisor.spawn`."""
-        child = self._enter(what, args, name, policy, on, significant, unknown)
+        """See `Supervisor.spawn`. Ctrl-C waits: a child that is listed and not begun would never end."""
+        child = self._enter(what, args, name, policy, on, significant, unknown, trial)
         self.begin(child)
         return child.ref
 
@@ -98,8 +100,7 @@ class Family(Household):
     ) -> Ref:
         """See `Supervisor.start`."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        child = self._enter(what, args, name, policy, on, significant, unknown, trial=True)
-        self.begin(child)
+        child = self.admit(what, args, name, policy, on, significant, unknown, trial=True).cell
         try:
             with waiting_for(child):
                 while not child.readies and not child.is_gone:

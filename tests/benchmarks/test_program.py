@@ -121,9 +121,13 @@ def test_an_interrupt_keeps_what_was_measured_and_leaves_no_process(
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=ROOT
     )
-    worker = worker_of(process.pid, "hangs")
-    process.send_signal(number)
-    out, err = process.communicate(timeout=5)
+    try:
+        worker = worker_of(process.pid, "hangs")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()  # of no effect when it has ended
+        process.communicate()
     assert (process.returncode, err) == (130, "")
     assert "interrupted: this is what was measured so far" in out
     [result] = load(file)
@@ -134,9 +138,9 @@ def test_an_interrupt_keeps_what_was_measured_and_leaves_no_process(
 
 def worker_of(parent: int, side: str) -> int:
     """The process that measures this side."""
-    for _ in range(500):
+    for _ in range(1500):
         listed = subprocess.run(
-            ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+            ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
         )
         for line in listed.stdout.splitlines():
             pid, ppid, args = line.split(None, 2)

@@ -14,7 +14,7 @@ import trio
 
 import actors
 from actors import Backoff, Breaker, Mailbox, Policy
-from actors.events import ActorEvent, DeadLetter, Event, StopFailed
+from actors.events import ActorEvent, DeadLetter, Event
 from tests.core.cast import drained, settled
 from tests.leftovers import TaskWatch, relics
 
@@ -151,8 +151,7 @@ class Stage:
             await settled()
         now = self.seen[-1]
         for event in drained(events):
-            if not is_of_no_time(event):
-                now.add(*fact(event))
+            now.add(*fact(event))
         now.results.sort(key=str)
         for facts in now.actors.values():
             sort_notices(facts)
@@ -434,11 +433,6 @@ def fact(event: Event) -> tuple[str, Any]:
     return place, (type(event).__name__, *map(shown, fields))
 
 
-def is_of_no_time(event: Event) -> bool:
-    """With `shutdown=0` every `on_stop` that runs in a task is said to be too slow."""
-    return isinstance(event, StopFailed) and str(event.error).endswith("shutdown=0 s")
-
-
 def sort_notices(facts: list[Any]) -> None:
     """In which order several that end at one moment are reported is nobody's promise."""
     at = [index for index, fact in enumerate(facts) if fact[1] == "notice"]
@@ -449,7 +443,7 @@ def sort_notices(facts: list[Any]) -> None:
 def looks(ref: actors.Ref) -> Any:
     """What everybody can see of an actor."""
     numbers = attrs.asdict(ref.statistics())
-    del numbers["last_activity"]
+    del numbers["last_activity"]  # one that had to take a task also counts the end of a handling
     exit = ref.cell.exit
     return ref.state.value, numbers, exit and said_exit(exit), repr(ref)
 
