@@ -83,8 +83,38 @@ class Family(Household):
         unknown: Mapping[str, object] = _NONE,
         trial: bool = False,
     ) -> Ref:
-        """See `Supervisor.spawn`. Ctrl-C waits: a child that is listed and not begun would never end."""
-        child = self._enter(what, args, name, policy, on, significant, unknown, trial)
+        """See `Supervisor.spawn`: everything is checked at the door.
+
+        Ctrl-C waits: a child that is listed and has not begun would never end.
+        """
+        recipe = recipe_of(what)
+        if unknown:
+            key, whose = next(iter(unknown)), recipe.name
+            raise TypeError(
+                f"spawn and start have no option {key!r}: if it is an argument of {whose}, "
+                f"write functools.partial({whose}, {key}=...)"
+            )
+        recipe.check_arguments(args)
+        if policy is None:
+            policy = self.kernel.policy
+        elif not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"policy must be a Policy, not {policy!r}: write actors.Policy(...) or Policy.preset(name)"
+            )
+        if significant and name is not None and policy.restart == "permanent":
+            raise ValueError(f"{name!r} is permanent and never ends by itself: it cannot be significant")
+        if on is not None and on != self.kernel.name:
+            raise UnknownNode(on)
+        if not self.takes_children:
+            raise SystemClosed(self.kernel.name) if self.kernel.closing else ActorStopped(self.ref, self.exit)
+        if name is not None:
+            self._check_free(check_name(name), trial and policy.breaker is not None)
+        child = self._make(recipe, args, name, policy)
+        if significant:
+            child.significant = True
+        if trial:
+            child.trial = True
+        self.children[child.key] = child
         self.begin(child)
         return child.ref
 
@@ -116,48 +146,6 @@ class Family(Household):
         if exit is None or exit.is_failure or exit.kind is ExitKind.NORMAL:
             raise StartFailed(child.ref, None if exit is None else exit.error)
         raise ActorStopped(child.ref, exit)
-
-    def _enter(
-        self,
-        what: Any,
-        args: tuple[Any, ...],
-        name: str | None,
-        policy: Policy | None,
-        on: str | None,
-        significant: bool,
-        unknown: Mapping[str, object],
-        trial: bool = False,
-    ) -> Cell:
-        """Check everything at the door, and make the child's cell."""
-        recipe = recipe_of(what)
-        if unknown:
-            key, whose = next(iter(unknown)), recipe.name
-            raise TypeError(
-                f"spawn and start have no option {key!r}: if it is an argument of {whose}, "
-                f"write functools.partial({whose}, {key}=...)"
-            )
-        recipe.check_arguments(args)
-        if policy is None:
-            policy = self.kernel.policy
-        elif not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"policy must be a Policy, not {policy!r}: write actors.Policy(...) or Policy.preset(name)"
-            )
-        if significant and name is not None and policy.restart == "permanent":
-            raise ValueError(f"{name!r} is permanent and never ends by itself: it cannot be significant")
-        if on is not None and on != self.kernel.name:
-            raise UnknownNode(on)
-        if not self.takes_children:
-            raise SystemClosed(self.kernel.name) if self.kernel.closing else ActorStopped(self.ref, self.exit)
-        if name is not None:
-            self._check_free(check_name(name), trial and policy.breaker is not None)
-        child = self._make(recipe, args, name, policy)
-        if significant:
-            child.significant = True
-        if trial:
-            child.trial = True
-        self.children[child.key] = child
-        return child
 
     def _check_free(self, name: str, trial: bool) -> None:
         owner = self.children.get(name)

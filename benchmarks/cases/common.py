@@ -12,6 +12,7 @@ import trio
 
 import actors
 from benchmarks.case import ACTORS, PLAIN, Side
+from benchmarks.shared import check, shares
 
 __all__ = ["UNBOUNDED", "Latch", "Result", "both", "check", "open_bench", "p99", "shares"]
 
@@ -80,18 +81,6 @@ def both(
         ACTORS: Side(functools.partial(work, asynchronous), start, most),
         PLAIN: Side(functools.partial(work, plain), start, most),
     }
-
-
-def check(got: object, wanted: object) -> None:
-    """Raise RuntimeError when the work came to the wrong result: such a time is worth nothing."""
-    if got != wanted:
-        raise RuntimeError(f"the work came to {got!r} instead of {wanted!r}")
-
-
-def shares(count: int, parts: int) -> list[int]:
-    """`count` in at most `parts` shares of about the same size, none of them empty."""
-    each, more = divmod(count, parts)
-    return [each + (index < more) for index in range(min(count, parts))]
 
 
 def p99(values: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ import actors
 from benchmarks.case import ACTORS, PLAIN, RAW, Aim, Case, Side
 from benchmarks.cases.common import Latch, both
 
-__all__ = ["AsyncIdle", "Idle", "wait_idle"]
+__all__ = ["AsyncIdle", "Idle", "start_waiting"]
 
 MOST = 100_000
 
@@ -41,6 +41,18 @@ async def wait_idle(receiver: trio.MemoryReceiveChannel[int], ready: Latch) -> N
         pass
 
 
+async def start_waiting(nursery: trio.Nursery, count: int) -> list[trio.MemorySendChannel[int]]:
+    """So many of them; return when all run, with their channels."""
+    ready = Latch(count)
+    senders: list[trio.MemorySendChannel[int]] = []
+    for _ in range(count):
+        sender, receiver = trio.open_memory_channel[int](1)
+        senders.append(sender)
+        nursery.start_soon(wait_idle, receiver, ready)
+    await ready.wait()
+    return senders
+
+
 async def ours(kind: type[Idle], count: int) -> float:
     """Actors without names."""
     async with actors.open_system("bench") as system:
@@ -54,17 +66,12 @@ async def ours(kind: type[Idle], count: int) -> float:
 
 async def raw(count: int) -> float:
     """Tasks that wait at a channel."""
-    ready = Latch(count)
-    senders: list[trio.MemorySendChannel[int]] = []
     async with trio.open_nursery() as nursery:
         began = perf_counter()
-        for _ in range(count):
-            sender, receiver = trio.open_memory_channel[int](1)
-            senders.append(sender)
-            nursery.start_soon(wait_idle, receiver, ready)
-        await ready.wait()
+        senders = await start_waiting(nursery, count)
         took = perf_counter() - began
         nursery.cancel_scope.cancel()
+    del senders  # kept until here: a channel without one ends its task
     return took
 
 

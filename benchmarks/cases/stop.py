@@ -9,7 +9,7 @@ import trio
 import actors
 from benchmarks.case import RAW, Case, Side
 from benchmarks.cases.common import Latch, both
-from benchmarks.cases.spawn import MOST, AsyncIdle, Idle, wait_idle
+from benchmarks.cases.spawn import MOST, AsyncIdle, Idle, start_waiting
 
 
 async def ours(kind: type[Idle], count: int) -> float:
@@ -28,14 +28,8 @@ async def ours(kind: type[Idle], count: int) -> float:
 
 async def raw(count: int) -> float:
     """Close each channel, then wait for all."""
-    ready = Latch(count)
-    senders: list[trio.MemorySendChannel[int]] = []
     async with trio.open_nursery() as nursery:
-        for _ in range(count):
-            sender, receiver = trio.open_memory_channel[int](1)
-            senders.append(sender)
-            nursery.start_soon(wait_idle, receiver, ready)
-        await ready.wait()
+        senders = await start_waiting(nursery, count)
         began = perf_counter()
         for sender in senders:
             sender.close()

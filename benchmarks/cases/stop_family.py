@@ -9,7 +9,7 @@ import trio
 import actors
 from benchmarks.case import ACTORS, PLAIN, RAW, Aim, Case, Side
 from benchmarks.cases.common import Latch, both
-from benchmarks.cases.spawn import AsyncIdle, Idle, wait_idle
+from benchmarks.cases.spawn import AsyncIdle, Idle, start_waiting
 
 CHILDREN = 10_000
 SECONDS = 2.0
@@ -43,16 +43,11 @@ async def ours(kind: type[Idle], count: int) -> float:
 
 async def raw(count: int) -> float:
     """A nursery of tasks is cancelled, all at once."""
-    ready = Latch(count)
-    senders: list[trio.MemorySendChannel[int]] = []
     async with trio.open_nursery() as nursery:
-        for _ in range(count):
-            sender, receiver = trio.open_memory_channel[int](1)
-            senders.append(sender)
-            nursery.start_soon(wait_idle, receiver, ready)
-        await ready.wait()
+        senders = await start_waiting(nursery, count)
         began = perf_counter()
         nursery.cancel_scope.cancel()
+    del senders  # kept until here: a channel without one ends its task
     return perf_counter() - began
 
 

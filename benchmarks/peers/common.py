@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from benchmarks.case import Side
+from benchmarks.shared import check, shares
 
 __all__ = [
     "ASKERS",
@@ -70,15 +71,3 @@ def version_of(distribution: str, *modules: str) -> str | None:
     except importlib.metadata.PackageNotFoundError:
         found = any(importlib.util.find_spec(module) is not None for module in modules)
         return "unknown" if found else None
-
-
-def shares(count: int, parts: int) -> list[int]:
-    """`count` in at most `parts` shares of about the same size, none of them empty."""
-    each, more = divmod(count, parts)
-    return [each + (index < more) for index in range(min(count, parts))]
-
-
-def check(got: object, wanted: object) -> None:
-    """Raise RuntimeError when the work came to the wrong result: such a time is worth nothing."""
-    if got != wanted:
-        raise RuntimeError(f"the work came to {got!r} instead of {wanted!r}")

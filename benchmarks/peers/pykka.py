@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.case import Side
-from benchmarks.peers.common import RING, late, version_of
+from benchmarks.peers.common import LIMIT, RING, late, version_of
 
 __all__ = ["NAME", "SIDES", "version"]
 
@@ -22,7 +22,7 @@ SIDES: dict[str, Side] = {
     "tell-100-1": _late("tell_from_many", most=MOST),
     "tell-1-100": _late("tell_many", most=MOST),
     "ask": _late("ask", None),
-    "ask-timeout": _late("ask", 5.0),
+    "ask-timeout": _late("ask", LIMIT),
     "ask-1000": _late("ask_at_once"),
     "ring": _late("ring", RING),
     "ping-pong": _late("ring", 2),
