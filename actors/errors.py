@@ -28,17 +28,23 @@ __all__ = [
     "CircuitOpen",
     "DeadlineExceeded",
     "Deadlock",
+    "InsecureListen",
     "Interrupted",
     "InvalidName",
+    "LinkRefused",
     "MailboxFull",
     "NameReserved",
     "NameTaken",
     "NestedSystem",
+    "NodeLost",
+    "NodeUnreachable",
     "NotSerializable",
+    "NotSpawnable",
     "PatternFound",
     "PermanentFailure",
     "RateLimited",
     "Refused",
+    "RemoteError",
     "RestartsExhausted",
     "Stalled",
     "StartFailed",
@@ -102,12 +108,16 @@ class TagTaken(ActorError, ValueError):
 
 
 class NotSerializable(ActorError, TypeError):
-    """Only `@message` classes may cross a link or enter a durable store."""
+    """Only `@message` classes may cross a link or enter a durable store.
 
-    def __init__(self, kind: type) -> None:
+    `.kind` is the class that cannot; where it is a part of a message, the text says of which.
+    """
+
+    def __init__(self, kind: type, why: str = "") -> None:
         self.kind = kind
+        name = f"{kind.__module__}.{kind.__qualname__}"
         super().__init__(
-            f"{kind.__module__}.{kind.__qualname__} is not a message class: decorate it with @actors.message"
+            f"{name} {why}" if why else f"{name} is not a message class: decorate it with @actors.message"
         )
 
 
@@ -303,6 +313,86 @@ class SupervisorFailed(ActorError):
         said = "" if error is None else f": {one_line(error)}"
         super().__init__(f"the root supervisor of the system {system!r} gave up{said}")
         self.__cause__ = error
+
+
+# --- other nodes ------------------------------------------------------------------
+
+
+class InsecureListen(ActorError, ValueError):
+    """Others could reach this address, and nothing would keep them out."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        super().__init__(
+            f"{host!r} can be reached from other machines: pass token= or ssl_context=, "
+            f"or listen on 127.0.0.1"
+        )
+
+
+class NodeUnreachable(ActorError, OSError):
+    """Nobody answers at the address in time, or what answers is no node."""
+
+    def __init__(self, url: str, why: str) -> None:
+        self.url = url
+        self.why = why
+        super().__init__(f"no node answers at {url} ({why}): is it running, and is the address right?")
+
+
+class LinkRefused(ActorError):
+    """The other node answers, and does not want the link; `.reason` is one word, `.text` says more."""
+
+    def __init__(self, reason: str, text: str = "", url: str = "") -> None:
+        self.reason = reason
+        self.text = text
+        self.url = url
+        at = f" at {url}" if url else ""
+        super().__init__(f"the node{at} refuses the link ({reason}){f': {text}' if text else ''}")
+
+
+class NodeLost(ActorError):
+    """The node is gone for longer than the lease, has closed, or has started anew; see `.reason`."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        self.node = node
+        self.reason = reason
+        super().__init__(f"the node {node!r} is gone: {reason}")
+
+
+class NotSpawnable(ActorError, ValueError):
+    """The other node does not start this for others; `.allowed` is what it does."""
+
+    def __init__(self, what: str, node: str, allowed: Iterable[str] = ()) -> None:
+        self.what = what
+        self.node = node
+        self.allowed = tuple(allowed)
+        known = ", ".join(self.allowed) or "nothing"
+        super().__init__(
+            f"the node {node!r} does not start {what} for others (it allows: {known}): "
+            f"open its system with spawnable=[{what.rpartition(':')[2]}, ...]"
+        )
+
+
+class RemoteError(ActorError):
+    """An error of another node, as text: its type's name, its message, its traceback.
+
+    It is the cause of the error that a local actor would have raised. `.kind` is the kind of
+    failure that the other node makes of it, `.retry_after` the seconds it named, or None.
+    """
+
+    def __init__(
+        self,
+        type_name: str,
+        message: str = "",
+        traceback_text: str = "",
+        kind: FailureKind | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.type_name = type_name
+        self.message = message
+        self.traceback_text = traceback_text
+        self.kind = kind
+        self.retry_after = retry_after
+        super().__init__(f"{type_name}: {message}" if message else type_name)
 
 
 # --- what ended a run that had bounds --------------------------------------------

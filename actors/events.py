@@ -20,6 +20,7 @@ __all__ = [
     "BreakerHalfOpen",
     "BreakerOpened",
     "CheckFailed",
+    "ConnectionRefused",
     "DeadLetter",
     "DeadLetterReason",
     "DeadlineExtended",
@@ -33,6 +34,12 @@ __all__ = [
     "HelpNeeded",
     "LateReply",
     "LoopBlocked",
+    "MessageUnread",
+    "NodeDown",
+    "NodeEvent",
+    "NodeReconnecting",
+    "NodeSuspected",
+    "NodeUp",
     "Nudged",
     "PatternMatched",
     "Progressed",
@@ -324,3 +331,58 @@ class EventsLost(Event):
     """This subscriber was too slow: `count` older events stood here."""
 
     count: int
+
+
+# --- nodes ---------------------------------------------------------------------------
+
+
+@attrs.frozen
+class NodeEvent(Event):
+    """A fact about another node."""
+
+    node: str
+
+
+@attrs.frozen
+class NodeUp(NodeEvent):
+    """The link to the node stands; `resumed`: again, and nothing was lost."""
+
+    resumed: bool
+
+
+@attrs.frozen
+class NodeSuspected(NodeEvent):
+    """The node has been silent for so many `seconds` that it is probably gone."""
+
+    seconds: float
+
+
+@attrs.frozen
+class NodeReconnecting(NodeEvent):
+    """The connection to the node has ended; what is sent waits for the next one."""
+
+    reason: str
+
+
+@attrs.frozen
+class NodeDown(NodeEvent):
+    """The node is gone for good; whoever comes back under its name is another one."""
+
+    reason: str
+
+
+@attrs.frozen
+class MessageUnread(NodeEvent):
+    """A message for `path` could not be read where it came, or an order was not allowed, and `why`."""
+
+    path: str
+    why: str
+
+
+@attrs.frozen
+class ConnectionRefused(Event):
+    """Somebody was turned away, or broke the rules: `address` is where they came from."""
+
+    address: str
+    reason: str
+    text: str

@@ -64,6 +64,10 @@ class MessageRegistry:
             raise TagTaken(tag, owner, cls)
         self._classes[tag] = cls
 
+    def find(self, tag: str) -> type | None:
+        """The class of a tag, or None. Nothing is ever imported for it."""
+        return self._classes.get(tag)
+
 
 def _identity(cls: type) -> tuple[str, str]:
     return cls.__module__, cls.__qualname__

@@ -15,6 +15,7 @@ from actors.errors import (
     PatternFound,
     PermanentFailure,
     RateLimited,
+    RemoteError,
     Stalled,
     StartFailed,
     TimedOut,
@@ -42,10 +43,12 @@ def classify(error: BaseException) -> FailureKind:
     """The default answer to "what kind of failure is this?", by the error's type alone.
 
     `RateLimited` is RATE_LIMIT, `PermanentFailure` PERMANENT, `PatternFound` what its
-    pattern says, everything else ERROR. `Policy(classify=...)` replaces it.
+    pattern says, `RemoteError` what the other node says, everything else ERROR. `Policy(classify=...)` replaces it.
     """
     if isinstance(error, PatternFound):
         return FailureKind.PATTERN if error.kind is None else error.kind
+    if isinstance(error, RemoteError) and error.kind is not None:
+        return error.kind
     if isinstance(error, RateLimited):
         return FailureKind.RATE_LIMIT
     if isinstance(error, PermanentFailure):

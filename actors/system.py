@@ -8,7 +8,9 @@ cancellation go on. Whatever happens, the host has ended before the block does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import math
+import ssl
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any, Never
@@ -16,9 +18,11 @@ from typing import TYPE_CHECKING, Any, Never
 import trio
 
 from actors.census import SystemStatistics, below, count, tree_of
+from actors.checks import check_seconds
 from actors.core.cell import Cell
 from actors.core.groups import Group
 from actors.core.kernel import Kernel
+from actors.core.recipe import recipe_of
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
 from actors.errors import (
@@ -40,6 +44,8 @@ from actors.observe.tree import TreeNode
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
 from actors.policy import OneForOne, Policy, Strategy
+from actors.remote.node import Node
+from actors.remote.peer import MAX_MESSAGE, Listener, Peer, connect, listen, peer_of
 from actors.root import make_root
 from actors.supervision.breaker import BreakerState
 from actors.supervision.breakers import Breakers
@@ -65,6 +71,8 @@ class System:
         policy: Policy | None,
         random: Random,
         watchdog: Watchdog | None = None,
+        spawnable: Sequence[Any] = (),
+        lease: float = 15.0,
     ) -> None:
         self._watchdog = watchdog
         now = trio.lowlevel.current_clock().current_time
@@ -75,6 +83,7 @@ class System:
         self._watches = Watches(self._ensure_monitor)
         self._kernel.guards_for = self._guards_for
         self._root = make_root(self._kernel, strategy, self._breakers)
+        self._node = Node(self, self._kernel, self._root, lease, spawnable)
         self._names_at_work = Names()
         self._body = trio.CancelScope()
         self._ended = trio.Event()
@@ -233,6 +242,54 @@ class System:
         """The group of this name; it may be empty. Actors join by `ctx.join(name)`."""
         return Group(self._kernel, check_name(name))
 
+    # --- other nodes ---
+
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        *,
+        token: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        max_message: int = MAX_MESSAGE,
+        origins: Collection[str] = (),
+    ) -> Listener:
+        """Let other nodes connect; `.url` of what is returned says where. Port 0: any free one. A checkpoint.
+
+        Who connects must know `token`. `ssl_context` is that of a server; with `verify_mode`
+        CERT_REQUIRED the others must show a certificate too. A message may have
+        `max_message` characters. Browsers are let in from `origins` alone.
+        Raises `InsecureListen` for an address that others can reach without token or TLS,
+        ValueError, `SystemClosed`, and OSError where the address cannot be had.
+        """
+        return await listen(self._node, host, port, token, ssl_context, max_message, origins)
+
+    async def connect(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        timeout: float = 20.0,
+        max_message: int = MAX_MESSAGE,
+    ) -> Peer:
+        """Link this node with the one at `url`, and return when the link is UP. A checkpoint.
+
+        From then on the link is kept: when its connection ends, it connects again and goes
+        on where it was. Raises `NodeUnreachable` where nobody answers within `timeout` seconds,
+        `LinkRefused`, ValueError for a bad URL, and `SystemClosed`.
+        """
+        return await connect(self._node, url, token, ssl_context, timeout, max_message)
+
+    def node(self, name: str) -> Peer:
+        """A linked node, whoever has connected; raises `UnknownNode`."""
+        return peer_of(self._node, name)
+
+    @property
+    def nodes(self) -> tuple[Peer, ...]:
+        """All linked nodes, by name."""
+        return tuple(Peer(self._node, name) for name in sorted(self._node.associations))
+
     # --- seeing ---
 
     def tree(self) -> TreeNode:
@@ -303,6 +360,7 @@ class System:
                     finally:
                         outer.cancel_scope.cancel()
         finally:
+            self._node.close()
             self._bus.close()
             self._ended.set()
 
@@ -363,6 +421,8 @@ def open_system(
     store: None = None,
     random: Random | None = None,
     watchdog: Watchdog | None = _WATCHDOG,
+    spawnable: Sequence[Any] = (),
+    lease: float = 15.0,
 ) -> AbstractAsyncContextManager[System]:
     """Open a block with a system of actors in it.
 
@@ -378,6 +438,8 @@ def open_system(
     `strategy` is the root's, OneForOne by default. `policy` is that of every actor
     spawned without one; it is not inherited otherwise. `random` draws the jitter.
     `watchdog` says when a thread reports that the event loop stands still; None: never.
+    `spawnable` are the classes and functions that linked nodes may start here; `lease` is
+    for how many seconds this node's children elsewhere live on when it is not heard.
     Raises `InvalidName`, ValueError for an unknown strategy, and `NestedSystem` inside
     an actor.
     """
@@ -392,13 +454,24 @@ def open_system(
         raise NestedSystem(inside.path)
     if watchdog is not None and not isinstance(watchdog, Watchdog):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"watchdog must be a Watchdog or None, not {watchdog!r}: write actors.Watchdog(...)")
-    return _opened(name, chosen, policy, random or Random(), watchdog)
+    check_seconds("lease", lease)
+    if not 0.5 <= lease < math.inf:
+        raise ValueError(f"lease is in seconds, 0.5 or more and finite, not {lease!r}")
+    for what in spawnable:
+        recipe_of(what)
+    return _opened(name, chosen, policy, random or Random(), watchdog, spawnable, lease)
 
 
 @asynccontextmanager
 async def _opened(
-    name: str, strategy: Strategy, policy: Policy | None, random: Random, watchdog: Watchdog | None
+    name: str,
+    strategy: Strategy,
+    policy: Policy | None,
+    random: Random,
+    watchdog: Watchdog | None,
+    spawnable: Sequence[Any],
+    lease: float,
 ) -> AsyncGenerator[System]:
-    system = System(name, strategy, policy, random, watchdog)
+    system = System(name, strategy, policy, random, watchdog, spawnable, lease)
     async with system._block():  # pyright: ignore[reportPrivateUsage]
         yield system

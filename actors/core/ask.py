@@ -165,6 +165,13 @@ class Pending(Generic[R]):
 
     # --- the framework's side ---
 
+    def left(self, now: float) -> float | None:
+        """Seconds until its deadline; None without one."""
+        return None if self._alarm is None else max(0.0, self._alarm.due - now)
+
+    def put_off(self) -> None:
+        """The handler lets go of the message and will answer later."""
+
     def arm(self, timeout: float, since: float) -> None:
         """End with `AskTimeout` at `timeout` seconds after `since`."""
         self._alarm = self.cell.kernel.alarms.at(since + timeout, lambda: self._expire(timeout))

@@ -71,7 +71,7 @@ class Context:
     @property
     def parent(self) -> Ref:
         """Its supervisor; the root for what the system spawned."""
-        return self.cell.parent.ref
+        return self.cell.superior
 
     @property
     def system(self) -> System:
@@ -151,6 +151,7 @@ class Context:
             if cell.ports is None:
                 cell.ports = {}
             cell.ports[asked] = None
+            asked.put_off()
         return ReplyPort(asked, self._close_port)
 
     def _close_port(self, asked: Pending[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import trio
 
@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.dispatcher import Dispatcher
 
-__all__ = ["Intake"]
+__all__ = ["Intake", "Waiter", "why_no_request"]
 
 # looked up once: they are on the road of every message
 _current = CURRENT.get
 _reschedule = trio.lowlevel.reschedule
+
+
+class Waiter(Protocol):
+    """Whoever waits for room without a task of its own."""
+
+    def admitted(self) -> None:
+        """Its item is in the mailbox, or has ended otherwise."""
+        ...
 
 
 class Intake(Vitals):
@@ -33,9 +41,16 @@ class Intake(Vitals):
 
     __slots__ = ()
 
+    request_class: ClassVar[type[Pending[Any]]] = Pending
+    """What an open request to it is."""
+
     def tell(self, message: object, urgent: bool = False) -> bool:
         """Offer a told message, see `Ref.tell`; False when it did not get in."""
-        item = (message, _current(), None, self.stamp(), None)
+        return self.tell_from(_current(), message, urgent)
+
+    def tell_from(self, sender: Cell | None, message: object, urgent: bool = False) -> bool:
+        """As `tell`, for a sender that is not the running task's actor."""
+        item = (message, sender, None, self.stamp(), None)
         refused = self.lanes.offer(item, urgent)
         if self.parked is not None:
             self.wake()
@@ -95,9 +110,31 @@ class Intake(Vitals):
             del self.senders[task]
             if self.lanes.offer(item) is not None:
                 self.discard(item, DeadLetterReason.STOPPED)
-            trio.lowlevel.reschedule(task)
+            if isinstance(task, trio.lowlevel.Task):
+                trio.lowlevel.reschedule(task)
+            else:
+                task.admitted()
         if not self.senders:
             self.orders &= ~order.SENDERS
+
+    def offer_or_wait(self, item: Item, waiter: Waiter) -> None:
+        """Put in an item that came from elsewhere, or let it wait in the line of the senders.
+
+        `waiter.admitted()` is called when it is in, or has ended otherwise.
+        """
+        lanes = self.lanes
+        if lanes.overflow == "reject" and not lanes.closed and (self.senders or not lanes.has_room):
+            if self.senders is None:
+                self.senders = {}
+            self.senders[waiter] = item
+            self.orders |= order.SENDERS
+            return
+        asked: Pending[Any] | None = item[ASKED]
+        if asked is not None:
+            self.enter(asked, item[MESSAGE], item[SENDER])
+        else:
+            self.tell_from(item[SENDER], item[MESSAGE])
+        waiter.admitted()
 
     def request(self, request: Request[Any], timeout: float | None, *, keep: bool) -> Pending[Any]:
         """Offer a request; see `Ref.request`. With `keep` its asker finds it in `ctx.pending`."""
@@ -108,12 +145,12 @@ class Intake(Vitals):
 
     def _offered(self, request: Request[Any], timeout: float | None, keep: bool) -> Pending[Any]:
         if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(_why_not(request))
+            raise TypeError(why_no_request(request))
         if timeout is not None:
             check_seconds("timeout", timeout)
         asker = _current()
         kept_by = asker if keep else None
-        pending: Pending[Any] = Pending(self, request, kept_by)  # pyright: ignore
+        pending = self.request_class(cast("Cell", self), request, kept_by)
         if keep and asker is not None:
             if asker.pendings is None:
                 asker.pendings = {}
@@ -121,8 +158,13 @@ class Intake(Vitals):
         elif asker is self and not keep:
             pending.fail(Deadlock(self.ref, request))
             return pending
+        self.enter(pending, request, asker)
+        return pending
+
+    def enter(self, pending: Pending[Any], request: object, asker: Cell | None) -> None:
+        """Queue an open request, or end it at once."""
         if self.barred and not self.lanes.closed and not self._admits(pending):
-            return pending
+            return
         item = (request, asker, pending, self.stamp(), None)
         refused = self.lanes.offer(item)
         if self.parked is not None:
@@ -131,7 +173,6 @@ class Intake(Vitals):
             pending.fail(MailboxFull(self.ref, request, self.lanes.capacity))
         elif refused is not None:
             self._not_taken(item, refused)
-        return pending
 
     @trio.lowlevel.enable_ki_protection
     def request_now(self, request: Request[Any], timeout: float | None) -> Pending[Any]:
@@ -206,7 +247,7 @@ class Intake(Vitals):
         self.admit_senders()
 
 
-def _why_not(request: object) -> str:
+def why_no_request(request: object) -> str:
     """What to do with something that was asked and is no request."""
     if isinstance(request, type):
         name = request.__qualname__

@@ -14,19 +14,36 @@ import trio
 
 from actors.core.alarms import Alarms
 from actors.core.dispatcher import Dispatcher
-from actors.errors import UnknownActor
+from actors.errors import UnknownActor, UnknownNode
 from actors.events import ActorEvent, DeadLetter, DeadLetterReason, Event
 from actors.policy import Policy
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
+    from actors.core.place import Place
     from actors.core.ref import Ref
     from actors.core.vigil import Guard
     from actors.system import System
 
-__all__ = ["DEAD_LETTERS_KEPT", "Kernel", "Sink"]
+__all__ = ["DEAD_LETTERS_KEPT", "Kernel", "Listener", "Sink"]
 
 DEAD_LETTERS_KEPT = 1000
+
+
+class Listener(Protocol):
+    """Somebody who hears facts. Must not block or raise."""
+
+    def takes(self, kind: type[Event], /) -> bool:
+        """Whether it wants this kind."""
+        ...
+
+    def put(self, event: Event, /) -> None:
+        """Here is one."""
+        ...
+
+    def close(self) -> None:
+        """No more will come."""
+        ...
 
 
 class Sink(Protocol):
@@ -43,6 +60,14 @@ class Sink(Protocol):
 
     def emit(self, event: Event, /) -> None:
         """Hand the fact to those who listen."""
+        ...
+
+    def attach(self, listener: Listener, /) -> None:
+        """Let it hear what it takes, from now on."""
+        ...
+
+    def detach(self, listener: Listener, /) -> None:
+        """Not any more. Idempotent."""
         ...
 
 
@@ -77,6 +102,10 @@ class Kernel:
         self.next_request = itertools.count(1).__next__
         self.closing = False
         self.guards_for: Callable[[Cell], tuple[Guard, ...]] = lambda _: ()
+        self.place_for: Callable[[str], Place] = self._nowhere
+        """Where children of this system may run: other nodes, by name."""
+        self.group_changed: Callable[[str, Cell, bool], None] | None = None
+        """Told when an actor of this system joins (True) or leaves a group."""
 
     def emit(self, kind: type[ActorEvent], ref: Ref, *facts: Any) -> None:
         """Report a fact about an actor; it is built only when somebody listens."""
@@ -91,12 +120,27 @@ class Kernel:
         if self.sink.wants(DeadLetter):
             self.sink.emit(letter)
 
+    def _nowhere(self, node: str) -> Place:
+        raise UnknownNode(node)
+
     def join(self, name: str, cell: Cell) -> None:
         """Enter a cell in a group. Idempotent."""
-        self.groups.setdefault(name, {})[cell] = None
+        self.list_member(name, cell)
+        if self.group_changed is not None:
+            self.group_changed(name, cell, True)
 
     def leave(self, name: str, cell: Cell) -> None:
-        """Take a cell out of a group; an empty group is forgotten. Idempotent."""
+        """Take a cell out of a group. Idempotent."""
+        self.strike_member(name, cell)
+        if self.group_changed is not None:
+            self.group_changed(name, cell, False)
+
+    def list_member(self, name: str, cell: Cell) -> None:
+        """Enter a cell in the table of a group: one of ours, or the ref of one elsewhere."""
+        self.groups.setdefault(name, {})[cell] = None
+
+    def strike_member(self, name: str, cell: Cell) -> None:
+        """Take it out of the table; an empty group is forgotten."""
         members = self.groups.get(name)
         if members is not None:
             members.pop(cell, None)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import enum
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from actors.policy import Mailbox
@@ -60,11 +60,11 @@ class Verdict(enum.Enum):
 class Lanes:
     """What waits for one actor. Plain calls only; whoever offers wakes the actor."""
 
-    __slots__ = ("_overflow", "closed", "early", "extra", "limit", "normal")
+    __slots__ = ("closed", "early", "extra", "limit", "normal", "overflow")
 
     def __init__(self, policy: Mailbox) -> None:
         self.limit = policy.capacity
-        self._overflow = policy.overflow
+        self.overflow = policy.overflow
         self.normal: deque[Item] | None = None
         self.early: deque[Item] | None = None
         self.extra = 0  # urgent ones minus marked ones: what len(normal) does not show
@@ -100,7 +100,7 @@ class Lanes:
                 return Verdict.CLOSED
             normal = self.normal = deque()
         if len(normal) + self.extra >= self.limit:
-            return self._overflowing(item, urgent)
+            return self.overflowing(item, urgent)
         if urgent:
             self._put_urgent(item)
         else:
@@ -114,9 +114,9 @@ class Lanes:
         self.extra += 1
 
     def _overflowing(self, item: Item, urgent: bool) -> Verdict | Item:
-        if self._overflow == "reject":
+        if self.overflow == "reject":
             return Verdict.FULL
-        if self._overflow == "drop_newest":
+        if self.overflow == "drop_newest":
             return Verdict.DROPPED
         oldest = self._drop_oldest()
         if urgent:
@@ -160,6 +160,13 @@ class Lanes:
         if self.early is None:
             self.early = deque()
         self.early.appendleft((message, sender, asked, since, REDELIVERED))
+
+    def restore(self, items: Iterable[Item]) -> None:
+        """Make these the next ones to be taken, in this order, uncounted: they had been taken before."""
+        if self.early is None:
+            self.early = deque()
+        again = [item if item[MARK] is not None else (*item[:MARK], REDELIVERED) for item in items]
+        self.early.extendleft(reversed(again))
 
     def take(self) -> Item | None:
         """The next item, or None."""

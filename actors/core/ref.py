@@ -66,8 +66,7 @@ class Ref:
     @property
     def identity(self) -> tuple[str, str, str, int]:
         """(node, incarnation of the node, path, serial number): what equality compares."""
-        cell = self.cell
-        return cell.kernel.name, cell.kernel.incarnation, cell.path, cell.serial
+        return self.cell.identity
 
     @property
     def name(self) -> str | None:
@@ -81,8 +80,8 @@ class Ref:
 
     @property
     def node(self) -> str:
-        """The name of the node, which is the name of its system."""
-        return self.cell.kernel.name
+        """The name of the node that it runs on, which is the name of a system."""
+        return self.cell.node
 
     @property
     def state(self) -> ActorState:

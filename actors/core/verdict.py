@@ -14,11 +14,22 @@ from actors.exits import Exit, ExitKind
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["failure", "fallen_with", "raised", "why_left"]
+__all__ = ["EndedAs", "failure", "fallen_with", "raised", "why_left"]
+
+
+class EndedAs(Exception):
+    """Raised by the framework's own code in an incarnation: it has ended with this exit elsewhere."""
+
+    def __init__(self, exit: Exit) -> None:
+        self.exit = exit
+        super().__init__(exit.reason)
 
 
 def fallen_with(cell: Cell, error: BaseException) -> Exit:
     """The exit of an incarnation whose code raised: what was ordered meanwhile comes first."""
+    if isinstance(error, EndedAs):
+        ended = error.exit
+        return ended if ended.is_failure else (why_left(cell) or ended)
     return why_left(cell, error) or failure(cell, error)
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.context import Context
     from actors.core.dispatcher import Dispatcher
+    from actors.core.intake import Waiter
     from actors.core.kernel import Kernel
     from actors.core.recipe import Recipe
     from actors.core.timers import Timer
@@ -111,7 +112,7 @@ class Vitals:
         self.name = name
         self.policy = policy
         self.serial = kernel.next_serial()
-        self.ref = Ref(cast("Cell", self))
+        self.ref = self._make_ref()
         self.lanes = Lanes(policy.mailbox)
         self.phase = Phase.STARTING
         self.orders = 0
@@ -137,7 +138,7 @@ class Vitals:
         self.permit: Any = None
         self.lot: trio.lowlevel.ParkingLot | None = None
         self.interrupters: list[list[bool]] | None = None
-        self.senders: dict[trio.lowlevel.Task, Item] | None = None
+        self.senders: dict[trio.lowlevel.Task | Waiter, Item] | None = None
         self.timers: set[Timer] | None = None
         self.pendings: dict[Pending[Any], None] | None = None
         self.ports: dict[Pending[Any], None] | None = None
@@ -154,6 +155,9 @@ class Vitals:
         if kernel.listeners:
             kernel.emit(Spawned, self.ref)
 
+    def _make_ref(self) -> Ref:
+        return Ref(cast("Cell", self))
+
     # --- what it is like ---
 
     @property
@@ -165,6 +169,21 @@ class Vitals:
     def path(self) -> str:
         """From the root down."""
         return join(self.parent.path, self.key)
+
+    @property
+    def node(self) -> str:
+        """The name of the node that it runs on."""
+        return self.kernel.name
+
+    @property
+    def identity(self) -> tuple[str, str, str, int]:
+        """See `Ref.identity`."""
+        return self.kernel.name, self.kernel.incarnation, self.path, self.serial
+
+    @property
+    def superior(self) -> Ref:
+        """The supervisor that the actor itself sees."""
+        return self.parent.ref
 
     @property
     def state(self) -> ActorState:
@@ -232,6 +251,9 @@ class Vitals:
             last_activity=self.active_at,
             uptime=(self.ended_at if self.is_gone else now) - self.spawned_at,
         )
+
+    def watch_begun(self) -> None:
+        """Somebody watches it: nothing to do for an actor that is here."""
 
     def step(self, signal: Signal) -> None:
         """Move on in the table of `lifecycle`, and wake whoever waits for a change."""

@@ -38,6 +38,7 @@ def watch(watcher: Cell, watched: Cell) -> None:
     if watched.watchers is None:
         watched.watchers = {}
     watched.watchers[watcher] = None
+    watched.watch_begun()
 
 
 def unwatch(watcher: Cell, watched: Cell) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from actors.core.kernel import Listener
 from actors.events import Event, EventsLost
 
 __all__ = ["EVENTS_KEPT", "Bus", "Subscription"]
@@ -79,7 +80,7 @@ class Bus:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self.listeners: list[Subscription] = []
+        self.listeners: list[Listener] = []
         """Everybody who listens to something."""
         self._wanted: dict[type[Event], bool] = {}
         self._closed = False
@@ -100,6 +101,17 @@ class Bus:
             if subscription.takes(type(event)):
                 subscription.put(event)
 
+    def attach(self, listener: Listener) -> None:
+        """Let it hear what it takes, from now on."""
+        self.listeners.append(listener)
+        self._wanted.clear()
+
+    def detach(self, listener: Listener) -> None:
+        """Not any more. Idempotent."""
+        if listener in self.listeners:
+            self.listeners.remove(listener)
+            self._wanted.clear()
+
     @asynccontextmanager
     async def subscribe(self, *kinds: type[Event], kept: int = EVENTS_KEPT) -> AsyncGenerator[Subscription]:
         """Listen inside the block to these kinds and what derives from them; to all without any."""
@@ -109,13 +121,11 @@ class Bus:
         subscription = Subscription(kinds or (Event,), kept, self._now)
         if self._closed:
             subscription.close()
-        self.listeners.append(subscription)
-        self._wanted.clear()
+        self.attach(subscription)
         try:
             yield subscription
         finally:
-            self.listeners.remove(subscription)
-            self._wanted.clear()
+            self.detach(subscription)
 
     def close(self) -> None:
         """No more events come."""

@@ -32,7 +32,6 @@ from actors.errors import (
     RestartsExhausted,
     StartFailed,
     SystemClosed,
-    UnknownNode,
 )
 from actors.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, Escalated, Restarting
 from actors.exits import Exit, ExitKind
@@ -103,13 +102,13 @@ class Family(Household):
             )
         if significant and name is not None and policy.restart == "permanent":
             raise ValueError(f"{name!r} is permanent and never ends by itself: it cannot be significant")
-        if on is not None and on != self.kernel.name:
-            raise UnknownNode(on)
+        place = None if on is None or on == self.kernel.name else self.kernel.place_for(on)
+        prepared = None if place is None else place.prepare(what, args, policy)
         if not self.takes_children:
             raise SystemClosed(self.kernel.name) if self.kernel.closing else ActorStopped(self.ref, self.exit)
         if name is not None:
             self._check_free(check_name(name), trial and policy.breaker is not None)
-        child = self._make(recipe, args, name, policy)
+        child = self._make(recipe, args, name, policy) if prepared is None else prepared(self, name)
         if significant:
             child.significant = True
         if trial:

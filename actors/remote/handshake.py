@@ -1,0 +1,205 @@
+"""The handshake: who may talk to whom, and whether a session goes on. Pure.
+
+    dialler                         listener
+       │ ── Hello ──────────────────▶ │   who I am, my token, what I expect, a session to resume
+       │ ◀── Welcome or Refusal ───── │   who I am, the session, what I have of it
+       │ ── Beat ───────────────────▶ │   the confirmation: from now on the link is UP
+
+A node is its name and an incarnation, drawn when it starts. What an older incarnation
+sends is refused; a newer one ends all that the older one had. A link that both ends dial
+at once keeps the connection that the smaller name has dialled.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from actors.errors import InvalidName
+from actors.names import check_name
+from actors.remote.session import Received
+
+__all__ = [
+    "PROTOCOL",
+    "SETTINGS",
+    "SUBPROTOCOL",
+    "Acquaintance",
+    "Hello",
+    "Reason",
+    "Refusal",
+    "Resume",
+    "Welcome",
+    "judge",
+    "judge_welcome",
+]
+
+PROTOCOL: Final = 1
+SUBPROTOCOL: Final = f"actors.v{PROTOCOL}"
+SETTINGS: Final[Mapping[str, str]] = {"codec": "json", "envelope": "1"}
+"""What both ends must agree on: the fingerprint."""
+
+
+class Reason(enum.StrEnum):
+    """Why a node will not talk to another."""
+
+    BAD_FRAME = "bad-frame"
+    TOO_LARGE = "too-large"
+    TOO_SLOW = "too-slow"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN_ORIGIN = "forbidden-origin"
+    PROTOCOL_MISMATCH = "protocol-mismatch"
+    SETTINGS_MISMATCH = "settings-mismatch"
+    BAD_NAME = "bad-name"
+    SAME_NAME = "same-name"
+    NAME_TAKEN = "name-taken"
+    ALREADY_LINKED = "already-linked"
+    OLD_INCARNATION = "old-incarnation"
+    SESSION_GONE = "session-gone"
+    BAD_NUMBERS = "bad-numbers"
+    NO_CREDIT = "no-credit"
+    CLOSING = "closing"
+    OVERLOADED = "overloaded"
+    REPLACED = "replaced"
+    SILENT = "silent"
+    NOT_ALLOWED = "not-allowed"
+
+
+@attrs.frozen(kw_only=True)
+class Resume:
+    """The session that a dialler wants to go on with, and what it has of it."""
+
+    session: str
+    incarnation: str
+    """of the listener"""
+    received: Received
+
+
+@attrs.frozen(kw_only=True)
+class Hello:
+    """The first frame, from whoever has dialled."""
+
+    protocol: int
+    node: str
+    incarnation: str
+    token: str | None = None
+    lease: float = 15.0
+    settings: dict[str, str] = attrs.field(factory=lambda: dict(SETTINGS))
+    spawnable: tuple[str, ...] = ()
+    max_message: int = 1024 * 1024
+    resume: Resume | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Welcome:
+    """The answer: the link stands as soon as the first beat comes."""
+
+    node: str
+    incarnation: str
+    session: str
+    received: Received
+    resumed: bool = False
+    lease: float = 15.0
+    spawnable: tuple[str, ...] = ()
+    max_message: int = 1024 * 1024
+
+
+@attrs.frozen
+class Refusal:
+    """The other answer, and the last frame of a connection that is closed for a reason."""
+
+    reason: Reason
+    text: str = ""
+    node: str | None = None
+    """Who refuses, where the other end may know."""
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.text}" if self.text else str(self.reason)
+
+
+@attrs.frozen(kw_only=True)
+class Acquaintance:
+    """What is known of a node of the dialler's name."""
+
+    incarnation: str
+    session: str | None
+    connected: bool
+    confirmed: bool
+    """the connection that stands is in use"""
+    dialled_by: str
+    """the node that dialled the connection that stands"""
+
+
+def judge(
+    hello: Hello, *, node: str, incarnation: str, known: Acquaintance | None, past: frozenset[str]
+) -> Refusal | None:
+    """What the listener says to a hello with the right token; None: welcome.
+
+    `past` are incarnations that are over.
+    """
+    if hello.protocol != PROTOCOL:
+        text = f"this node speaks protocol {PROTOCOL}, you speak {hello.protocol}: run the same version"
+        return Refusal(Reason.PROTOCOL_MISMATCH, text)
+    for key, value in SETTINGS.items():
+        if hello.settings.get(key) != value:
+            text = f"{key} must be {value!r} and is {hello.settings.get(key)!r}: run the same version"
+            return Refusal(Reason.SETTINGS_MISMATCH, text)
+    try:
+        check_name(hello.node)
+    except InvalidName as error:
+        return Refusal(Reason.BAD_NAME, str(error))
+    if hello.node == node:
+        text = f"both nodes are named {node!r}: give one of them another name"
+        return Refusal(Reason.SAME_NAME, text)
+    if hello.incarnation in past:
+        text = f"this life of {hello.node!r} was given up: begin a new session"
+        return Refusal(Reason.OLD_INCARNATION, text, node)
+    return _judge_session(hello, node, incarnation, known)
+
+
+def _judge_session(hello: Hello, node: str, incarnation: str, known: Acquaintance | None) -> Refusal | None:
+    resume = hello.resume
+    if resume is not None:
+        same = known is not None and (
+            known.incarnation == hello.incarnation
+            and known.session == resume.session
+            and resume.incarnation == incarnation
+        )
+        if not same:
+            return Refusal(Reason.SESSION_GONE, "this session is not known here: begin a new one", node)
+        return None
+    if known is None or not known.connected:
+        return None
+    if known.incarnation != hello.incarnation:
+        text = f"another node named {hello.node!r} is linked here: give this one another name"
+        return Refusal(Reason.NAME_TAKEN, text, node)
+    if not known.confirmed and hello.node < known.dialled_by:
+        return None
+    return Refusal(Reason.ALREADY_LINKED, f"{hello.node!r} is linked here already", node)
+
+
+def judge_welcome(
+    welcome: Welcome, *, node: str, known: Acquaintance | None, resuming: str | None
+) -> Refusal | None:
+    """What the dialler makes of a welcome; None: confirm it.
+
+    `resuming` is the session that it asked for.
+    """
+    try:
+        check_name(welcome.node)
+    except InvalidName as error:
+        return Refusal(Reason.BAD_NAME, str(error))
+    if welcome.node == node:
+        return Refusal(Reason.SAME_NAME, f"both nodes are named {node!r}: give one of them another name")
+    if welcome.resumed != (resuming is not None) or (welcome.resumed and welcome.session != resuming):
+        return Refusal(Reason.SESSION_GONE, "the answer is about another session")
+    if known is None or not known.connected or welcome.resumed:
+        return None
+    if known.incarnation != welcome.incarnation:
+        text = f"another node named {welcome.node!r} is linked here already"
+        return Refusal(Reason.NAME_TAKEN, text, welcome.node)
+    if not known.confirmed and node < known.dialled_by:
+        return None
+    return Refusal(Reason.ALREADY_LINKED, f"{welcome.node!r} is linked here already", welcome.node)

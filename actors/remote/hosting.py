@@ -1,0 +1,334 @@
+"""Children of another node's supervisors that run here.
+
+Each incarnation of such a child is one actor here, under `/system/nodes/<their node>`. It
+is started, told, stopped and judged over there: here it runs once. Its `ctx.ref` and
+`ctx.parent` are what they are over there, so what it tells others of itself is true for all.
+All of them end when the lease lapses.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, cast
+
+from actors.core.ask import Pending
+from actors.core.cell import Cell
+from actors.core.mailbox import ASKED
+from actors.core.parent import Fate
+from actors.core.recipe import Recipe, recipe_of
+from actors.core.ref import Ref
+from actors.errors import ActorFailed, ActorStopped, NotSpawnable
+from actors.exits import Exit, ExitKind
+from actors.policy import Policy
+from actors.remote import items
+from actors.remote.codec import BadValue
+from actors.remote.terms import policy_in
+from actors.remote.troubles import ended_out, trouble_out
+from actors.supervision.family import Family
+from actors.supervision.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from actors.remote.association import Association
+
+__all__ = ["Hosted", "HostedFamily", "Hosting", "Hosts"]
+
+NODES_POLICY = Policy(restart="temporary", breaker=None)
+"""What the supervisors of others' children run under."""
+
+
+class HostedPending(Pending[Any]):
+    """A message that the other node waits to be handled, told or asked."""
+
+    __slots__ = ("number", "run", "was_asked")
+
+    def __init__(self, cell: Cell, message: object, run: Run, number: int, was_asked: bool) -> None:
+        super().__init__(cell, message, None)
+        self.run = run
+        self.number = number
+        self.was_asked = was_asked
+
+    def put_off(self) -> None:
+        """An answer will come later; for a told message none is awaited."""
+        if self.was_asked:
+            self.run.control(items.Later(self.run.number, self.number))
+        else:
+            self.answer(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        super()._end(error)
+        self.run.handled(self, error, None if error is not None else self._value)
+
+
+class Run:
+    """One incarnation of a child of the other node's."""
+
+    def __init__(self, association: Association, number: int, home: Ref, parent: Ref) -> None:
+        self.association = association
+        self.number = number
+        self.home = home
+        self.parent = parent
+        self.cell: Cell | None = None
+        self.open: dict[int, HostedPending] = {}
+        self.fallen = False
+        self.heard_at: float | None = None
+
+    def control(self, item: object) -> None:
+        """Tell the other node."""
+        self.association.control(item)
+
+    def handled(self, pending: HostedPending, error: BaseException | None, value: Any) -> None:
+        """A message has been handled, or its asker has left."""
+        if self.open.pop(pending.number, None) is None or self.fallen:
+            return
+        if self.cell is None or self.cell.ended:
+            return  # its incarnation has fallen, and that is told by itself
+        with self.association.node.exporting(self.association):
+            try:
+                trouble = None if error is None else trouble_out(error)
+                said = None if error is not None else self.association.node.codec.value_out(value)
+                self.control(items.Done(self.number, pending.number, said, trouble))
+            except Exception as broken:  # the reply cannot travel: its asker hears why
+                failed = trouble_out(ActorFailed(pending.cell.ref, broken))
+                self.control(items.Done(self.number, pending.number, None, failed))
+
+
+class _Home:
+    """What is the same for a hosted actor and a hosted supervisor."""
+
+    __slots__ = ()
+
+    run_of: Run
+
+    def _make_ref(self) -> Ref:
+        return self.run_of.home
+
+    @property
+    def superior(self) -> Ref:
+        """Its supervisor over there."""
+        return self.run_of.parent
+
+    @property
+    def key(self) -> str:
+        """Its path over there, as one part of its path here."""
+        return self.run_of.home.path.strip("/").replace("/", ":") or "root"
+
+
+class Hosted(_Home, Cell):
+    """The cell of a child of the other node's."""
+
+    __slots__ = ("run_of",)
+
+    def __init__(self, run: Run, *args: Any) -> None:
+        self.run_of = run
+        super().__init__(*args)
+        run.cell = self
+
+    def become_ready(self) -> None:
+        """Its start succeeded: tell its supervisor."""
+        fresh = not self.ready
+        super().become_ready()
+        if fresh:
+            self.run_of.control(items.Ready(self.run_of.number))
+
+
+class HostedFamily(_Home, Family):
+    """The cell of a supervisor that is a child of the other node's."""
+
+    __slots__ = ("run_of",)
+
+    def __init__(self, run: Run, *args: Any) -> None:
+        self.run_of = run
+        super().__init__(*args)
+        run.cell = self
+
+    def become_ready(self) -> None:
+        """Its start succeeded: tell its supervisor."""
+        fresh = not self.ready
+        super().become_ready()
+        if fresh:
+            self.run_of.control(items.Ready(self.run_of.number))
+
+
+class Hosts(Supervisor):
+    """The supervisor of all children here of one other node."""
+
+
+class HostsFamily(Family):
+    """Its cell: it reports the ends of its children, and judges nothing."""
+
+    __slots__ = ()
+
+    def host(self, run: Run, recipe: Recipe, args: tuple[Any, ...], name: str | None, policy: Policy) -> None:
+        """Start one incarnation."""
+        if recipe.actor_class is not None and issubclass(recipe.actor_class, Supervisor):
+            child: Cell = HostedFamily(run, self.kernel, self, recipe, args, name, policy, self.breakers)
+        else:
+            child = Hosted(run, self.kernel, self, recipe, args, name, policy)
+            child.plain = recipe.is_plain
+        self.children[child.key] = child
+        self.begin(child)
+
+    def judge(self, child: Cell, exit: Exit) -> Fate:
+        """Its own supervisor decides: here it is final."""
+        run = cast("Hosted", child).run_of
+        asked = None if child.item is None else child.item[ASKED]
+        hand = asked.number if isinstance(asked, HostedPending) else None
+        run.association.inbound.hosting.fallen(run, exit, hand)
+        return Fate.FINAL
+
+    def gone(self, child: Cell, exit: Exit) -> None:
+        """Nothing of it is left here."""
+        run = cast("Hosted", child).run_of
+        super().gone(child, exit)
+        run.association.inbound.hosting.over(run)
+
+
+class Hosting:
+    """One association's children here."""
+
+    def __init__(self, association: Association) -> None:
+        self._association = association
+        self._node = association.node
+        self.runs: dict[int, Run] = {}
+        self._waiting: list[items.Spawn] = []
+        """Incarnations whose former one is still ending."""
+
+    # --- items ---
+
+    def spawn(self, item: items.Spawn) -> None:
+        """Start an incarnation, or say why not."""
+        if item.child in self.runs:
+            return
+        codec = self._node.codec
+        try:
+            run = Run(self._association, item.child, codec.ref_in(item.ref), codec.ref_in(item.parent))
+            what = self._node.spawnable.get(item.what)
+            if what is None:
+                raise NotSpawnable(item.what, self._node.name, self._node.spawnable)
+            args = tuple(codec.value_in(one) for one in item.args)
+            options = {key: codec.value_in(one) for key, one in item.options.items()}
+            recipe = recipe_of(functools.partial(what, **options) if options else what)
+            recipe.check_arguments(args)
+            policy = policy_in(item.policy)
+        except (BadValue, NotSpawnable, TypeError, ValueError) as error:
+            exit = Exit(ExitKind.START_FAILED, error=error)
+            self._association.control(items.Fell(item.child, ended_out(exit, codec)))
+            self._association.control(items.Over(item.child))
+            return
+        self.runs[item.child] = run
+        hosts = self._node.hosts(self._association)
+        if hosts is None:
+            exit = Exit(ExitKind.START_FAILED, error=ActorStopped(run.home), reason="the node closes")
+            self._fell(run, exit, None)
+            self.over(run)
+            return
+        former = hosts.children.get(_key_of(run))
+        if former is not None:  # of a life that its supervisor has given up
+            former.kill()
+            self._waiting.append(item)
+            del self.runs[item.child]
+            return
+        name = None if run.home.name is None else run.home.name
+        hosts.host(run, recipe, args, name, policy)
+
+    def do(self, item: items.Do) -> None:
+        """A message for one of them."""
+        run = self.runs.get(item.child)
+        if run is None or run.cell is None:
+            return  # it has fallen, and the other node knows or will hear of it
+        codec = self._node.codec
+        try:
+            message = codec.message_in(item.m)
+            sender = None if item.sender is None else codec.ref_in(item.sender).cell
+        except BadValue as error:
+            trouble = items.Trouble("unreadable", "BadValue", str(error))
+            self._association.control(items.Done(item.child, item.n, None, trouble))
+            return
+        cell = run.cell
+        pending = HostedPending(cell, message, run, item.n, item.asked)
+        run.open[item.n] = pending
+        if item.left is not None:
+            pending.arm(max(0.0, item.left), cell.now())
+        cell.enter(pending, message, sender)
+
+    def undo(self, item: items.Undo) -> None:
+        """The asker has left."""
+        run = self.runs.get(item.child)
+        pending = None if run is None else run.open.get(item.n)
+        if pending is None:
+            return
+        in_hand = pending.cell.item
+        if in_hand is None or in_hand[ASKED] is not pending:  # else its handler goes on, as it does at home
+            pending.cancel()
+
+    def order(self, item: items.ChildOrder) -> None:
+        """Its supervisor over there, or somebody there, wants this of it."""
+        run = self.runs.get(item.child)
+        self._waiting = [one for one in self._waiting if one.child != item.child or item.order != "kill"]
+        cell = None if run is None else run.cell
+        if cell is None:
+            if item.order in ("kill", "stop", "halt", "drain"):
+                self._association.control(items.Over(item.child))
+            return
+        if item.order == "interrupt":
+            self._node.run(self._interrupt, cell, item.child)
+        elif item.order == "suspend":
+            cell.suspend(False)
+        elif item.order == "resume":
+            cell.resume()
+        elif item.order == "drain":
+            cell.drain()
+        elif item.order == "kill":
+            cell.kill()
+        else:
+            cell.stop()
+
+    async def _interrupt(self, cell: Cell, child: int) -> None:
+        confirmed = await cell.interrupt()
+        self._association.control(items.Stirred(child, confirmed))
+
+    # --- what becomes of them ---
+
+    def _fell(self, run: Run, exit: Exit, hand: int | None) -> None:
+        run.fallen = True
+        self._association.control(items.Fell(run.number, ended_out(exit, self._node.codec), hand))
+
+    def fallen(self, run: Run, exit: Exit, hand: int | None) -> None:
+        """Its incarnation has ended; what it still does takes time."""
+        if not run.fallen:
+            self._fell(run, exit, hand)
+
+    def over(self, run: Run) -> None:
+        """Nothing of it is left."""
+        cell = run.cell
+        if not run.fallen:
+            exit = (None if cell is None else cell.exit) or Exit(ExitKind.KILLED)
+            self._fell(run, exit, None)
+        self.runs.pop(run.number, None)
+        self._association.control(items.Over(run.number))
+        waiting, self._waiting = self._waiting, []
+        for item in waiting:
+            with self._node.codec.heard_from(self._association):
+                self.spawn(item)
+
+    def report(self, now: float) -> None:
+        """Signs of life since the last report."""
+        alive: list[list[float]] = []
+        for number, run in self.runs.items():
+            heard = None if run.cell is None else run.cell.last_heard()
+            if heard is not None and heard != run.heard_at:
+                run.heard_at = heard
+                alive.append([number, round(max(0.0, now - heard), 3)])
+        if alive:
+            self._association.control(items.Alive(alive))
+
+    def lapse(self, reason: str) -> None:
+        """Their supervisor's node is gone: end them all, now."""
+        self._waiting.clear()
+        for run in tuple(self.runs.values()):
+            if run.cell is not None:
+                run.cell.kill()
+
+
+def _key_of(run: Run) -> str:
+    return run.home.path.strip("/").replace("/", ":") or "root"

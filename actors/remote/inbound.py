@@ -1,0 +1,412 @@
+"""What the items of another node do here. Plain calls: the reader never waits for an actor.
+
+A message goes straight into the mailbox. Where that is full it waits in the line of the
+senders, and its credit goes back when it is in: so the other node can have no more than a
+window of messages waiting here for one actor.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from actors.core.ask import Pending
+from actors.core.mailbox import Item
+from actors.core.watch import Notice
+from actors.errors import ActorFailed, MailboxFull
+from actors.events import DeadLetterReason, MessageUnread
+from actors.exits import Exit, ExitKind
+from actors.messages import Request
+from actors.remote import items
+from actors.remote.answers import Answers
+from actors.remote.codec import BadValue, Raw
+from actors.remote.credit import WINDOW, Debt
+from actors.remote.hosting import Hosting
+from actors.remote.proxy import AbroadPending, Proxy
+from actors.remote.troubles import ended_in, ended_out, error_in, trouble_out
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+    from actors.remote.association import Association
+
+__all__ = ["Inbound"]
+
+_log = logging.getLogger("actors.remote")
+_NOBODY = Exit(ExitKind.SHUTDOWN, reason="no such actor lives there")
+
+
+class Incoming(Pending[Any]):
+    """An open request of the other node's: its end is told there."""
+
+    __slots__ = ("inbound", "number")
+
+    def __init__(self, cell: Cell, request: object, inbound: Inbound, number: int) -> None:
+        super().__init__(cell, request, None)
+        self.inbound = inbound
+        self.number = number
+
+    def _end(self, error: BaseException | None) -> None:
+        super()._end(error)
+        self.inbound.answer(self.number, self.cell, error, None if error is not None else self._value)
+
+    def _expire(self, timeout: float) -> None:
+        self.inbound.incoming.pop(self.number, None)  # its asker counts by itself
+        super()._expire(timeout)
+
+
+class Relayed(AbroadPending):
+    """An open request of the other node's to an actor of a third one."""
+
+    __slots__ = ("inbound", "theirs")
+
+    def __init__(self, cell: Cell, request: object, inbound: Inbound, theirs: int) -> None:
+        super().__init__(cell, request, None)
+        self.inbound = inbound
+        self.theirs = theirs
+
+    def _end(self, error: BaseException | None) -> None:
+        super()._end(error)
+        self.inbound.answer(self.theirs, self.cell, error, None if error is not None else Raw(self._value))
+
+
+class _Admission:
+    """A message that waits for room; its credit goes back when it is in."""
+
+    __slots__ = ("inbound", "to")
+
+    def __init__(self, inbound: Inbound, to: items.Address) -> None:
+        self.inbound = inbound
+        self.to = to
+
+    def admitted(self) -> None:
+        """See `Waiter`."""
+        self.inbound.give_back(self.to)
+
+
+class Mourner:
+    """Watches for the other node: every actor of ours that it has a ref of."""
+
+    def __init__(self, inbound: Inbound) -> None:
+        self._inbound = inbound
+        self.watching: Any = None
+
+    def put_marked(self, message: Any, sender: Cell, mark: Notice) -> None:
+        """The notice that a watcher gets."""
+        self._inbound.tell_gone(sender, message.exit)
+
+
+class Inbound:
+    """One association's inbox."""
+
+    def __init__(self, association: Association) -> None:
+        self.association = association
+        self.node = association.node
+        self.kernel = association.kernel
+        self.codec = association.node.codec
+        self.mourner = Mourner(self)
+        self.incoming: dict[int, Incoming | Relayed] = {}
+        self.debts: dict[tuple[str, int], Debt] = {}
+        self.named: dict[Cell, list[items.Address]] = {}
+        """Actors that the other node watches by their path alone."""
+        self.members: dict[tuple[str, Cell], None] = {}
+        self.hosting = Hosting(association)
+        self.answers = Answers(association)
+        self._table: dict[type, Callable[[Any], None]] = {
+            items.Tell: self._tell,
+            items.Ask: self._ask,
+            items.Reply: self._reply,
+            items.Fail: self._fail,
+            items.Cancel: self._cancel,
+            items.Credit: self._credit,
+            items.Order: self._order,
+            items.Watch: self._watch,
+            items.Gone: self._gone,
+            items.Unread: self._unread,
+            items.Call: self.answers.take,
+            items.Fact: self._fact,
+            items.Join: self._join,
+            items.Leave: self._leave,
+            items.Spawn: self.hosting.spawn,
+            items.Do: self.hosting.do,
+            items.Undo: self.hosting.undo,
+            items.ChildOrder: self.hosting.order,
+            items.Ready: self._of_child,
+            items.Done: self._of_child,
+            items.Later: self._of_child,
+            items.Stirred: self._of_child,
+            items.Fell: self._of_child,
+            items.Over: self._of_child,
+            items.Alive: self._alive,
+        }
+
+    def take(self, item: Any) -> None:
+        """Do what an item says."""
+        with self.codec.heard_from(self.association), self.node.exporting(self.association):
+            self._table[type(item)](item)
+
+    # --- messages ---
+
+    def _tell(self, item: items.Tell) -> None:
+        self._pay(item.to)
+        cell = self.node.resolve(item.to, self.association)
+        try:
+            sender = self._sender(item.sender)
+            if isinstance(cell, Proxy):
+                self._pass_on(item, cell, sender)
+                return
+            message = self.codec.message_in(item.m)
+        except BadValue as error:
+            self._cannot_read(item, cell, str(error))
+            return
+        if item.urgent and cell.lanes.has_room:
+            cell.tell_from(sender, message, True)
+            self.give_back(item.to)
+            return
+        queued: Item = (message, sender, None, cell.stamp(), None)
+        cell.offer_or_wait(queued, _Admission(self, item.to))
+
+    def _pass_on(self, item: items.Tell, cell: Proxy, sender: Cell | None) -> None:
+        """For a third node, or for nobody: as it came."""
+        message = Raw(item.m)
+        try:
+            cell.tell_from(sender, message, item.urgent)
+        except MailboxFull:
+            self.kernel.dead_letter(cell.ref.cell, message, sender, DeadLetterReason.FULL)
+        self.give_back(item.to)
+
+    def _ask(self, item: items.Ask) -> None:
+        self._pay(item.to)
+        if item.id in self.incoming:
+            raise self._fault(f"the request {item.id} is open already")
+        cell = self.node.resolve(item.to, self.association)
+        try:
+            sender = self._sender(item.sender)
+            if isinstance(cell, Proxy):
+                relayed = self.incoming[item.id] = Relayed(cell.ref.cell, Raw(item.m), self, item.id)
+                cell.enter(relayed, relayed.message, sender, item.m, item.left)
+                self.give_back(item.to)
+                return
+            request = self.codec.message_in(item.m)
+            if not isinstance(request, Request):
+                raise BadValue(f"{type(request).__name__} is no Request and has no reply: tell it")
+        except BadValue as error:
+            self.give_back(item.to)
+            trouble = items.Trouble("unreadable", "BadValue", str(error))
+            self.association.control(items.Fail(item.id, trouble))
+            return
+        pending = self.incoming[item.id] = Incoming(cell, request, self, item.id)
+        if item.left is not None:
+            pending.arm(max(0.0, item.left), cell.now())
+        queued: Item = (request, sender, pending, cell.stamp(), None)
+        cell.offer_or_wait(queued, _Admission(self, item.to))
+
+    def _sender(self, coded: Any) -> Cell | None:
+        return None if coded is None else self.codec.ref_in(coded).cell
+
+    def _cannot_read(self, item: items.Tell, cell: Any, why: str) -> None:
+        self.give_back(item.to)
+        _log.warning("a message of %r for %s cannot be read: %s", self.association.name, item.to.path, why)
+        self.association.emit(MessageUnread, item.to.path, why)
+        self.kernel.dead_letter(cell.ref.cell, Raw(item.m), None, DeadLetterReason.UNHANDLED)
+        self.association.control(items.Unread(item.to, why))
+
+    def _unread(self, item: items.Unread) -> None:
+        _log.warning("%r cannot read a message for %s: %s", self.association.name, item.to.path, item.why)
+        self.association.emit(MessageUnread, item.to.path, item.why)
+
+    # --- answers ---
+
+    def answer(self, number: int, cell: Cell, error: BaseException | None, value: Any) -> None:
+        """An actor here has answered a request of the other node's."""
+        if self.incoming.pop(number, None) is None:
+            return  # its asker has left
+        if error is not None:
+            self.association.control(items.Fail(number, trouble_out(error)))
+            return
+        with self.node.exporting(self.association):
+            try:
+                self.association.control(items.Reply(number, self.codec.value_out(value)))
+            except Exception as broken:  # the reply cannot travel: its asker hears why
+                failed = ActorFailed(cell.ref, broken)
+                self.association.control(items.Fail(number, trouble_out(failed)))
+
+    def _reply(self, item: items.Reply) -> None:
+        asked = self.association.asks.pop(item.id, None)
+        if asked is None:
+            return  # its asker has left
+        if not isinstance(asked, AbroadPending):
+            asked(item.v, None)
+            return
+        try:
+            raw = isinstance(asked.message, Raw)
+            asked.answer(item.v if raw else self.codec.value_in(item.v))
+        except BadValue as error:
+            trouble = items.Trouble("error", "BadValue", f"the reply cannot be read: {error}")
+            asked.fail(error_in(trouble, asked.cell.ref, asked.message, self.codec))
+
+    def _fail(self, item: items.Fail) -> None:
+        asked = self.association.asks.pop(item.id, None)
+        if asked is None:
+            return
+        if not isinstance(asked, AbroadPending):
+            asked(None, item.error)
+            return
+        asked.fail(error_in(item.error, asked.cell.ref, asked.message, self.codec))
+
+    def _cancel(self, item: items.Cancel) -> None:
+        pending = self.incoming.pop(item.id, None)
+        if pending is not None:
+            pending.cancel()
+        else:
+            self.answers.cancel(item.id)
+
+    # --- credit ---
+
+    def _pay(self, to: items.Address) -> None:
+        key = (to.path, to.life)
+        debt = self.debts.get(key)
+        if debt is None:
+            debt = self.debts[key] = Debt()
+        if not debt.take():
+            raise self._fault(f"more than {WINDOW} messages for {to.path} without credit", "no-credit")
+
+    def give_back(self, to: items.Address) -> None:
+        """A message is where it belongs."""
+        key = (to.path, to.life)
+        debt = self.debts.get(key)
+        if debt is None:
+            return
+        nobody = to.node is None and self.node.resolve(to, self.association).is_gone
+        given = debt.done(all_of_it=nobody)
+        if given:
+            self.association.control(items.Credit(to, given))
+        if not debt.owed:
+            del self.debts[key]
+
+    def _credit(self, item: items.Credit) -> None:
+        window = self.association.windows.get((item.to.path, item.to.life))
+        if window is None:
+            return
+        try:
+            window.give(item.n)
+        except ValueError as error:
+            raise self._fault(str(error)) from None
+        if window.left == WINDOW:
+            del self.association.windows[item.to.path, item.to.life]
+
+    def _fault(self, text: str, reason: str = "bad-frame") -> Exception:
+        from actors.remote.association import ProtocolFault
+        from actors.remote.handshake import Reason
+
+        return ProtocolFault(Reason(reason), text)
+
+    # --- actors ---
+
+    def _order(self, item: items.Order) -> None:
+        cell = self.node.resolve(item.to, self.association)
+        why = self.node.forbids(cell)
+        if why is not None:
+            _log.warning("%r may not %s %s: %s", self.association.name, item.order, item.to.path, why)
+            self.association.control(items.Unread(item.to, why))
+            return
+        orders: dict[str, Callable[[], None]] = {
+            "stop": cell.stop,
+            "drain": cell.drain,
+            "kill": cell.kill,
+            "suspend": lambda: cell.suspend(False),
+            "suspend-once": lambda: cell.suspend(True),
+            "resume": cell.resume,
+        }
+        order = orders.get(item.order)
+        if order is None:
+            raise self._fault(f"unknown order {item.order!r:.40}: use one of {', '.join(orders)}")
+        order()
+
+    def _watch(self, item: items.Watch) -> None:
+        cell = self.node.resolve(item.to, self.association)
+        if cell.is_gone:
+            exit = cell.exit or _NOBODY
+            self.association.data(items.Gone(item.to, ended_out(exit, self.codec)))
+            return
+        self.export(cell, item.to)
+
+    def export(self, cell: Cell, named: items.Address | None = None) -> None:
+        """The other node has a ref of it: it will hear of its end."""
+        if named is not None and not named.life:
+            self.named.setdefault(cell, []).append(named)
+        if cell.watchers is None:
+            cell.watchers = {}
+        if self.mourner not in cell.watchers:
+            cell.watchers[cast("Any", self.mourner)] = None
+            cell.watch_begun()
+
+    def tell_gone(self, cell: Cell, exit: Exit) -> None:
+        """An actor that the other node knows has ended: behind everything it has sent."""
+        ended = ended_out(exit, self.codec)
+        home = list(cell.identity[:2])
+        third = None if home == self.node.home else home
+        for address in (items.Address(cell.path, cell.serial, third), *self.named.pop(cell, ())):
+            self.association.data(items.Gone(address, ended))
+
+    def _gone(self, item: items.Gone) -> None:
+        via = self.association
+        home = (via.name, via.incarnation) if item.to.node is None else self.node.home_of(item.to.node)
+        proxy = via.proxies.get((*home, item.to.path, item.to.life))
+        via.windows.pop((item.to.path, item.to.life), None)
+        if proxy is not None:
+            proxy.gone(ended_in(item.exit, self.codec))
+
+    # --- groups ---
+
+    def _join(self, item: items.Join) -> None:
+        cell = self.codec.ref_in(item.ref).cell
+        if not cell.is_gone:
+            self.kernel.list_member(item.group, cell)
+            self.members[item.group, cell] = None
+
+    def _leave(self, item: items.Leave) -> None:
+        cell = self.codec.ref_in(item.ref).cell
+        if self.members.pop((item.group, cell), 0) is None:
+            self.kernel.strike_member(item.group, cell)
+
+    # --- children of ours, over there ---
+
+    def _of_child(self, item: Any) -> None:
+        child = self.association.children.get(item.child)
+        if child is not None:
+            child.heard(item)
+
+    def _alive(self, item: items.Alive) -> None:
+        now = self.kernel.now()
+        for number, ago in item.children:
+            child = self.association.children.get(int(number))
+            if child is not None:
+                child.active_at = now - ago
+
+    def _fact(self, item: items.Fact) -> None:
+        take = self.association.facts.get(item.id)
+        if take is not None:
+            take(item)
+
+    def report_signs_of_life(self, now: float) -> None:
+        """What the other node's children here have done since the last beat."""
+        self.hosting.report(now)
+
+    # --- the end ---
+
+    def lapse(self, reason: str) -> None:
+        """Nobody owns any more what runs here for the other node."""
+        self.hosting.lapse(reason)
+
+    def close(self) -> None:
+        """The association is over."""
+        incoming, self.incoming = self.incoming, {}
+        for pending in incoming.values():
+            pending.cancel()
+        self.answers.close()
+        for group, cell in self.members:
+            self.kernel.strike_member(group, cell)
+        self.members.clear()
+        self.debts.clear()
+        self.named.clear()

@@ -1,0 +1,421 @@
+"""This system as a node among others: who it is, whom it knows, which ref is which.
+
+    /system/links       listeners, diallers, and a task for each connection
+    /system/nodes/beta  what runs here for supervisors of beta
+
+A node is made with its system, and does nothing until somebody listens or connects.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakValueDictionary
+
+import trio
+
+from actors.core.cell import Cell
+from actors.core.kernel import Kernel
+from actors.core.parent import Parent
+from actors.core.recipe import Recipe, recipe_of
+from actors.core.ref import Ref
+from actors.errors import NotSerializable, NotSpawnable, SystemClosed, UnknownNode
+from actors.events import ConnectionRefused
+from actors.exits import Exit, ExitKind
+from actors.monitor import SERVICES_POLICY, SYSTEM, Services
+from actors.policy import OneForOne, Policy
+from actors.remote import items
+from actors.remote.association import Association
+from actors.remote.child import RemoteChild, live
+from actors.remote.codec import BadValue, Codec
+from actors.remote.handshake import Acquaintance
+from actors.remote.hosting import NODES_POLICY, Hosts, HostsFamily
+from actors.remote.link import Vitality
+from actors.remote.proxy import Proxy
+from actors.remote.session import Session
+from actors.remote.terms import policy_at_home, policy_out
+from actors.supervision.family import Family
+from actors.supervision.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from actors.system import System
+
+__all__ = ["LINKS", "NODES", "Node"]
+
+LINKS: Final = "links"
+NODES: Final = "nodes"
+_log = logging.getLogger("actors.remote")
+_NOBODY = Exit(ExitKind.SHUTDOWN, reason="no such actor lives there")
+_PAST: Final = 1000
+"""Former lives of other nodes that are remembered."""
+
+
+class Links(Supervisor):
+    """Listeners, diallers and connections."""
+
+    strategy = OneForOne(max_restarts=100)
+
+
+class Nodes(Supervisor):
+    """What runs here for other nodes' supervisors."""
+
+
+class NodesFamily(Family):
+    """Its cell: its children are of a kind of their own."""
+
+    __slots__ = ()
+
+    def _make(self, recipe: Recipe, args: tuple[Any, ...], name: str | None, policy: Policy) -> Cell:
+        return HostsFamily(self.kernel, self, recipe, args, name, policy, self.breakers)
+
+
+class Node:
+    """The hub of one system's links."""
+
+    def __init__(
+        self, system: System, kernel: Kernel, root: Family, lease: float, spawnable: Iterable[Any]
+    ) -> None:
+        self.system = system
+        self.kernel = kernel
+        self.root = root
+        self.lease = lease
+        self.spawnable = {name_of(what): what for what in spawnable}
+        self.associations: dict[str, Association] = {}
+        self.past: dict[str, None] = {}
+        """Incarnations of other nodes that are over."""
+        self.exported: WeakValueDictionary[int, Ref] = WeakValueDictionary()
+        """Refs of ours that other nodes have, by serial number."""
+        self._ghosts: WeakValueDictionary[tuple[str, str, str, int], Proxy] = WeakValueDictionary()
+        self.lot = trio.lowlevel.ParkingLot()
+        """Whoever waits for a change of any link."""
+        self._exporting: Association | None = None
+        self._exports: list[Cell] = []
+        self._codec: Codec | None = None
+        kernel.place_for = self.place_for
+        kernel.group_changed = self._group_changed
+
+    # --- who ---
+
+    @property
+    def name(self) -> str:
+        """The name of this node."""
+        return self.kernel.name
+
+    @property
+    def incarnation(self) -> str:
+        """Drawn when the system opened."""
+        return self.kernel.incarnation
+
+    @property
+    def home(self) -> list[str]:
+        """Both."""
+        return [self.kernel.name, self.kernel.incarnation]
+
+    def home_of(self, coded: list[str]) -> tuple[str, str]:
+        """A node's name and incarnation from the wire; raises `BadValue`."""
+        if len(coded) != 2:
+            raise BadValue(f"a node is [name, incarnation], not {coded!r:.60}")
+        return coded[0], coded[1]
+
+    @property
+    def codec(self) -> Codec:
+        """Made at its first use."""
+        if self._codec is None:
+            self._codec = Codec(cast("Any", self))
+        return self._codec
+
+    def living(self, name: str) -> Association | None:
+        """The association with a node, unless it is over."""
+        found = self.associations.get(name)
+        return None if found is None or found.is_down else found
+
+    def place(self, name: str) -> Association:
+        """The association with a node; raises `UnknownNode`."""
+        found = self.living(name)
+        if found is None:
+            raise UnknownNode(name)
+        return found
+
+    def acquaintance(self, name: str) -> Acquaintance | None:
+        """What the handshake needs to know of a node."""
+        found = self.living(name)
+        return None if found is None else found.acquaintance
+
+    async def changed(self) -> None:
+        """Park until a link changes. A checkpoint."""
+        await self.lot.park()
+
+    # --- associations ---
+
+    def associate(
+        self,
+        name: str,
+        incarnation: str,
+        session: str | None,
+        lease: float,
+        spawnable: Iterable[str],
+        max_message: int,
+    ) -> Association:
+        """A new association; what there was with a node of this name is over."""
+        former = self.associations.get(name)
+        if former is not None:
+            again = former.incarnation != incarnation
+            former.give_up("it has started anew" if again else "it has begun a new session")
+            if again:
+                self._remember(former.incarnation)
+        made = Session(session or secrets.token_hex(8), max_message=max_message)
+        link = Association(self, name, incarnation, made, Vitality(self.lease, lease), frozenset(spawnable))
+        self.associations[name] = link
+        self.lot.unpark_all()
+        with self.exporting(link):
+            for group, cells in self.kernel.groups.items():
+                for cell in cells:
+                    if not isinstance(cell, Proxy) and not self._is_remote_member(group, cell):
+                        link.control(items.Join(group, self.ref_out(cell.ref)))
+        return link
+
+    def _remember(self, incarnation: str) -> None:
+        self.past[incarnation] = None
+        while len(self.past) > _PAST:
+            del self.past[next(iter(self.past))]
+
+    def forget(self, link: Association) -> None:
+        """An association is over."""
+        if self.associations.get(link.name) is link:
+            del self.associations[link.name]
+
+    def goodbye(self, reason: str) -> None:
+        """This node closes."""
+        for link in tuple(self.associations.values()):
+            link.goodbye(reason)
+
+    def close(self) -> None:
+        """Nothing of the system runs any more."""
+        for link in tuple(self.associations.values()):
+            link.give_up("this node has closed")
+
+    # --- refs ---
+
+    @contextmanager
+    def exporting(self, link: Association) -> Iterator[None]:
+        """A block in which refs are written for a node: it will hear of the ends of ours."""
+        before, self._exporting = self._exporting, link
+        exports, self._exports = self._exports, []
+        try:
+            yield
+        finally:
+            self._exporting = before
+            exports, self._exports = self._exports, exports
+            for cell in exports:
+                self._export(cell, link)
+
+    def _export(self, cell: Cell, link: Association) -> None:
+        if cell.identity[:2] == (link.name, link.incarnation):
+            return  # it is theirs
+        if cell.is_gone:
+            link.inbound.tell_gone(cell, cell.exit or _NOBODY)
+        else:
+            link.inbound.export(cell)
+
+    def ref_out(self, ref: Ref) -> list[Any]:
+        """See `RefBook`."""
+        cell = ref.cell
+        node, incarnation, path, serial = cell.identity
+        if not isinstance(cell, Proxy):
+            self.exported[serial] = ref
+        if self._exporting is not None:
+            self._exports.append(cell)
+        said: list[Any] = [node, incarnation, path, serial]
+        if cell.node != node:
+            said.append(cell.node)
+        return said
+
+    def ref_in(self, coded: list[Any]) -> Ref:
+        """The ref that is meant by whoever has sent nothing over a link: only for our own."""
+        return self.ref_by(coded, None)
+
+    def ref_by(self, coded: list[Any], via: Association | None) -> Ref:
+        """The ref that the node behind `via` means."""
+        node, incarnation, path, life = coded[:4]
+        runs_on = coded[4] if len(coded) > 4 else node
+        if [node, incarnation] == self.home:
+            found = self.exported.get(life)
+            if found is not None:
+                return found
+            return self._ghost((node, incarnation), path, life, via).ref
+        if via is None:
+            raise BadValue("a ref of another node came over no link")
+        direct = self.living(node)
+        link = direct if direct is not None and direct.incarnation == incarnation else via
+        return link.proxy((node, incarnation), path, life, runs_on).ref
+
+    def _ghost(self, home: tuple[str, str], path: str, life: int, via: Association | None) -> Proxy:
+        """What stands for an actor that is not there any more."""
+        key = (*home, path, life)
+        found = self._ghosts.get(key)
+        if found is None:
+            assert via is not None
+            found = self._ghosts[key] = Proxy(via, home, path, life, home[0])
+            found.gone(_NOBODY)
+        return found
+
+    def resolve(self, to: items.Address, via: Association) -> Any:
+        """The cell, proxy or ghost that an address of the node behind `via` means."""
+        home = tuple(self.home) if to.node is None else self.home_of(to.node)
+        if list(home) != self.home:
+            direct = self.living(home[0])
+            if direct is None or direct.incarnation != home[1] or direct is via:
+                return self._ghost((home[0], home[1]), to.path, to.life, via)
+            return direct.proxy((home[0], home[1]), to.path, to.life, home[0])
+        if to.life:
+            found = self.exported.get(to.life)
+        else:
+            found = self.system.find(to.path) if to.path.startswith("/") else None
+        if found is None:
+            return self._ghost((home[0], home[1]), to.path, to.life, via)
+        return found.cell
+
+    def forbids(self, cell: Any) -> str | None:
+        """Why another node may not give this one orders, or None."""
+        path: str = cell.path
+        if path == "/":
+            return "the root belongs to its own node"
+        if path.startswith(f"/{SYSTEM}/") or path == f"/{SYSTEM}":
+            return f"/{SYSTEM} belongs to its own node"
+        return None
+
+    # --- groups ---
+
+    def _group_changed(self, name: str, cell: Cell, joined: bool) -> None:
+        kind = items.Join if joined else items.Leave
+        for link in tuple(self.associations.values()):
+            with self.exporting(link):
+                link.control(kind(name, self.ref_out(cell.ref)))
+
+    def _is_remote_member(self, group: str, cell: Cell) -> bool:
+        return any((group, cell) in link.inbound.members for link in self.associations.values())
+
+    # --- children elsewhere ---
+
+    def place_for(self, name: str) -> _Place:
+        """See `Kernel.place_for`; raises `UnknownNode`."""
+        return _Place(self, self.place(name))
+
+    # --- actors of our own ---
+
+    def run(self, work: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Run something in a task of the links'."""
+        links = self.service(LINKS, Links)
+        if links is not None:
+
+            async def run_it(_: object) -> None:
+                await work(*args)
+
+            links.spawn(run_it)
+
+    def service(self, name: str, kind: type[Supervisor]) -> Family | None:
+        """A supervisor below `/system`, made at its first use; None while the system closes."""
+        if self.kernel.closing or self.root.is_final or self.root.ended or self.root.nursery is None:
+            return None
+        services = self.root.children.get(SYSTEM)
+        if services is None:
+            self.root.spawn(Services, name=SYSTEM, policy=SERVICES_POLICY)
+            services = self.root.children[SYSTEM]
+        assert isinstance(services, Family)
+        if name == NODES:
+            self.service(LINKS, Links)  # which ends behind it
+        found = services.children.get(name)
+        if found is None:
+            if not services.takes_children:
+                return None
+            if name == NODES:
+                found = NodesFamily(
+                    self.kernel, services, recipe_of(kind), (), name, SERVICES_POLICY, services.breakers
+                )
+                services.children[name] = found
+                services.begin(found)
+            else:
+                services.spawn(kind, name=name, policy=SERVICES_POLICY)
+                found = services.children[name]
+        assert isinstance(found, Family)
+        return found if found.takes_children else None
+
+    def links(self) -> Family:
+        """The supervisor of the links; raises `SystemClosed`."""
+        found = self.service(LINKS, Links)
+        if found is None:
+            raise SystemClosed(self.name)
+        return found
+
+    def hosts(self, link: Association) -> HostsFamily | None:
+        """The supervisor of what runs here for a node; None while the system closes."""
+        nodes = self.service(NODES, Nodes)
+        if nodes is None:
+            return None
+        found = nodes.children.get(link.name)
+        if found is None or not cast("HostsFamily", found).takes_children:
+            if found is not None:
+                return None
+            nodes.spawn(Hosts, name=link.name, policy=NODES_POLICY)
+            found = nodes.children[link.name]
+        assert isinstance(found, HostsFamily)
+        return found
+
+    def refused(self, address: str, reason: str, text: str) -> None:
+        """Somebody was turned away: for the log of this end."""
+        _log.warning("a connection from %s ended: %s (%s)", address, reason, text)
+        sink = self.kernel.sink
+        if sink.wants(ConnectionRefused):
+            sink.emit(ConnectionRefused(self.kernel.now(), address, reason, text))
+
+
+class _Place:
+    """Another node as a place for children."""
+
+    def __init__(self, node: Node, link: Association) -> None:
+        self._node = node
+        self._link = link
+
+    def prepare(
+        self, what: Any, args: tuple[Any, ...], policy: Policy
+    ) -> Callable[[Parent, str | None], Cell]:
+        """See `Place`."""
+        base, options = _taken_apart(what)
+        called = name_of(base)
+        if called not in self._link.spawnable:
+            raise NotSpawnable(called, self._link.name, sorted(self._link.spawnable))
+        for one in (*args, *options.values()):
+            self._node.codec.value_out(one)
+        terms = policy_out(policy)
+
+        def make(parent: Parent, name: str | None) -> Cell:
+            recipe = Recipe("remote", live, readiness=True)
+            given = (args, options, terms)
+            at_home = policy_at_home(policy)
+            return RemoteChild(
+                self._node, self._link.name, called, self._node.kernel, parent, recipe, given, name, at_home
+            )
+
+        return make
+
+
+def _taken_apart(what: Any) -> tuple[Any, dict[str, Any]]:
+    if isinstance(what, functools.partial):
+        if what.args:
+            raise NotSerializable(
+                functools.partial, "with arguments by place cannot run on another node: pass them to spawn"
+            )
+        return what.func, dict(what.keywords)
+    return what, {}
+
+
+def name_of(what: Any) -> str:
+    """What a class or function is called on the wire: `module:qualname`. Raises `NotSerializable`."""
+    module, name = getattr(what, "__module__", None), getattr(what, "__qualname__", None)
+    if module is None or name is None or not callable(what):
+        raise NotSerializable(type(what), "cannot run on another node: spawn a class or a function there")
+    return f"{module}:{name}"

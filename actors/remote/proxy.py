@@ -1,0 +1,391 @@
+"""A proxy: what a ref of another node's actor has for a cell.
+
+It answers to what `Ref` and `Pending` use of a `Cell`, and to no more. Messages leave in
+the step of the call; what comes of them is told by the association.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakSet
+
+import trio
+
+from actors.checks import check_seconds
+from actors.core.ask import Pending
+from actors.core.intake import why_no_request
+from actors.core.lifecycle import ActorState
+from actors.core.ref import Ref
+from actors.core.scope import CURRENT
+from actors.core.statistics import Statistics
+from actors.core.watch import end_watches
+from actors.errors import ActorStopped, Deadlock, MailboxFull, NodeLost, StartFailed
+from actors.events import DeadLetterReason
+from actors.exits import Exit
+from actors.messages import Request
+from actors.remote import items
+from actors.remote.credit import WINDOW
+from actors.remote.link import LinkState
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+    from actors.core.kernel import Kernel
+    from actors.remote.association import Association
+
+__all__ = ["AbroadPending", "Proxy"]
+
+
+class AbroadPending(Pending[Any]):
+    """An open request to another node's actor: when its asker leaves, the other node hears of it."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, cell: Cell, request: object, asker: Cell | None) -> None:
+        super().__init__(cell, request, asker)
+        self.number = 0
+
+    def _end(self, error: BaseException | None) -> None:
+        super()._end(error)
+        cast("Proxy", self.cell).request_ended(self)
+
+    def lost(self, exit: Exit) -> None:
+        """The node is gone."""
+        self.fail(ActorStopped(self.cell.ref, exit))
+
+
+class _Lanes:
+    """What `Ref.tell` and the groups look at: every message takes the long way."""
+
+    normal = None
+    early = None
+    extra = 0
+    limit = capacity = float(WINDOW)
+    closed = False
+
+
+class _Above:
+    """The parent of an actor elsewhere: nobody that is known here."""
+
+    vigil = None
+    ref = None
+    path = ""
+
+
+class Proxy:
+    """One actor of another node, or with `life=0` whoever lives at the path."""
+
+    __slots__ = (
+        "__weakref__",
+        "_exit",
+        "_ref",
+        "association",
+        "home",
+        "life",
+        "node",
+        "path",
+        "senders",
+        "watchers",
+    )
+
+    # what a cell has, and an actor elsewhere does not
+    lanes = _Lanes()
+    parent = _Above()
+    plain = False
+    parked = None
+    vigil = None
+    watching: WeakSet[Ref] | None = None
+    depth = 0
+    restarts = 0
+
+    def __init__(
+        self, association: Association, home: tuple[str, str], path: str, life: int, node: str
+    ) -> None:
+        self.association = association
+        self.home = home
+        self.path = path
+        self.life = life
+        self.node = node
+        self.watchers: dict[Any, None] | None = None
+        self.senders: dict[trio.lowlevel.Task, tuple[object, Cell | None]] | None = None
+        self._exit: Exit | None = None
+        self._ref = Ref(cast("Cell", self))
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Proxy) and self.identity == other.identity)
+
+    @property
+    def ref(self) -> Ref:
+        """Its ref."""
+        return self._ref
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel of this system, not of the actor's."""
+        return self.association.kernel
+
+    @property
+    def identity(self) -> tuple[str, str, str, int]:
+        """See `Ref.identity`."""
+        return *self.home, self.path, self.life
+
+    @property
+    def serial(self) -> int:
+        """Its serial number over there."""
+        return self.life
+
+    @property
+    def address(self) -> items.Address:
+        """How the other end of the link finds it."""
+        via = self.association
+        third = None if self.home == (via.name, via.incarnation) else list(self.home)
+        return items.Address(self.path, self.life, third)
+
+    @property
+    def name(self) -> str | None:
+        """The last part of its path, unless it is adhoc."""
+        last = self.path.rpartition("/")[2]
+        return None if last.startswith("~") or not last else last
+
+    @property
+    def exit(self) -> Exit | None:
+        """How it has ended, as far as is known here."""
+        return self._exit if self._exit is not None else self.association.lost
+
+    @property
+    def final_exit(self) -> Exit | None:
+        """As `exit`."""
+        return self.exit
+
+    @property
+    def is_gone(self) -> bool:
+        """True once it is known to have ended."""
+        return self.exit is not None
+
+    @property
+    def is_final(self) -> bool:
+        """As `is_gone`."""
+        return self.is_gone
+
+    @property
+    def state(self) -> ActorState:
+        """STOPPED once it has ended, UNREACHABLE while its node is, else IDLE: no more is known here."""
+        if self.is_gone:
+            return ActorState.STOPPED
+        return ActorState.IDLE if self.association.state is LinkState.UP else ActorState.UNREACHABLE
+
+    def now(self) -> float:
+        """Trio's clock."""
+        return self.kernel.now()
+
+    def describe(self) -> str:
+        """The status line that a ref shows."""
+        said = f"<Ref {self.path} {self.state} on {self.node}"
+        return said + (f" exit={self.exit.kind}>" if self.exit is not None else ">")
+
+    def statistics(self) -> Statistics:
+        """Nothing is counted here."""
+        return Statistics(
+            handled=0, failed=0, restarts=0, depth={"system": 0, "urgent": 0, "normal": 0},
+            oldest=None, last_activity=None, uptime=0.0,
+        )  # fmt: skip
+
+    # --- messages out ---
+
+    def tell(self, message: object, urgent: bool = False) -> bool:
+        """See `Ref.tell`."""
+        return self.tell_from(CURRENT.get(), message, urgent)
+
+    def tell_from(self, sender: Cell | None, message: object, urgent: bool = False) -> bool:
+        """As `tell`, for a sender that is not the running task's actor."""
+        with self.association.node.exporting(self.association):
+            coded = self._coded(message)
+            if self.is_gone:
+                self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
+                return False
+            if self.senders or not self._pay():
+                raise MailboxFull(self.ref, message, WINDOW)
+            self._send(coded, sender, urgent)
+        return True
+
+    def _coded(self, message: object) -> Any:
+        return self.association.node.codec.message_out(message)
+
+    def _pay(self) -> bool:
+        """Take a credit, if there is one, and room in the link's buffer."""
+        if not self.association.has_room:
+            return False
+        return self.association.window(self.path, self.life).pay()
+
+    def _send(self, coded: Any, sender: Cell | None, urgent: bool) -> None:
+        out = None if sender is None else self.association.node.ref_out(sender.ref)
+        self.association.data(items.Tell(self.address, coded, out, urgent))
+
+    async def send(self, message: object) -> None:
+        """See `Ref.send`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        sender = CURRENT.get()
+        with self.association.node.exporting(self.association):
+            coded = self._coded(message)
+            if self.is_gone or (not self.senders and self._pay()):
+                if self.is_gone:
+                    self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
+                else:
+                    self._send(coded, sender, urgent=False)
+                waits = False
+            else:
+                waits = True
+        if not waits:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        if self.senders is None:
+            self.senders = {}
+        senders, task = self.senders, trio.lowlevel.current_task()
+        senders[task] = message, sender
+        self.association.senders[self] = None
+
+        def leave(_: Any) -> trio.lowlevel.Abort:
+            del senders[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
+
+    def admit_one(self) -> bool:
+        """Let the next waiting sender go on; False when none waits any more, or there is no credit."""
+        if not self.senders:
+            return False
+        task, (message, sender) = next(iter(self.senders.items()))
+        if self.is_gone:
+            self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
+        elif self._pay():
+            with self.association.node.exporting(self.association):
+                self._send(self._coded(message), sender, urgent=False)
+        else:
+            return False
+        del self.senders[task]
+        trio.lowlevel.reschedule(task)
+        return True
+
+    # --- requests ---
+
+    def request(self, request: Request[Any], timeout: float | None, *, keep: bool) -> Pending[Any]:
+        """See `Ref.request`."""
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(why_no_request(request))
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        asker = CURRENT.get()
+        pending = AbroadPending(cast("Cell", self), request, asker if keep else None)
+        with self.association.node.exporting(self.association):
+            coded = self._coded(request)
+            if keep and asker is not None:
+                if asker.pendings is None:
+                    asker.pendings = {}
+                asker.pendings[pending] = None
+            elif asker is not None and asker.ref.identity == self.identity:
+                pending.fail(Deadlock(self.ref, request))
+                return pending
+            self.enter(pending, request, asker, coded, timeout)
+        if timeout is not None and not pending.done:
+            pending.arm(timeout, self.now())
+        return pending
+
+    def enter(
+        self,
+        pending: Pending[Any],
+        request: object,
+        asker: Cell | None,
+        coded: Any = None,
+        left: float | None = None,
+    ) -> None:
+        """Send an open request on, or end it at once."""
+        if self.is_gone:
+            pending.fail(ActorStopped(self.ref, self.exit))
+        elif self.senders or not self._pay():
+            pending.fail(MailboxFull(self.ref, request, WINDOW))
+        else:
+            number = self.association.next_id()
+            if isinstance(pending, AbroadPending):
+                pending.number = number
+                self.association.asks[number] = pending
+            out = None if asker is None else self.association.node.ref_out(asker.ref)
+            self.association.data(items.Ask(number, self.address, coded, out, left))
+
+    def request_ended(self, pending: AbroadPending) -> None:
+        """It is done: an answer came, or its asker has left, and then the other node is told."""
+        if self.association.asks.pop(pending.number, None) is not None:
+            self.association.control(items.Cancel(pending.number))
+
+    # --- life ---
+
+    def gone(self, exit: Exit) -> None:
+        """It has ended for good: tell who watches. Idempotent."""
+        if self._exit is not None:
+            return
+        self._exit = exit
+        self.association.windows.pop((self.path, self.life), None)
+        self.association.watched.pop(self, None)
+        if self.watchers is not None:
+            end_watches(cast("Cell", self))
+        while self.admit_one():
+            pass
+        self.association.stirred()
+
+    def stop(self) -> None:
+        """See `Ref.stop`."""
+        self.association.control(items.Order(self.address, "stop"))
+
+    def drain(self) -> None:
+        """See `Ref.drain`: in the order of messages."""
+        self.association.data(items.Order(self.address, "drain"))
+
+    def kill(self) -> None:
+        """See `Ref.kill`."""
+        self.association.control(items.Order(self.address, "kill"))
+
+    def suspend(self, once: bool) -> None:
+        """See `Ref.suspend`."""
+        self.association.control(items.Order(self.address, "suspend-once" if once else "suspend"))
+
+    def resume(self) -> None:
+        """See `Ref.resume`."""
+        self.association.control(items.Order(self.address, "resume"))
+
+    async def interrupt(self) -> bool:
+        """See `Ref.interrupt`; False when the node is lost meanwhile."""
+        return await self._ask_node("interrupt") is True
+
+    async def wait_started(self) -> None:
+        """See `Ref.wait_started`."""
+        answer = await self._ask_node("started")
+        if answer == "failed":
+            raise StartFailed(self.ref)
+        if answer is not True:
+            raise ActorStopped(self.ref, self.exit)
+
+    async def _ask_node(self, what: str) -> Any:
+        try:
+            return await self.association.call(what, self.address)
+        except NodeLost:
+            return None
+
+    async def wait_stopped(self) -> Exit:
+        """See `Ref.wait_stopped`. The loss of its node is an end too."""
+        self.watch_begun()
+        if self.is_gone:
+            await trio.lowlevel.checkpoint()
+        while self.exit is None:
+            await self.changed()
+        return self.exit
+
+    async def changed(self) -> None:
+        """Park until something of the node's changes. A checkpoint."""
+        await self.association.changed()
+
+    def watch_begun(self) -> None:
+        """See that its end is told here, and that it is not forgotten before."""
+        if not self.is_gone:
+            self.association.watched[self] = None
+            self.association.control(items.Watch(self.address))

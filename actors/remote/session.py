@@ -1,0 +1,254 @@
+"""One session between two nodes: numbered items, acknowledgements, resume. Pure.
+
+Rules of this file. Items are texts. There are two lanes, control and data; in a frame the
+control items come first, so that a reply never waits behind a queue of messages. Each lane
+numbers its items from 1 when they enter a frame. The receiver takes every number once and
+in order: one that it has had is dropped, one that comes too early is a `SessionFault`, and
+whoever carries the session out then cuts the connection and resumes. An acknowledgement is
+cumulative: "I have all up to n". What is not acknowledged is kept, and sent again, with the
+same numbers, on the next connection.
+
+An item longer than `CHUNK` travels in pieces, so that nothing else waits for all of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+import attrs
+
+__all__ = [
+    "ACK_AFTER",
+    "BUFFER_BYTES",
+    "BUFFER_ITEMS",
+    "CHUNK",
+    "FRAME",
+    "LANES",
+    "Frame",
+    "Lane",
+    "Received",
+    "Session",
+    "SessionFault",
+]
+
+Lane = Literal["control", "data"]
+LANES: Final[tuple[Lane, Lane]] = ("control", "data")
+Received = tuple[int, int]
+"""The highest number received without a gap: of control items, of data items."""
+
+FRAME: Final = 48 * 1024
+"""A frame is closed when its items have this many characters."""
+CHUNK: Final = 32 * 1024
+"""The longest item, in characters, that travels in one piece."""
+ACK_AFTER: Final = 64
+"""So many items are acknowledged at once, without waiting for a frame that goes there anyway."""
+BUFFER_ITEMS: Final = 10_000
+"""Data items that may wait or be unacknowledged before no more are taken."""
+BUFFER_BYTES: Final = 8 * 1024 * 1024
+"""The same in characters."""
+
+
+class SessionFault(Exception):
+    """The other end broke the rules, or items were lost on the way. `reason` is for both ends' logs."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@attrs.frozen
+class Frame:
+    """What goes over the wire at once: the number of each lane's first item, and the items."""
+
+    ack: Received
+    control: tuple[int, tuple[str, ...]] = (0, ())
+    data: tuple[int, tuple[str, ...]] = (0, ())
+
+    @property
+    def items(self) -> int:
+        """How many items it carries."""
+        return len(self.control[1]) + len(self.data[1])
+
+
+@attrs.define
+class _Outgoing:
+    """The items of one lane on their way out."""
+
+    first: int = 1
+    """The number of the first item in `kept`."""
+    sent: int = 0
+    """The highest number that has entered a frame of this connection."""
+    kept: deque[str] = attrs.field(factory=deque[str])
+    size: int = 0
+
+    def push(self, text: str) -> None:
+        self.kept.append(text)
+        self.size += len(text)
+
+    @property
+    def waits(self) -> bool:
+        return self.sent - self.first + 1 < len(self.kept)
+
+    def take(self, room: int) -> tuple[int, tuple[str, ...]]:
+        """The next items, at least one if there is any, up to `room` characters."""
+        start = index = self.sent - self.first + 1
+        while index < len(self.kept) and (index == start or len(self.kept[index]) <= room):
+            room -= len(self.kept[index])
+            index += 1
+        self.sent += index - start
+        taken = tuple(self.kept[i] for i in range(start, index))
+        return (self.first + start if taken else 0, taken)
+
+    def acknowledge(self, number: int) -> None:
+        if number > self.sent:
+            raise SessionFault(f"item {number} is acknowledged, but only {self.sent} were sent")
+        while self.first <= number:
+            self.size -= len(self.kept.popleft())
+            self.first += 1
+
+    def resume(self, number: int) -> None:
+        """A new connection: the other end has all up to `number`."""
+        if number < self.first - 1:
+            raise SessionFault(f"the other end has {number} items, and had {self.first - 1} before")
+        self.acknowledge(number)
+        self.sent = number
+
+
+@attrs.define
+class _Incoming:
+    """The items of one lane on their way in."""
+
+    received: int = 0
+    told: int = 0
+    """What the other end was told that we have."""
+    pieces: list[str] = attrs.field(factory=list[str])
+    size: int = 0
+
+    def take(self, first: int, items: tuple[Any, ...], limit: int) -> Iterator[Any]:
+        if items and first > self.received + 1:
+            raise SessionFault(f"item {first} came, but {self.received + 1} is next")
+        for number, item in enumerate(items, first):
+            if number <= self.received:
+                continue
+            self.received = number
+            whole = self._whole(item, limit)
+            if whole is not None:
+                yield whole
+
+    def _whole(self, item: Any, limit: int) -> Any:
+        """An item, put together from its pieces; None while some are missing."""
+        if not (isinstance(item, dict) and "part" in item):  # pyright: ignore[reportUnknownArgumentType]
+            if self.pieces:
+                raise SessionFault("an item came between the pieces of another")
+            return item  # pyright: ignore[reportUnknownVariableType]
+        text, left = item.get("part"), item.get("left")  # pyright: ignore
+        if not isinstance(text, str) or not isinstance(left, bool) or len(item) != 2:  # pyright: ignore[reportUnknownArgumentType]
+            raise SessionFault('a piece must be {"part": text, "left": true or false}')
+        self.size += len(text)
+        if self.size > limit:
+            raise SessionFault(f"a message of more than {limit} characters")
+        self.pieces.append(text)
+        if left:
+            return None
+        whole = "".join(self.pieces)
+        self.pieces.clear()
+        self.size = 0
+        try:
+            return json.loads(whole)
+        except (ValueError, RecursionError) as error:
+            raise SessionFault(f"the pieces of an item are no JSON: {error}") from None
+
+
+@attrs.define
+class Session:
+    """Both directions of one session, as one end sees them."""
+
+    id: str
+    max_message: int = 1024 * 1024
+    """The longest message, in characters, that is put together from pieces."""
+    _outgoing: dict[Lane, _Outgoing] = attrs.field(factory=lambda: {lane: _Outgoing() for lane in LANES})
+    _incoming: dict[Lane, _Incoming] = attrs.field(factory=lambda: {lane: _Incoming() for lane in LANES})
+
+    # --- out ---
+
+    def push(self, lane: Lane, text: str) -> None:
+        """Put an item in a lane. Its text is one JSON value."""
+        out = self._outgoing[lane]
+        if len(text) <= CHUNK:
+            out.push(text)
+            return
+        for start in range(0, len(text), CHUNK):
+            left = start + CHUNK < len(text)
+            out.push(json.dumps({"part": text[start : start + CHUNK], "left": left}))
+
+    @property
+    def has_room(self) -> bool:
+        """True while data may be pushed; control is taken always, as it only answers."""
+        data = self._outgoing["data"]
+        return len(data.kept) < BUFFER_ITEMS and data.size < BUFFER_BYTES
+
+    @property
+    def unacknowledged(self) -> Received:
+        """How many items of each lane the other end has not said to have."""
+        return len(self._outgoing["control"].kept), len(self._outgoing["data"].kept)
+
+    @property
+    def waits(self) -> bool:
+        """True when there is something to send, or an acknowledgement is due."""
+        return any(out.waits for out in self._outgoing.values()) or self._owed >= ACK_AFTER
+
+    @property
+    def _owed(self) -> int:
+        return sum(one.received - one.told for one in self._incoming.values())
+
+    def next_frame(self) -> Frame:
+        """The next frame: control first, then data, and the acknowledgement, which may be all of it."""
+        control = self._outgoing["control"].take(FRAME)
+        room = FRAME - sum(map(len, control[1]))
+        data = self._outgoing["data"].take(room) if room > 0 else (0, ())
+        return Frame(self.acknowledge(), control, data)
+
+    def acknowledge(self) -> Received:
+        """What we have; the other end counts as told."""
+        for one in self._incoming.values():
+            one.told = one.received
+        return self.received
+
+    # --- in ---
+
+    @property
+    def received(self) -> Received:
+        """What we have."""
+        return self._incoming["control"].received, self._incoming["data"].received
+
+    def take(self, lane: Lane, first: int, items: tuple[Any, ...]) -> Iterator[Any]:
+        """The new items among those that came, as JSON values. Raises `SessionFault` on the way."""
+        return self._incoming[lane].take(first, items, self.max_message)
+
+    @property
+    def sent(self) -> Received:
+        """The highest numbers that have entered a frame of this connection."""
+        return self._outgoing["control"].sent, self._outgoing["data"].sent
+
+    def check_sent(self, sent: Received) -> None:
+        """The other end has sent so much. Raises `SessionFault` when some of it was lost on the way."""
+        for lane, number in zip(LANES, sent, strict=True):
+            if number > self._incoming[lane].received:
+                had = self._incoming[lane].received
+                raise SessionFault(f"{lane} items {had + 1} to {number} were lost on the way")
+
+    def acknowledged(self, received: Received) -> None:
+        """The other end has these. Raises `SessionFault` for more than were sent."""
+        for lane, number in zip(LANES, received, strict=True):
+            self._outgoing[lane].acknowledge(number)
+
+    def resume(self, received: Received) -> None:
+        """A new connection begins, and the other end has these.
+
+        Raises `SessionFault` for numbers that cannot be those of the other end.
+        """
+        for lane, number in zip(LANES, received, strict=True):
+            self._outgoing[lane].resume(number)

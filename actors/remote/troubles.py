@@ -1,0 +1,145 @@
+"""Errors and exits on the wire: text, never an object, never a class to import by name."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+from actors.errors import (
+    ActorError,
+    ActorFailed,
+    ActorStopped,
+    CircuitOpen,
+    Interrupted,
+    MailboxFull,
+    NotSerializable,
+    Refused,
+    RemoteError,
+    Unhandled,
+)
+from actors.exits import Exit, ExitKind
+from actors.outcome import FailureKind, kind_of
+from actors.remote.codec import BadValue, Codec
+from actors.remote.items import Ended, Trouble
+
+if TYPE_CHECKING:
+    from actors.core.ref import Ref
+
+__all__ = ["ended_in", "ended_out", "error_in", "told_error", "trouble_out"]
+
+_LONGEST: Final = 16_000
+"""Characters of a traceback that travel: the end of it, where the error is."""
+_OURS: Final[tuple[tuple[type[ActorError], str], ...]] = (
+    (ActorFailed, "failed"),
+    (ActorStopped, "stopped"),
+    (Refused, "refused"),
+    (Unhandled, "unhandled"),
+    (Interrupted, "interrupted"),
+    (MailboxFull, "full"),
+    (CircuitOpen, "circuit"),
+)
+
+
+def trouble_out(error: BaseException) -> Trouble:
+    """What the other node hears of an error that ended an ask."""
+    kind = next((name for cls, name in _OURS if isinstance(error, cls)), "error")
+    said = error.error if isinstance(error, ActorFailed) and error.error is not None else error
+    if isinstance(error, ActorStopped) and error.exit is not None:
+        return _described(kind, said, exit=_exit_out(error.exit, None))
+    if isinstance(error, CircuitOpen):
+        return _described(kind, said, retry_after=error.retry_after, count=error.failures)
+    if isinstance(error, MailboxFull):
+        return _described(kind, said, count=error.capacity)
+    return _described(kind, said)
+
+
+def _described(
+    kind: str,
+    error: BaseException,
+    *,
+    retry_after: float | None = None,
+    count: float = 0.0,
+    exit: Ended | None = None,
+) -> Trouble:
+    if isinstance(error, RemoteError):  # passed on: it is described already
+        of = None if error.kind is None else str(error.kind)
+        after = error.retry_after
+        return Trouble(kind, error.type_name, error.message, error.traceback_text, of, after, count, exit)
+    try:
+        text = str(error)
+    except Exception:  # its own __str__ is broken
+        text = ""
+    after = getattr(error, "retry_after", None) if retry_after is None else retry_after
+    return Trouble(
+        kind,
+        type(error).__name__,
+        text[:_LONGEST],
+        "".join(traceback.format_exception(error))[-_LONGEST:],
+        str(kind_of(error)),
+        float(after) if isinstance(after, int | float) else None,
+        count,
+        exit,
+    )
+
+
+def told_error(trouble: Trouble) -> RemoteError:
+    """The error of the other node, as text."""
+    try:
+        kind = None if trouble.failure is None else FailureKind(trouble.failure)
+    except ValueError:
+        kind = None
+    if kind is FailureKind.ERROR:
+        kind = None
+    return RemoteError(trouble.type, trouble.text, trouble.traceback, kind, trouble.retry_after)
+
+
+def error_in(trouble: Trouble, ref: Ref, request: object, codec: Codec) -> BaseException:
+    """The error that a local ask would raise, with the other node's as its cause."""
+    cause = told_error(trouble)
+    error: BaseException
+    if trouble.kind == "stopped":
+        return ActorStopped(ref, None if trouble.exit is None else ended_in(trouble.exit, codec))
+    if trouble.kind == "circuit":
+        error = CircuitOpen(ref.path, int(trouble.count), trouble.retry_after or 0.0)
+    elif trouble.kind == "full":
+        error = MailboxFull(ref, request, trouble.count)
+    elif trouble.kind == "interrupted":
+        error = Interrupted(ref, request)
+    elif trouble.kind in ("unhandled", "unreadable"):
+        error = Unhandled(ref, request)
+    elif trouble.kind == "refused":
+        error = Refused(trouble.text)
+    else:
+        return ActorFailed(ref, cause)
+    error.__cause__ = cause
+    return error
+
+
+def ended_out(exit: Exit, codec: Codec) -> Ended:
+    """An exit; a value that cannot be coded is left out."""
+    return _exit_out(exit, codec)
+
+
+def _exit_out(exit: Exit, codec: Codec | None) -> Ended:
+    value: Any = None
+    if codec is not None and exit.value is not None:
+        try:
+            value = codec.value_out(exit.value)
+        except (NotSerializable, TypeError, ValueError):
+            value = None
+    trouble = None if exit.error is None else trouble_out(exit.error)
+    return Ended(str(exit.kind), exit.reason[:_LONGEST], value, trouble)
+
+
+def ended_in(ended: Ended, codec: Codec) -> Exit:
+    """The exit that the other node tells of; a kind that is unknown here is FAILED."""
+    try:
+        kind = ExitKind(ended.kind)
+    except ValueError:
+        kind = ExitKind.FAILED
+    try:
+        value = codec.value_in(ended.v)
+    except BadValue:
+        value = None
+    error = None if ended.error is None else told_error(ended.error)
+    return Exit(kind, value=value, error=error, reason=ended.reason or ended.kind)
