@@ -43,7 +43,8 @@ def classify(error: BaseException) -> FailureKind:
     """The default answer to "what kind of failure is this?", by the error's type alone.
 
     `RateLimited` is RATE_LIMIT, `PermanentFailure` PERMANENT, `PatternFound` what its
-    pattern says, `RemoteError` what the other node says, everything else ERROR. `Policy(classify=...)` replaces it.
+    pattern says, `RemoteError` what the other node says, everything else ERROR.
+    `Policy(classify=...)` replaces it.
     """
     if isinstance(error, PatternFound):
         return FailureKind.PATTERN if error.kind is None else error.kind

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from actors.core.vigil import Guard
     from actors.system import System
 
-__all__ = ["DEAD_LETTERS_KEPT", "Kernel", "Listener", "Sink"]
+__all__ = ["DEAD_LETTERS_KEPT", "Kernel", "Sink", "Subscriber"]
 
 DEAD_LETTERS_KEPT = 1000
 
 
-class Listener(Protocol):
+class Subscriber(Protocol):
     """Somebody who hears facts. Must not block or raise."""
 
     def takes(self, kind: type[Event], /) -> bool:
@@ -62,11 +62,11 @@ class Sink(Protocol):
         """Hand the fact to those who listen."""
         ...
 
-    def attach(self, listener: Listener, /) -> None:
+    def attach(self, subscriber: Subscriber, /) -> None:
         """Let it hear what it takes, from now on."""
         ...
 
-    def detach(self, listener: Listener, /) -> None:
+    def detach(self, subscriber: Subscriber, /) -> None:
         """Not any more. Idempotent."""
         ...
 

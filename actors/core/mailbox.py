@@ -100,7 +100,7 @@ class Lanes:
                 return Verdict.CLOSED
             normal = self.normal = deque()
         if len(normal) + self.extra >= self.limit:
-            return self.overflowing(item, urgent)
+            return self._overflowing(item, urgent)
         if urgent:
             self._put_urgent(item)
         else:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from actors.core.kernel import Listener
+from actors.core.kernel import Subscriber
 from actors.events import Event, EventsLost
 
 __all__ = ["EVENTS_KEPT", "Bus", "Subscription"]
@@ -80,7 +80,7 @@ class Bus:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self.listeners: list[Listener] = []
+        self.listeners: list[Subscriber] = []
         """Everybody who listens to something."""
         self._wanted: dict[type[Event], bool] = {}
         self._closed = False
@@ -101,15 +101,15 @@ class Bus:
             if subscription.takes(type(event)):
                 subscription.put(event)
 
-    def attach(self, listener: Listener) -> None:
+    def attach(self, subscriber: Subscriber) -> None:
         """Let it hear what it takes, from now on."""
-        self.listeners.append(listener)
+        self.listeners.append(subscriber)
         self._wanted.clear()
 
-    def detach(self, listener: Listener) -> None:
+    def detach(self, subscriber: Subscriber) -> None:
         """Not any more. Idempotent."""
-        if listener in self.listeners:
-            self.listeners.remove(listener)
+        if subscriber in self.listeners:
+            self.listeners.remove(subscriber)
             self._wanted.clear()
 
     @asynccontextmanager

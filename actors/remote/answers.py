@@ -135,11 +135,11 @@ class _Relay:
         self._lost = 0
 
     def takes(self, kind: type[Event]) -> bool:
-        """See `Listener`."""
+        """See `Subscriber`."""
         return kind in self._kinds or (issubclass(kind, self._kinds) and not kind.by_name_only)
 
     def put(self, event: Event) -> None:
-        """See `Listener`."""
+        """See `Subscriber`."""
         if not self._association.has_room:
             self._lost += 1
             return
@@ -158,7 +158,7 @@ class _Relay:
             self._association.data(items.Fact(self._number, type(event).__name__, ago, ref, said))
 
     def close(self) -> None:
-        """See `Listener`."""
+        """See `Subscriber`."""
 
     def _said(self, value: Any) -> list[Any]:
         """What stands in a fact: [how to read it, what it is]."""

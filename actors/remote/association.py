@@ -26,7 +26,7 @@ from actors.remote.handshake import Acquaintance, Reason, Refusal
 from actors.remote.inbound import Inbound
 from actors.remote.link import LinkState, LinkVerdict, Vitality
 from actors.remote.proxy import AbroadPending, Proxy
-from actors.remote.session import Session, SessionFault
+from actors.remote.session import LANES, Lane, Session, SessionFault
 from actors.remote.transport import Wire, WireBroken, WireRefused
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Association:
         """Send an item in the order of messages."""
         self._push("data", item)
 
-    def _push(self, lane: Any, item: object) -> None:
+    def _push(self, lane: Lane, item: object) -> None:
         if self.is_down:
             return
         self.session.push(lane, encode(item))
@@ -245,9 +245,9 @@ class Association:
                     ended = await self._read(talk, proved)
                     nursery.cancel_scope.cancel()
         except* WireBroken as group:
-            ended = _first(group).reason
-            if _first(group).code == 1009:
-                ended = Refusal(Reason.TOO_LARGE, ended)
+            broken: WireBroken = _first(group)
+            large = broken.code == 1009
+            ended = Refusal(Reason.TOO_LARGE, broken.reason) if large else broken.reason
         except* trio.TooSlowError:
             talk.cut_for = Refusal(Reason.TOO_SLOW, f"no first beat within {HANDSHAKE:g} s")
         except* WireRefused as group:
@@ -344,7 +344,7 @@ class Association:
             frame: Any = decode_frame(text)
             if isinstance(frame, items.Items):
                 self.session.acknowledged(frame.ack)
-                for lane, (first, coded) in (("control", frame.c), ("data", frame.d)):
+                for lane, (first, coded) in zip(LANES, (frame.c, frame.d), strict=True):
                     for item in self.session.take(lane, first, tuple(coded)):
                         self.inbound.take(decode_item(item))
             elif isinstance(frame, items.Beat):
@@ -404,7 +404,7 @@ class Association:
     # --- the end ---
 
     def give_up(self, reason: str) -> None:
-        """It is over for good: here every ref of the node's ends, and what we did for it stops. Idempotent."""
+        """It is over: here every ref of the node's ends, and what we did for it stops. Idempotent."""
         if self.is_down:
             return
         self.vitality.down(reason)

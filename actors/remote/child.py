@@ -140,7 +140,7 @@ class RemoteChild(Cell):
         link.children[self.number] = self
         with self.hub.exporting(link):
             codec = self.hub.codec
-            args, options = self.args[0], self.args[1]
+            args, options, terms = cast("tuple[Any, Any, Any]", self.args)
             link.control(
                 items.Spawn(
                     self.number,
@@ -149,12 +149,13 @@ class RemoteChild(Cell):
                     self.hub.ref_out(self.parent.ref),
                     [codec.value_out(one) for one in args],
                     {key: codec.value_out(one) for key, one in options.items()},
-                    self.args[2],
+                    terms,
                 )
             )
         while True:
-            if self.there is not None:
-                self._fall_as(*self.there)
+            there = self._told_end()
+            if there is not None:
+                self._fall_as(*there)
             if link.lost is not None:
                 self._lose(link.lost)
             if self.ready_there and not self.ready:
@@ -162,6 +163,9 @@ class RemoteChild(Cell):
             self._tell_orders(link)
             self._hand_over(link)
             await park(self)
+
+    def _told_end(self) -> tuple[Exit, int | None] | None:
+        return self.there
 
     def _tell_orders(self, link: Association) -> None:
         """Let it end over there when it is to end here."""

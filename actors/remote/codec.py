@@ -15,7 +15,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol, Union, cast, get_args, get_origin
 
@@ -111,7 +111,7 @@ def _prepare() -> None:
     for table in (FRAMES, ITEMS, _HANDSHAKE):
         for kind, cls in table.items():
             _STRUCTURE[kind] = _WIRE.get_structure_hook(cls)
-            fn = make_dict_unstructure_fn(cls, _WIRE, _cattrs_omit_if_default=True)
+            fn = make_dict_unstructure_fn(cast("type[Any]", cls), _WIRE, _cattrs_omit_if_default=True)
             _UNSTRUCTURE[cls] = (kind, fn)
 
 
@@ -128,7 +128,8 @@ def dump(value: Any) -> str:
     try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False, default=_not_json)
     except (ValueError, RecursionError) as error:
-        raise NotSerializable(type(value), f"cannot be written as JSON: {error}") from None
+        kind = cast("type[Any]", type(value))
+        raise NotSerializable(kind, f"cannot be written as JSON: {error}") from None
 
 
 def _not_json(value: object) -> typing.NoReturn:
@@ -211,7 +212,7 @@ class Codec:
         self._in: dict[type, Callable[[Any, Any], Any]] = {}
 
     @contextmanager
-    def heard_from(self, book: RefBook) -> Iterator[None]:
+    def heard_from(self, book: RefBook) -> Generator[None]:
         """A block in which refs are read as this node means them. Nothing may be awaited in it."""
         before, self._heard_from = self._heard_from, book
         try:
@@ -242,13 +243,13 @@ class Codec:
             raise BadValue(_why(error)) from None
 
     def _message_out(self, message: Any) -> dict[str, Any]:
-        cls: type = type(message)
+        cls = cast("type[Any]", type(message))
         fn = self._out.get(cls)
         if fn is None:
             fn = self._out[cls] = self._writer(cls)
         return fn(message)
 
-    def _writer(self, cls: type) -> Callable[[Any], dict[str, Any]]:
+    def _writer(self, cls: type[Any]) -> Callable[[Any], dict[str, Any]]:
         tag = _BUILT_IN_TAGS.get(cls) or tag_of(cls)
         if cls is Terminated:
             return self._terminated_out
@@ -283,7 +284,10 @@ class Codec:
             return self._terminated_in(fields)
         fn = self._in.get(cls)
         if fn is None:
-            fn = self._in[cls] = make_dict_structure_fn(cls, self._converter, _cattrs_forbid_extra_keys=True)
+            made: Any = make_dict_structure_fn(
+                cast("type[Any]", cls), self._converter, _cattrs_forbid_extra_keys=True
+            )
+            fn = self._in[cls] = made
         return fn(fields, cls)
 
     def _terminated_out(self, message: Terminated) -> dict[str, Any]:
@@ -313,7 +317,7 @@ class Codec:
 
     def value_out(self, value: Any) -> Any:
         """Any value as JSON. Raises `NotSerializable` naming the type."""
-        cls = type(value)
+        cls = cast("type[Any]", type(value))
         if value is None or cls in (bool, int, str):
             return value
         if cls is float:
@@ -376,7 +380,7 @@ class Codec:
         origin = get_origin(kind) or kind
         value = self.value_in(coded)
         if origin in (tuple, set, frozenset) and isinstance(value, list):
-            value = origin(value)
+            value = origin(cast("list[Any]", value))
         if not isinstance(value, origin):
             raise BadValue(f"expected {origin.__name__}, not {coded!r:.60}")
         return value

@@ -187,7 +187,7 @@ class Inbound:
                 cell.enter(relayed, relayed.message, sender, item.m, item.left)
                 self.give_back(item.to)
                 return
-            request = self.codec.message_in(item.m)
+            request: Any = self.codec.message_in(item.m)
             if not isinstance(request, Request):
                 raise BadValue(f"{type(request).__name__} is no Request and has no reply: tell it")
         except BadValue as error:
@@ -195,10 +195,10 @@ class Inbound:
             trouble = items.Trouble("unreadable", "BadValue", str(error))
             self.association.control(items.Fail(item.id, trouble))
             return
-        pending = self.incoming[item.id] = Incoming(cell, request, self, item.id)
+        pending = self.incoming[item.id] = Incoming(cell, cast("object", request), self, item.id)
         if item.left is not None:
             pending.arm(max(0.0, item.left), cell.now())
-        queued: Item = (request, sender, pending, cell.stamp(), None)
+        queued: Item = (pending.message, sender, pending, cell.stamp(), None)
         cell.offer_or_wait(queued, _Admission(self, item.to))
 
     def _sender(self, coded: Any) -> Cell | None:
@@ -337,8 +337,9 @@ class Inbound:
             self.named.setdefault(cell, []).append(named)
         if cell.watchers is None:
             cell.watchers = {}
-        if self.mourner not in cell.watchers:
-            cell.watchers[cast("Any", self.mourner)] = None
+        mourner = cast("Any", self.mourner)
+        if mourner not in cell.watchers:
+            cell.watchers[mourner] = None
             cell.watch_begun()
 
     def tell_gone(self, cell: Cell, exit: Exit) -> None:

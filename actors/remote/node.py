@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakValueDictionary
@@ -201,7 +201,7 @@ class Node:
     # --- refs ---
 
     @contextmanager
-    def exporting(self, link: Association) -> Iterator[None]:
+    def exporting(self, link: Association) -> Generator[None]:
         """A block in which refs are written for a node: it will hear of the ends of ours."""
         before, self._exporting = self._exporting, link
         exports, self._exports = self._exports, []
@@ -417,5 +417,5 @@ def name_of(what: Any) -> str:
     """What a class or function is called on the wire: `module:qualname`. Raises `NotSerializable`."""
     module, name = getattr(what, "__module__", None), getattr(what, "__qualname__", None)
     if module is None or name is None or not callable(what):
-        raise NotSerializable(type(what), "cannot run on another node: spawn a class or a function there")
+        raise NotSerializable(cast("type[Any]", type(what)), "cannot run on another node: spawn a class or a function there")
     return f"{module}:{name}"

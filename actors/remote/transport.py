@@ -17,7 +17,7 @@ import struct
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from socket import SO_LINGER, SOL_SOCKET
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import trio
@@ -176,7 +176,7 @@ def _os_reason(error: BaseException) -> str:
     if isinstance(error, trio.BrokenResourceError) and cause is not None:
         return str(cause)
     if isinstance(cause, BaseExceptionGroup):  # all addresses of a name were tried
-        return "; ".join(dict.fromkeys(str(leaf) for leaf in flatten(cause)))
+        return "; ".join(dict.fromkeys(str(leaf) for leaf in flatten(cast("BaseException", cause))))
     return str(error) or type(error).__name__
 
 
@@ -193,7 +193,8 @@ async def accepted(stream: trio.abc.Stream, may_come: MayCome, limit: float) -> 
     `limit` is in seconds, for TLS and HTTP. Raises `WireBroken` or `WireRefused`.
     """
     async with _unwrapped(), trio.open_nursery() as nursery:
-        with trio.move_on_after(limit) as scope:
+        socket: WebSocketConnection | None = None
+        with trio.move_on_after(limit):
             request = await _asked(nursery, stream)
             problem = _fault(request, may_come)
             if problem is not None:
@@ -201,7 +202,7 @@ async def accepted(stream: trio.abc.Stream, may_come: MayCome, limit: float) -> 
                 nursery.cancel_scope.cancel()
                 raise WireRefused(problem[1], problem[2])
             socket = await request.accept(subprotocol=SUBPROTOCOL)
-        if scope.cancelled_caught:
+        if socket is None:
             nursery.cancel_scope.cancel()
             raise WireRefused(Reason.TOO_SLOW, f"no WebSocket handshake within {limit:g} s")
         try:
@@ -243,7 +244,7 @@ def _address(stream: Any) -> str:
     while stream is not None and not isinstance(stream, trio.SocketStream):
         stream = getattr(stream, "transport_stream", None)
     try:
-        host, port = stream.socket.getpeername()[:2]
+        host, port = cast("trio.SocketStream", stream).socket.getpeername()[:2]
     except (AttributeError, OSError):
         return "somewhere"
     return f"{host}:{port}"
