@@ -13,12 +13,24 @@ if TYPE_CHECKING:
     from actors.core.ref import Ref
     from actors.exits import Exit
 
-__all__ = ["MESSAGES", "MessageRegistry", "Nudge", "Request", "Terminated", "message", "tag_of"]
+__all__ = [
+    "MAIN",
+    "MESSAGES",
+    "MessageRegistry",
+    "Nudge",
+    "Request",
+    "Terminated",
+    "home_of",
+    "message",
+    "tag_of",
+]
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T", bound=type)
 
 _TAG = "__actors_tag__"
+MAIN = "__actors_main__"
+"""What `__main__` of a program is called in the node processes that it starts."""
 
 
 class Request(Generic[R_co]):
@@ -69,6 +81,12 @@ class MessageRegistry:
         return self._classes.get(tag)
 
 
+def home_of(what: object) -> str:
+    """The module that a class or function is known by in all processes of a program."""
+    module: str = what.__module__
+    return "__main__" if module == MAIN else module
+
+
 def _identity(cls: type) -> tuple[str, str]:
     return cls.__module__, cls.__qualname__
 
@@ -94,7 +112,7 @@ def message(cls: Any = None, /, *, tag: str | None = None) -> Any:
 
     def decorate(plain: type) -> type:
         frozen = attrs.frozen(plain)
-        chosen = f"{plain.__module__}.{plain.__qualname__}" if tag is None else tag
+        chosen = f"{home_of(plain)}.{plain.__qualname__}" if tag is None else tag
         if not chosen:
             raise ValueError("a tag cannot be empty: write @message(tag='greet/2')")
         MESSAGES.add(chosen, frozen)

@@ -53,6 +53,11 @@ class RootFamily(Family):
         """`/system` is the last to go, whenever it was made: it watches the others' ends too."""
         return sorted(self.children.values(), key=lambda child: child.name != SYSTEM)
 
+    @property
+    def killed_at_once(self) -> Iterable[Cell]:
+        """All but `/system`: others' ends go over its links."""
+        return [child for child in self.children.values() if child.name != SYSTEM]
+
     def _end_for_good(self, bits: int) -> None:
         self.kernel.closing = True
         super()._end_for_good(bits)

@@ -46,6 +46,7 @@ from actors.outcome import Outcome
 from actors.policy import OneForOne, Policy, Strategy
 from actors.remote.node import Node
 from actors.remote.peer import MAX_MESSAGE, Listener, Peer, connect, listen, peer_of
+from actors.remote.process import start_process
 from actors.root import make_root
 from actors.supervision.breaker import BreakerState
 from actors.supervision.breakers import Breakers
@@ -280,6 +281,18 @@ class System:
         `LinkRefused`, ValueError for a bad URL, and `SystemClosed`.
         """
         return await connect(self._node, url, token, ssl_context, timeout, max_message)
+
+    async def start_node(self, name: str, *, spawnable: Iterable[Any] | None = None) -> Peer:
+        """Start a node in a process of its own on this machine, and return when it is linked. A checkpoint.
+
+        It may start `spawnable` for this one, by default what this system's own
+        `spawnable` are: classes and functions that the process can import, or that are defined in the
+        file that Python was started with (below its `if __name__ == "__main__"` nothing runs there).
+        The process is a supervised child: it is started anew when it ends, and ends with this
+        system, however that ends. Raises `StartFailed`, `NameTaken` and `SystemClosed`.
+        """
+        await start_process(self._node, name, spawnable)
+        return Peer(self._node, name)
 
     def node(self, name: str) -> Peer:
         """A linked node, whoever has connected; raises `UnknownNode`."""

@@ -167,6 +167,78 @@ def bench(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True, show=F
     return run_bench(arguments, sys.stderr)
 
 
+@app.command
+def node(
+    name: str = "node",
+    /,
+    *,
+    listen: str = "127.0.0.1:0",
+    token_file: Path | None = None,
+    spawnable: Sequence[str] = (),
+) -> int:
+    """Be a node that other systems link with, until Ctrl-C. The first line says where it listens.
+
+    Parameters
+    ----------
+    name
+        Its name; others write it in spawn(on=...).
+    listen
+        HOST:PORT; port 0 takes any free one. Other machines need a token.
+    token_file
+        A file with the token that others must know.
+    spawnable
+        module:Class or module:function that others may start here; may be given several times.
+    """
+    from actors.cli.nodes import NodeOptions, serve_node
+
+    options = NodeOptions(name=name, listen=listen, token_file=token_file, spawnable=spawnable)
+    return serve_node(options, sys.stdout, sys.stderr)
+
+
+@app.command
+def tree(
+    url: str, /, *, token_file: Path | None = None, json: Annotated[bool, Parameter(negative="")] = False
+) -> int:
+    """Draw the tree of the node at URL.
+
+    Parameters
+    ----------
+    url
+        As the node has printed it: ws://127.0.0.1:7000.
+    token_file
+        A file with the token of the node.
+    json
+        One JSON object instead.
+    """
+    from actors.cli.nodes import show_tree
+
+    return show_tree(url, token_file, json, sys.stdout, sys.stderr)
+
+
+@app.command
+def ask(
+    url: str, path: str, message: str, /, *, token_file: Path | None = None, timeout: float = 30.0
+) -> int:
+    """Ask the actor at PATH of the node at URL, and print its reply as JSON.
+
+    Parameters
+    ----------
+    url
+        As the node has printed it: ws://127.0.0.1:7000.
+    path
+        As the tree shows it: /greeter.
+    message
+        JSON with the tag of its class: {"$": "shop.Price", "item": "tea"}.
+    token_file
+        A file with the token of the node.
+    timeout
+        Seconds for the reply.
+    """
+    from actors.cli.nodes import ask_node
+
+    return ask_node(url, path, message, token_file, timeout, sys.stdout, sys.stderr)
+
+
 def surroundings_now() -> Surroundings:
     """The variables of this process, and its Python."""
     return Surroundings(os.environ.copy(), sys.executable)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
 __all__ = ["TreeNode"]
+
+
+_PLAIN = ("name", "path", "kind", "state", "depth", "restarts")
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +56,22 @@ class TreeNode:
             node = waiting.pop()
             yield node
             waiting.extend(reversed(node.children))
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> TreeNode:
+        """The tree that `as_dict` has made plain, also on another node."""
+        made: dict[int, TreeNode] = {}
+        waiting: list[Mapping[str, Any]] = [plain]
+        order: list[Mapping[str, Any]] = []
+        while waiting:
+            node = waiting.pop()
+            order.append(node)
+            waiting.extend(node["children"])
+        for node in reversed(order):  # from the leaves up: a tree may be deeper than Python's stack
+            children = tuple(made.pop(id(child)) for child in node["children"])
+            fields = {name: node[name] for name in _PLAIN}
+            made[id(node)] = cls(**fields, children=children)
+        return made[id(plain)]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, ready for JSON."""

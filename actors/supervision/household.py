@@ -96,6 +96,11 @@ class Household(Cell):
         """The children in start order, of which the named ones stop in the reverse of it."""
         return self.children.values()
 
+    @property
+    def killed_at_once(self) -> Iterable[Cell]:
+        """The children that are cancelled when it is killed; the others stop behind them."""
+        return self.children.values()
+
     def last_heard(self) -> float | None:
         """Its last sign of life or, if that is later, one of its children's."""
         latest: float | None = None
@@ -164,7 +169,7 @@ class Household(Cell):
     def kill(self) -> None:
         """Cancel it and all its children now."""
         super().kill()
-        for child in tuple(self.children.values()):
+        for child in tuple(self.killed_at_once):
             child.kill()
 
     async def release(self, exit: Exit) -> None:
@@ -173,7 +178,7 @@ class Household(Cell):
             self.round.cancel()
             self.round = None
         if self.orders & order.KILL:
-            for child in tuple(self.children.values()):
+            for child in tuple(self.killed_at_once):
                 child.kill()
         while self.children:
             together, one_by_one = stop_order([member(child) for child in self.stopped_from_last])

@@ -37,6 +37,7 @@ _TOP = {
     "census": "system",
     "root": "system",
     "system": "system",
+    "worker": "entry",
 }
 _IMPORTS_ALL = frozenset({"door", "entry"})
 _RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}

@@ -40,6 +40,7 @@ PURE_FILES = frozenset(
         "remote/credit.py",
         "remote/handshake.py",
         "remote/items.py",
+        "remote/jsontext.py",
         "remote/link.py",
         "remote/session.py",
         "remote/suspicion.py",

@@ -1,0 +1,154 @@
+"""`actors node`, `actors tree` and `actors ask`: a node by hand, and a look at one from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import attrs
+import trio
+
+from actors.cli.run import STOPS
+from actors.errors import ActorError, AskTimeout, LinkRefused, NodeUnreachable
+from actors.observe.tree import TreeNode
+from actors.remote.codec import Raw
+from actors.remote.peer import Peer
+from actors.remote.transport import url_faults
+from actors.system import System, open_system
+from actors.worker import load
+
+__all__ = ["NodeOptions", "ask_node", "serve_node", "show_tree"]
+
+_BAD: Final = 2
+_FAILED: Final = 1
+
+
+class _Misused(Exception):
+    """The command line cannot be used; the text says why."""
+
+
+@attrs.frozen(kw_only=True)
+class NodeOptions:
+    """The options of `actors node`."""
+
+    name: str
+    listen: str
+    token_file: Path | None
+    spawnable: Sequence[str]
+
+
+def serve_node(options: NodeOptions, out: TextIO, err: TextIO) -> int:
+    """Be a node until a signal comes; the exit code."""
+    try:
+        host, port = _address(options.listen)
+        token = _token(options.token_file)
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        spawnable = [_loaded(name) for name in options.spawnable]
+        return trio.run(_serve, options.name, host, port, token, spawnable, out)
+    except (_Misused, ActorError, ValueError, TypeError, OSError) as error:
+        print(f"actors node: {error}", file=err)
+        return _BAD
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise _Misused(f"--listen takes HOST:PORT, not {text!r}: write 127.0.0.1:7000, port 0 for any")
+    return host.strip("[]"), int(port)
+
+
+def _token(file: Path | None) -> str | None:
+    """The token in a file, without the end of its line."""
+    if file is None:
+        return None
+    try:
+        token = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _Misused(f"--token-file {file}: {getattr(error, 'strerror', None) or error}") from None
+    if not token:
+        raise _Misused(f"--token-file {file} is empty: write a token into it")
+    return token
+
+
+def _loaded(name: str) -> Any:
+    try:
+        return load(name)
+    except (ImportError, AttributeError) as error:
+        raise _Misused(f"--spawnable {name}: {error}") from None
+
+
+async def _serve(
+    name: str, host: str, port: int, token: str | None, spawnable: list[Any], out: TextIO
+) -> int:
+    with trio.open_signal_receiver(*STOPS) as signals:
+        async with open_system(name, spawnable=spawnable) as system, trio.open_nursery() as nursery:
+            listener = await system.listen(host, port, token=token)
+            print(f"{name} listens at {listener.url}", file=out, flush=True)
+            number: int = await anext(signals)
+            system.stop()
+            nursery.cancel_scope.cancel()
+        return 128 + number if number == signal.SIGINT else 0
+    raise AssertionError("unreachable")
+
+
+# --- from outside -----------------------------------------------------------------------
+
+
+def show_tree(url: str, token_file: Path | None, as_json: bool, out: TextIO, err: TextIO) -> int:
+    """Print the tree of a node; the exit code."""
+
+    async def show(_: System, peer: Peer) -> None:
+        tree = await peer.tree()
+        print(json.dumps(tree) if as_json else str(TreeNode.from_dict(tree)), file=out)
+
+    return _visit("tree", url, token_file, show, err)
+
+
+def ask_node(
+    url: str, path: str, text: str, token_file: Path | None, timeout: float, out: TextIO, err: TextIO
+) -> int:
+    """Ask an actor of a node, print its reply as JSON; the exit code."""
+
+    async def ask(_: System, peer: Peer) -> None:
+        reply: object = await peer.ref(path).ask(_request(text), timeout=timeout)
+        print(json.dumps(reply), file=out)
+
+    return _visit("ask", url, token_file, ask, err)
+
+
+def _request(text: str) -> Raw:
+    try:
+        coded = json.loads(text)
+    except ValueError as error:
+        raise _Misused(f"the message is no JSON: {error}") from None
+    if not isinstance(coded, dict) or "$" not in coded:
+        raise _Misused('the message is an object with its tag under "$": {"$": "shop.Price", "item": "tea"}')
+    return Raw(coded)
+
+
+def _visit(command: str, url: str, token_file: Path | None, do: Any, err: TextIO) -> int:
+    """Link for a moment, and do something."""
+
+    async def visit(token: str | None) -> None:
+        async with open_system(f"visitor-{secrets.token_hex(4)}") as system:
+            await do(system, await system.connect(url, token=token))
+
+    try:
+        fault = url_faults(url)
+        if fault is not None:
+            raise _Misused(fault)
+        trio.run(visit, _token(token_file))
+    except _Misused as error:
+        print(f"actors {command}: {error}", file=err)
+        return _BAD
+    except (LinkRefused, NodeUnreachable, AskTimeout, ActorError, ValueError) as error:
+        print(f"actors {command}: {error}", file=err)
+        return _FAILED
+    return 0

@@ -1,0 +1,170 @@
+"""A node in a process of its own on this machine, as a supervised child: a tree can use every core.
+
+The process listens on a loopback port and says on its first line where; its token and what it
+may spawn come to it over stdin. When stdin ends, its parent is gone, however it went, and the
+process ends too: no node outlives the system that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import attrs
+import trio
+
+from actors.core.actor import function
+from actors.core.context import Context
+from actors.errors import ActorError
+from actors.names import check_name
+from actors.policy import Policy
+from actors.process.group import ProcessGroup
+from actors.remote.links import LINK_POLICY, Target, dial
+from actors.remote.node import Node, name_of
+
+if TYPE_CHECKING:
+    from actors.core.ref import Ref
+
+__all__ = ["NodeProcessEnded", "start_process"]
+
+_POLICY: Final = Policy(restart="permanent", breaker=None, shutdown=10.0)
+_STARTUP: Final = 60.0
+"""Seconds that a new process may take until it listens."""
+_LONGEST: Final = 65536
+
+
+class NodeProcessEnded(ActorError):
+    """The process of a node has ended by itself, or could not begin."""
+
+    def __init__(self, node: str, why: str) -> None:
+        self.node = node
+        self.why = why
+        super().__init__(f"the process of the node {node!r} {why}")
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What the process is told."""
+
+    name: str
+    spawnable: tuple[str, ...]
+    lease: float
+    path: tuple[str, ...]
+    """its `sys.path`"""
+    main: str | None
+    """the file of `__main__`, where something spawnable is defined there"""
+
+
+async def start_process(node: Node, name: str, spawnable: Iterable[Any] | None) -> Ref:
+    """See `System.start_node`: the ref of the actor that keeps the process."""
+    check_name(name)
+    allowed = tuple(node.spawnable) if spawnable is None else tuple(name_of(what) for what in spawnable)
+    plan = Plan(
+        name=name,
+        spawnable=allowed,
+        lease=node.lease,
+        path=tuple(sys.path),
+        main=_main_file() if any(one.startswith("__main__:") for one in allowed) else None,
+    )
+    keep = partial(keep_process, node=node, plan=plan)
+    return await node.links().start(keep, (), f"node-{name}", _POLICY, None, False, {})
+
+
+def _main_file() -> str:
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    if path is None or not Path(path).is_file():
+        raise ValueError(
+            "what is defined at the prompt cannot be started in another process: put it in a module"
+        )
+    return str(Path(path).resolve())
+
+
+@function(readiness=True)
+async def keep_process(ctx: Context, *, node: Node, plan: Plan) -> None:
+    """One life of the process: start, link, wait for its end or for ours."""
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "actors.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    group = ProcessGroup(process)
+    stdin, stdout = cast("trio.SocketStream", process.stdin), cast("Any", process.stdout)
+    dialler: Ref | None = None
+    try:
+        token = secrets.token_urlsafe(32)
+        url = await _begin(process, plan, token)
+        target = Target(node, url, token, None, _max_message())
+        dialler = node.links().spawn(partial(dial, target=target), policy=LINK_POLICY)
+        await target.done.wait()
+        if target.refused is not None:
+            raise target.refused
+        ctx.ready()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_fail_when_ended, process, plan.name)
+            async for _ in ctx.inbox:
+                pass
+            nursery.cancel_scope.cancel()
+        await stdin.aclose()  # which asks it to end
+        await process.wait()
+    finally:
+        if dialler is not None:
+            dialler.kill()
+        await group.end()
+        link = node.living(plan.name)
+        if link is not None:
+            link.give_up(f"its process has ended with code {process.returncode}")
+        for pipe in (stdin, stdout):
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(pipe)
+
+
+def _max_message() -> int:
+    from actors.remote.peer import MAX_MESSAGE
+
+    return MAX_MESSAGE
+
+
+async def _begin(process: trio.Process, plan: Plan, token: str) -> str:
+    """Tell it what to do, and read where it listens."""
+    told = json.dumps(attrs.asdict(plan) | {"token": token}).encode() + b"\n"
+    assert process.stdin is not None
+    try:
+        with trio.fail_after(_STARTUP):
+            await process.stdin.send_all(told)
+            line = await _first_line(process)
+    except trio.TooSlowError:
+        raise NodeProcessEnded(plan.name, f"did not listen within {_STARTUP:g} s") from None
+    except trio.BrokenResourceError:
+        line = b""
+    try:
+        said: Any = json.loads(line)
+    except ValueError:
+        code = await process.wait()
+        raise NodeProcessEnded(plan.name, f"ended with code {code} before it listened") from None
+    if "url" not in said:
+        raise NodeProcessEnded(plan.name, f"cannot begin: {said.get('error')}")
+    return str(said["url"])
+
+
+async def _first_line(process: trio.Process) -> bytes:
+    assert process.stdout is not None
+    line = b""
+    while not line.endswith(b"\n") and len(line) < _LONGEST:
+        data = await process.stdout.receive_some(4096)
+        if not data:
+            break
+        line += data
+    return line
+
+
+async def _fail_when_ended(process: trio.Process, name: str) -> None:
+    code = await process.wait()
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+    raise NodeProcessEnded(name, how)

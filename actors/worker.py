@@ -1,0 +1,101 @@
+"""What a node process runs: `python -m actors.worker`, started by `System.start_node`.
+
+Its first line of stdin says what to be; its first line of stdout says where it listens. A thread
+waits for the end of stdin, and not a task: a loop that stands still must not keep an orphan.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import sys
+import threading
+import types
+from functools import reduce
+from typing import Any, Final
+
+import trio
+
+from actors.messages import MAIN
+from actors.system import System, open_system
+
+__all__ = ["load", "main"]
+
+_GRACE: Final = 10.0
+"""Seconds for an ordered end once the parent is gone."""
+_ORPHANED: Final = 70
+
+
+def load(name: str) -> Any:
+    """The class or function that `module:qualname` names. Raises ImportError or AttributeError."""
+    module, _, qualname = name.partition(":")
+    if not module or not qualname:
+        raise ImportError(f"{name!r} names no class: write module:Class")
+    loaded = sys.modules[MAIN] if module == "__main__" else importlib.import_module(module)
+    return reduce(getattr, qualname.split("."), loaded)
+
+
+def _load_main(path: str) -> None:
+    """Run the parent's program for its definitions, under another name than `__main__`."""
+    module = types.ModuleType(MAIN)
+    module.__dict__.update(runpy.run_path(path, run_name=MAIN))
+    sys.modules[MAIN] = module
+
+
+def main() -> int:
+    """Be a node until stdin ends."""
+    told: dict[str, Any] = json.loads(sys.stdin.buffer.readline() or b"{}")
+    if "name" not in told:
+        print("this is started by system.start_node(...); by hand use: actors node", file=sys.stderr)
+        return 2
+    out = os.dup(1)
+    os.dup2(2, 1)  # what the actors print must not fill a pipe that nobody reads
+    sys.path[:] = told["path"]
+    try:
+        if told["main"] is not None:
+            _load_main(told["main"])
+        spawnable = [load(name) for name in told["spawnable"]]
+    except Exception as error:
+        _say(out, {"error": f"{type(error).__name__}: {error}"})
+        return 2
+    trio.run(_serve, told, spawnable, out)
+    return 0
+
+
+def _say(out: int, said: dict[str, str]) -> None:
+    os.write(out, json.dumps(said).encode() + b"\n")
+    os.close(out)
+
+
+async def _serve(told: dict[str, Any], spawnable: list[Any], out: int) -> None:
+    ended = threading.Event()
+    try:
+        async with open_system(told["name"], spawnable=spawnable, lease=told["lease"]) as system:
+            listener = await system.listen("127.0.0.1", 0, token=told["token"])
+            _say(out, {"url": listener.url})
+            _watch_parent(system, ended)
+            await trio.sleep_forever()
+    finally:
+        ended.set()
+
+
+def _watch_parent(system: System, ended: threading.Event) -> None:
+    token = trio.lowlevel.current_trio_token()
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        try:
+            token.run_sync_soon(system.stop)
+        except trio.RunFinishedError:
+            return
+        if not ended.wait(_GRACE):
+            os._exit(_ORPHANED)
+
+    threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
