@@ -255,6 +255,9 @@ class Vitals:
     def watch_begun(self) -> None:
         """Somebody watches it: nothing to do for an actor that is here."""
 
+    def watch_ended(self) -> None:
+        """Nobody watches it any more: nothing to do either."""
+
     def step(self, signal: Signal) -> None:
         """Move on in the table of `lifecycle`, and wake whoever waits for a change."""
         self.phase = step(self.phase, signal)

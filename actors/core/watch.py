@@ -11,7 +11,7 @@ from actors.messages import Terminated
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["Notice", "unwatch", "watch"]
+__all__ = ["Notice", "notify", "unwatch", "watch"]
 
 
 class Notice:
@@ -46,8 +46,7 @@ def unwatch(watcher: Cell, watched: Cell) -> None:
     if watcher.watching is None or watched.ref not in watcher.watching:
         return
     watcher.watching.discard(watched.ref)
-    if watched.watchers is not None:
-        watched.watchers.pop(watcher, None)
+    _strike(watcher, watched)
 
     def is_its_notice(item: Item) -> bool:
         return isinstance(item[4], Notice) and item[4].watched is watched
@@ -68,5 +67,11 @@ def end_watches(cell: Cell) -> None:
         notify(watcher, cell)
     watching, cell.watching = cell.watching, None
     for ref in watching or ():
-        if ref.cell.watchers is not None:
-            ref.cell.watchers.pop(cell, None)
+        _strike(cell, ref.cell)
+
+
+def _strike(watcher: Cell, watched: Cell) -> None:
+    if watched.watchers is not None and watcher in watched.watchers:
+        del watched.watchers[watcher]
+        if not watched.watchers:
+            watched.watch_ended()

@@ -10,7 +10,6 @@ import attrs
 import trio
 
 from actors import events as facts
-from actors.core.ref import Ref
 from actors.errors import ActorError, NotSerializable, StartFailed
 from actors.events import ActorEvent, Event
 from actors.exits import Exit
@@ -155,7 +154,11 @@ class _Relay:
                 if field.name not in ("at", "ref")
             }
             ago = max(0.0, self._association.kernel.now() - event.at)
-            self._association.data(items.Fact(self._number, type(event).__name__, ago, ref, said))
+            fact = items.Fact(self._number, type(event).__name__, ago, ref, said)
+            try:
+                self._association.push("data", self._association.written(fact, event))
+            except NotSerializable:  # too long
+                self._lost += 1
 
     def close(self) -> None:
         """See `Subscriber`."""
@@ -167,9 +170,9 @@ class _Relay:
             return ["exit", attrs.asdict(ended_out(value, codec))]
         if isinstance(value, BaseException):
             return ["error", attrs.asdict(trouble_out(value))]
-        if isinstance(value, Ref):
-            return ["value", codec.value_out(value)]
+        if isinstance(value, facts.DeadLetterReason):
+            return ["reason", str(value)]
         try:
             return ["value", codec.value_out(value)]
-        except (NotSerializable, TypeError, ValueError):
+        except Exception:  # whatever a message has in it
             return ["text", repr(value)[:1000]]

@@ -16,11 +16,11 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from actors.errors import LinkRefused, NodeLost
+from actors.errors import LinkRefused, NodeLost, NotSerializable
 from actors.events import NodeDown, NodeReconnecting, NodeSuspected, NodeUp
 from actors.exits import Exit, ExitKind
 from actors.remote import items
-from actors.remote.codec import BadFrame, decode_frame, decode_item, encode
+from actors.remote.codec import BadFrame, BadValue, decode_frame, decode_item, encode
 from actors.remote.credit import Window
 from actors.remote.handshake import Acquaintance, Reason, Refusal
 from actors.remote.inbound import Inbound
@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from actors.remote.child import RemoteChild
     from actors.remote.node import Node
 
-__all__ = ["HANDSHAKE", "Association", "Conversation", "ProtocolFault"]
+__all__ = ["HANDSHAKE", "LEAST_LIMIT", "Association", "Conversation", "ProtocolFault"]
 
 HANDSHAKE: Final = 10.0
 """Seconds for each step of a handshake."""
+LEAST_LIMIT: Final = 256 * 1024
+"""Characters of what nodes say by themselves that every node takes, whatever its limit for messages."""
 _log = logging.getLogger("actors.remote")
 
 
@@ -98,6 +100,7 @@ class Association:
         session: Session,
         vitality: Vitality,
         spawnable: frozenset[str],
+        longest: int,
     ) -> None:
         self.node = node
         self.kernel = node.kernel
@@ -106,6 +109,12 @@ class Association:
         self.session = session
         self.vitality = vitality
         self.spawnable = spawnable
+        self.longest = longest
+        """The longest message, in characters of JSON, that the other node takes."""
+        self.parted = False
+        """It was closed by hand: nobody is to dial again."""
+        self.dialler: Ref | None = None
+        """What dials the other node from here."""
         self.conversation: Conversation | None = None
         self.lot = trio.lowlevel.ParkingLot()
         """Whoever waits for a change of its state."""
@@ -114,10 +123,12 @@ class Association:
         """How everything of the node's has ended, once it is DOWN."""
         # what is here of the other node's
         self.proxies: WeakValueDictionary[tuple[str, str, str, int], Proxy] = WeakValueDictionary()
-        self.windows: dict[tuple[str, int], Window] = {}
+        self.windows: dict[items.Key, Window] = {}
         self.asks: dict[int, AbroadPending | Callable[[Any, items.Trouble | None], None]] = {}
         self.senders: dict[Proxy, None] = {}
-        """Proxies at which somebody waits for room."""
+        """Proxies at which somebody waits, for credit or for room in the buffer."""
+        self.choked = False
+        """Somebody has found no room in the buffer."""
         self.watched: dict[Proxy, None] = {}
         """Proxies that somebody waits for the end of."""
         self.facts: dict[int, Callable[[items.Fact | None], None]] = {}
@@ -125,7 +136,12 @@ class Association:
         self.children: dict[int, RemoteChild] = {}
         self.next_id = itertools.count(1).__next__
         self.inbound = Inbound(self)
+        self._began = False
+        """It was UP once."""
+        now = self.kernel.now()
+        vitality.greeted(now)  # a welcome that nobody confirms lapses like any other link
         self._alarm: Alarm | None = None
+        self._set_alarm(now)
 
     def __repr__(self) -> str:
         return f"<Association with {self.name!r}, {self.state}>"
@@ -173,7 +189,7 @@ class Association:
         self.lot.unpark_all()
         self.node.lot.unpark_all()
         for child in tuple(self.children.values()):
-            child.wake()
+            child.link_changed()
 
     # --- out ---
 
@@ -186,9 +202,23 @@ class Association:
         self._push("data", item)
 
     def _push(self, lane: Lane, item: object) -> None:
+        if not self.is_down:
+            self.push(lane, self.written(item, item, max(self.longest, LEAST_LIMIT)))
+
+    def written(self, item: object, of: object, limit: int | None = None) -> str:
+        """An item as it goes out. Raises `NotSerializable` when the other node does not take as much."""
+        text = encode(item)
+        limit = self.longest if limit is None else limit
+        if len(text) > limit:
+            why = f"of {len(text)} characters on the wire is more than {self.name!r} takes, which is {limit}"
+            raise NotSerializable(type(of), f"{why}: say it in parts, or raise max_message there")
+        return text
+
+    def push(self, lane: Lane, text: str) -> None:
+        """Send an item that is `written`."""
         if self.is_down:
             return
-        self.session.push(lane, encode(item))
+        self.session.push(lane, text)
         if self.conversation is not None:
             self.conversation.rouse()
 
@@ -197,11 +227,11 @@ class Association:
         """True while the buffer takes messages."""
         return self.session.has_room
 
-    def window(self, path: str, life: int) -> Window:
+    def window(self, key: items.Key) -> Window:
         """The credit for an actor over there."""
-        found = self.windows.get((path, life))
+        found = self.windows.get(key)
         if found is None:
-            found = self.windows[path, life] = Window()
+            found = self.windows[key] = Window()
         return found
 
     def proxy(self, home: tuple[str, str], path: str, life: int, node: str) -> Proxy:
@@ -263,14 +293,12 @@ class Association:
 
     def _confirmed(self, talk: Conversation, proved: float) -> None:
         """Both ends have shaken hands, and use the connection."""
-        resumed = self.vitality.reason != "" or self.vitality.lapses_at > self.vitality.granted_lease
+        resumed, self._began = self._began, True
         talk.confirmed = True
         talk.beat_due = True
         now = self.kernel.now()
         self.vitality.connected(now, proved)
-        if self._alarm is None:
-            self._set_alarm(now)
-        self.emit(NodeUp, resumed and self.round_trip is not None)
+        self.emit(NodeUp, resumed)
         self.stirred()
         self._room_again()
         if talk.on_confirmed is not None:
@@ -294,7 +322,7 @@ class Association:
                 elif talk.confirmed and self.conversation is talk and self.session.waits:
                     await talk.wire.send(self._frame())
                 elif talk.bye is not None:
-                    await talk.wire.send(encode(items.Bye(talk.bye)))
+                    await talk.wire.send(encode(items.Bye(talk.bye, self.parted)))
                     reading.cancel()
                     self.give_up(talk.bye)
                     return
@@ -352,14 +380,26 @@ class Association:
                 self.session.check_sent(frame.sent)
                 trip = self.vitality.beat_in(frame.time, frame.echo, now)
                 self.round_trip = trip if trip is not None else self.round_trip
+            elif isinstance(frame, Refusal):
+                reason = f"the other node refused to go on ({frame})"
+                _log.warning("%r: %s", self.name, reason)
+                if frame.reason is Reason.CLOSING:  # else the next connection goes on where this one ends
+                    self.give_up(reason)
+                return reason
             else:
+                self.parted = frame.final
                 reason = f"the other node closed{f': {frame.reason}' if frame.reason else ''}"
                 self.give_up(reason)
                 return reason
-        except BadFrame as error:
+        except (BadFrame, BadValue) as error:
             raise ProtocolFault(Reason.BAD_FRAME, str(error)) from None
         except SessionFault as fault:
             raise ProtocolFault(Reason.BAD_NUMBERS, fault.reason) from None
+        except ProtocolFault:
+            raise
+        except Exception as error:  # a mistake of ours: it must not end more than this connection
+            _log.exception("an item of %r could not be done", self.name)
+            raise ProtocolFault(Reason.BAD_FRAME, f"an item could not be done: {error!r:.200}") from None
         self._room_again()
         if self.conversation is not None and self.session.waits:
             self.conversation.rouse()
@@ -367,15 +407,15 @@ class Association:
 
     def _room_again(self) -> None:
         """Acknowledged items have made room: let those go on who wait for it."""
-        while self.senders and self.has_room:
-            proxy = next(iter(self.senders))
-            if not proxy.admit_one():
-                self.senders.pop(proxy, None)
+        if self.choked and self.has_room:
+            self.choked = False
+            for proxy in tuple(self.senders):
+                proxy.admit()
 
     # --- clocks ---
 
     def _set_alarm(self, now: float) -> None:
-        due = now + self.vitality.beat
+        due = self.vitality.next_look(now)
         self._alarm = self.kernel.alarms.at(due, lambda: self._tick(due))
 
     def _tick(self, due: float) -> None:
@@ -397,6 +437,7 @@ class Association:
             talk.cut(Refusal(Reason.SILENT, self.vitality.reason))
         elif talk is not None and talk.confirmed:
             self.inbound.report_signs_of_life(now)
+            self.inbound.settle()
             talk.beat_due = True
             talk.rouse()
         self._set_alarm(now)
@@ -413,7 +454,8 @@ class Association:
         error = NodeLost(self.name, reason)
         self.lost = exit = Exit(ExitKind.NODE_DOWN, error=error)
         _log.info("node %r is down: %s", self.name, reason)
-        self.emit(NodeDown, reason)
+        if self._began:
+            self.emit(NodeDown, reason)
         asks, self.asks = self.asks, {}
         for asked in asks.values():
             if isinstance(asked, AbroadPending):
@@ -423,6 +465,8 @@ class Association:
         for proxy in tuple(self.proxies.values()):
             proxy.gone(exit)
         self.senders.clear()
+        self.watched.clear()
+        self.windows.clear()
         self.inbound.lapse(reason)
         self.inbound.close()
         for hear in self.facts.values():
@@ -433,13 +477,14 @@ class Association:
         if self.conversation is not None:
             self.conversation.cut(Refusal(Reason.CLOSING, reason))
 
-    def goodbye(self, reason: str) -> None:
-        """This node closes: say so behind what still waits, and give up."""
+    def goodbye(self, reason: str, final: bool = False) -> None:
+        """This node closes: say so behind what still waits, and give up. `final`: nobody is to dial again."""
+        self.parted = self.parted or final
         talk = self.conversation
         if talk is None or not talk.confirmed:
             self.give_up(reason)
             return
-        talk.bye = reason
+        talk.bye = talk.bye or reason
         talk.rouse()
 
     def emit(self, kind: type[Any], *facts: Any) -> None:

@@ -27,10 +27,10 @@ from cattrs.v import format_exception
 
 from actors.core.ref import Ref
 from actors.errors import NotSerializable
-from actors.exits import Exit
-from actors.messages import MESSAGES, Nudge, Terminated, tag_of
+from actors.messages import MESSAGES, Nudge, Request, Terminated, tag_of
 from actors.remote.handshake import Hello, Refusal, Welcome
-from actors.remote.items import FRAMES, ITEMS
+from actors.remote.items import FRAMES, ITEMS, Ended
+from actors.remote.jsontext import BadFrame, parse
 
 __all__ = [
     "BadFrame",
@@ -41,16 +41,11 @@ __all__ = [
     "decode_frame",
     "decode_handshake",
     "decode_item",
+    "dump",
     "encode",
 ]
 
 _TAG: Final = "$"
-_DEEPEST: Final = 64
-"""How many objects and arrays may stand in each other in one frame."""
-
-
-class BadFrame(Exception):
-    """A frame or an item that is not what the protocol says."""
 
 
 class BadValue(Exception):
@@ -70,7 +65,7 @@ class RefBook(Protocol):
 
 
 @attrs.frozen
-class Raw(typing.Generic[typing.TypeVar("R_co", covariant=True)]):
+class Raw(Request[Any]):
     """A message as the JSON value it is on the wire, for who does not have its class."""
 
     json: Any
@@ -151,24 +146,13 @@ def decode_item(value: Any) -> Any:
     return _decode(value, ITEMS)
 
 
-def parse(text: str) -> Any:
-    """JSON that is not too deep; raises `BadFrame`."""
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadFrame(f"no JSON: {error}") from None
-
-
-def _no_constant(name: str) -> typing.NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
 def _decode(value: Any, table: dict[str, type]) -> Any:
     if not _STRUCTURE:
         _prepare()
     kind = value.get("k") if isinstance(value, dict) else None  # pyright: ignore
     if not isinstance(kind, str) or kind not in table:
-        raise BadFrame(f"unknown kind {kind!r:.40}: use one of {', '.join(table)}")
+        said = f"unknown kind {kind!r:.40}" if isinstance(kind, str) else 'no object with a kind under "k"'
+        raise BadFrame(f"{said}: use one of {', '.join(table)}")
     fields = {key: one for key, one in value.items() if key != "k"}  # pyright: ignore
     try:
         return _STRUCTURE[kind](fields, table[kind])
@@ -225,7 +209,7 @@ class Codec:
     def message_out(self, message: object) -> Any:
         """A message as JSON. Raises `NotSerializable` naming the type."""
         if isinstance(message, Raw):
-            return cast("Raw[Any]", message).json
+            return message.json
         try:
             return self._message_out(message)
         except NotSerializable:
@@ -291,13 +275,17 @@ class Codec:
         return fn(fields, cls)
 
     def _terminated_out(self, message: Terminated) -> dict[str, Any]:
-        exit = message.exit
-        value = {"kind": str(exit.kind), "reason": exit.reason}
-        return {_TAG: "actors.Terminated", "ref": self._ref_out(message.ref), "exit": value}
+        """The error in it travels as text, its value where it can."""
+        from actors.remote.troubles import ended_out
+
+        ended = attrs.asdict(ended_out(message.exit, cast("Any", self)))
+        return {_TAG: "actors.Terminated", "ref": self._ref_out(message.ref), "exit": ended}
 
     def _terminated_in(self, fields: dict[str, Any]) -> Terminated:
-        exit = fields["exit"]
-        return Terminated(self._ref_in(fields["ref"]), Exit(exit["kind"], reason=exit["reason"]))
+        from actors.remote.troubles import ended_in
+
+        ended = _WIRE.structure(fields["exit"], Ended)
+        return Terminated(self._ref_in(fields["ref"]), ended_in(ended, self))
 
     # --- refs ---
 
@@ -334,7 +322,7 @@ class Codec:
         if isinstance(value, Ref):
             return self._ref_out(value)
         if isinstance(value, Raw):
-            return cast("Raw[Any]", value).json
+            return value.json
         return self._message_out(value)
 
     def _dict_out(self, value: dict[Any, Any]) -> Any:
@@ -349,17 +337,17 @@ class Codec:
         if not isinstance(coded, dict):
             return coded
         given = cast("dict[str, Any]", coded)
-        if _TAG in given:
-            return self._tagged_in(given, None)
         special = next(iter(given), "")
-        if len(given) != 1 or not special.startswith("$"):
-            return {key: self.value_in(one) for key, one in given.items()}
         try:
-            return self._special_in(special, given[special])
+            if _TAG in given:
+                return self._tagged_in(given, None)
+            if len(given) == 1 and special.startswith("$"):
+                return self._special_in(special, given[special])
         except BadValue:
             raise
-        except (TypeError, ValueError, KeyError) as error:
-            raise BadValue(f"a wrong {special}: {error}") from None
+        except Exception as error:  # of a class of users', or a group of cattrs
+            raise BadValue(f"a wrong {given.get(_TAG, special)}: {_why(error)}") from None
+        return {key: self.value_in(one) for key, one in given.items()}
 
     def _special_in(self, special: str, coded: Any) -> Any:
         if special == "$ref":
@@ -378,9 +366,9 @@ class Codec:
     def _loose_in(self, coded: Any, kind: Any) -> Any:
         """A list, dict, ... whose annotation does not say of what."""
         origin = get_origin(kind) or kind
-        value = self.value_in(coded)
-        if origin in (tuple, set, frozenset) and isinstance(value, list):
-            value = origin(cast("list[Any]", value))
+        value: Any = self.value_in(coded)
+        if origin is not list and isinstance(value, list):
+            value = origin(value)  # pyright: ignore[reportUnknownArgumentType]
         if not isinstance(value, origin):
             raise BadValue(f"expected {origin.__name__}, not {coded!r:.60}")
         return value

@@ -54,11 +54,13 @@ class Debt:
         self.owed += 1
         return True
 
-    def done(self, all_of_it: bool = False) -> int:
+    def done(self) -> int:
         """One message is where it belongs; how many credits to give back now, in one item."""
         self.free += 1
-        if self.free < _GIVE_AFTER and not all_of_it:
-            return 0
+        return self.settle() if self.free >= _GIVE_AFTER else 0
+
+    def settle(self) -> int:
+        """Give back what may be, however little it is; how many credits."""
         given, self.free = self.free, 0
         self.owed -= given
         return given

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from actors.core.ask import Pending
 from actors.core.mailbox import Item
 from actors.core.watch import Notice
-from actors.errors import ActorFailed, MailboxFull
+from actors.errors import ActorFailed, NotSerializable
 from actors.events import DeadLetterReason, MessageUnread
 from actors.exits import Exit, ExitKind
 from actors.messages import Request
@@ -106,9 +106,9 @@ class Inbound:
         self.codec = association.node.codec
         self.mourner = Mourner(self)
         self.incoming: dict[int, Incoming | Relayed] = {}
-        self.debts: dict[tuple[str, int], Debt] = {}
-        self.named: dict[Cell, list[items.Address]] = {}
-        """Actors that the other node watches by their path alone."""
+        self.debts: dict[items.Key, Debt] = {}
+        self.known: dict[Cell, dict[items.Key, None]] = {}
+        """Living actors that the other node has refs of, and the addresses by which it watches them."""
         self.members: dict[tuple[str, Cell], None] = {}
         self.hosting = Hosting(association)
         self.answers = Answers(association)
@@ -135,6 +135,7 @@ class Inbound:
             items.Done: self._of_child,
             items.Later: self._of_child,
             items.Stirred: self._of_child,
+            items.Resumed: self._of_child,
             items.Fell: self._of_child,
             items.Over: self._of_child,
             items.Alive: self._alive,
@@ -167,13 +168,13 @@ class Inbound:
         cell.offer_or_wait(queued, _Admission(self, item.to))
 
     def _pass_on(self, item: items.Tell, cell: Proxy, sender: Cell | None) -> None:
-        """For a third node, or for nobody: as it came."""
-        message = Raw(item.m)
+        """For a third node, or for nobody: as it came. Without credit there it waits here, and costs some."""
+        message: Any = Raw(item.m)
         try:
-            cell.tell_from(sender, message, item.urgent)
-        except MailboxFull:
-            self.kernel.dead_letter(cell.ref.cell, message, sender, DeadLetterReason.FULL)
-        self.give_back(item.to)
+            cell.pass_on(message, sender, item.urgent, _Admission(self, item.to))
+        except NotSerializable:  # longer than the third node takes
+            self.kernel.dead_letter(cell.ref.cell, message, sender, DeadLetterReason.UNHANDLED)
+            self.give_back(item.to)
 
     def _ask(self, item: items.Ask) -> None:
         self._pay(item.to)
@@ -183,9 +184,7 @@ class Inbound:
         try:
             sender = self._sender(item.sender)
             if isinstance(cell, Proxy):
-                relayed = self.incoming[item.id] = Relayed(cell.ref.cell, Raw(item.m), self, item.id)
-                cell.enter(relayed, relayed.message, sender, item.m, item.left)
-                self.give_back(item.to)
+                self._relay(item, cell, sender)
                 return
             request: Any = self.codec.message_in(item.m)
             if not isinstance(request, Request):
@@ -200,6 +199,15 @@ class Inbound:
             pending.arm(max(0.0, item.left), cell.now())
         queued: Item = (pending.message, sender, pending, cell.stamp(), None)
         cell.offer_or_wait(queued, _Admission(self, item.to))
+
+    def _relay(self, item: items.Ask, cell: Proxy, sender: Cell | None) -> None:
+        """Ask a third node, or nobody, on behalf of the other one."""
+        relayed = self.incoming[item.id] = Relayed(cell.ref.cell, Raw(item.m), self, item.id)
+        try:
+            cell.enter(relayed, relayed.message, sender, item.m, item.left)
+        except NotSerializable as error:  # longer than the third node takes
+            relayed.fail(error)
+        self.give_back(item.to)
 
     def _sender(self, coded: Any) -> Cell | None:
         return None if coded is None else self.codec.ref_in(coded).cell
@@ -226,7 +234,8 @@ class Inbound:
             return
         with self.node.exporting(self.association):
             try:
-                self.association.control(items.Reply(number, self.codec.value_out(value)))
+                reply = items.Reply(number, self.codec.value_out(value))
+                self.association.push("control", self.association.written(reply, value))
             except Exception as broken:  # the reply cannot travel: its asker hears why
                 failed = ActorFailed(cell.ref, broken)
                 self.association.control(items.Fail(number, trouble_out(failed)))
@@ -264,36 +273,43 @@ class Inbound:
     # --- credit ---
 
     def _pay(self, to: items.Address) -> None:
-        key = (to.path, to.life)
-        debt = self.debts.get(key)
+        debt = self.debts.get(to.key)
         if debt is None:
-            debt = self.debts[key] = Debt()
+            debt = self.debts[to.key] = Debt()
         if not debt.take():
             raise self._fault(f"more than {WINDOW} messages for {to.path} without credit", "no-credit")
 
     def give_back(self, to: items.Address) -> None:
         """A message is where it belongs."""
-        key = (to.path, to.life)
-        debt = self.debts.get(key)
-        if debt is None:
-            return
-        nobody = to.node is None and self.node.resolve(to, self.association).is_gone
-        given = debt.done(all_of_it=nobody)
+        debt = self.debts.get(to.key)
+        if debt is not None:
+            self._give(to.key, debt, debt.done())
+
+    def settle(self) -> None:
+        """Give back what is owed, however little: the tables of both ends forget actors at rest."""
+        for key, debt in tuple(self.debts.items()):
+            self._give(key, debt, debt.settle())
+
+    def _give(self, key: items.Key, debt: Debt, given: int) -> None:
         if given:
-            self.association.control(items.Credit(to, given))
+            self.association.control(items.Credit(items.Address.of(key), given))
         if not debt.owed:
             del self.debts[key]
 
     def _credit(self, item: items.Credit) -> None:
-        window = self.association.windows.get((item.to.path, item.to.life))
+        via, key = self.association, item.to.key
+        window = via.windows.get(key)
         if window is None:
-            return
+            raise self._fault(f"{item.n} credits given back for {item.to.path}, and none are owed")
         try:
             window.give(item.n)
         except ValueError as error:
             raise self._fault(str(error)) from None
+        waiting = via.proxies.get((*(key[2] or (via.name, via.incarnation)), item.to.path, item.to.life))
+        if waiting is not None:
+            waiting.admit()
         if window.left == WINDOW:
-            del self.association.windows[item.to.path, item.to.life]
+            del via.windows[key]
 
     def _fault(self, text: str, reason: str = "bad-frame") -> Exception:
         from actors.remote.association import ProtocolFault
@@ -326,15 +342,15 @@ class Inbound:
     def _watch(self, item: items.Watch) -> None:
         cell = self.node.resolve(item.to, self.association)
         if cell.is_gone:
-            exit = cell.exit or _NOBODY
-            self.association.data(items.Gone(item.to, ended_out(exit, self.codec)))
+            self._say_gone(item.to, cell.exit or _NOBODY)
             return
         self.export(cell, item.to)
 
     def export(self, cell: Cell, named: items.Address | None = None) -> None:
         """The other node has a ref of it: it will hear of its end."""
-        if named is not None and not named.life:
-            self.named.setdefault(cell, []).append(named)
+        addresses = self.known.setdefault(cell, {})
+        if named is not None:
+            addresses[named.key] = None
         if cell.watchers is None:
             cell.watchers = {}
         mourner = cast("Any", self.mourner)
@@ -344,17 +360,19 @@ class Inbound:
 
     def tell_gone(self, cell: Cell, exit: Exit) -> None:
         """An actor that the other node knows has ended: behind everything it has sent."""
-        ended = ended_out(exit, self.codec)
         home = list(cell.identity[:2])
         third = None if home == self.node.home else home
-        for address in (items.Address(cell.path, cell.serial, third), *self.named.pop(cell, ())):
-            self.association.data(items.Gone(address, ended))
+        told = items.Address(cell.path, cell.serial, third)
+        for key in {told.key: None, **self.known.pop(cell, {})}:
+            self._say_gone(items.Address.of(key), exit)
+
+    def _say_gone(self, to: items.Address, exit: Exit) -> None:
+        self.association.data(items.Gone(to, ended_out(exit, self.codec, self.association.longest)))
 
     def _gone(self, item: items.Gone) -> None:
         via = self.association
         home = (via.name, via.incarnation) if item.to.node is None else self.node.home_of(item.to.node)
         proxy = via.proxies.get((*home, item.to.path, item.to.life))
-        via.windows.pop((item.to.path, item.to.life), None)
         if proxy is not None:
             proxy.gone(ended_in(item.exit, self.codec))
 
@@ -383,7 +401,7 @@ class Inbound:
         for number, ago in item.children:
             child = self.association.children.get(int(number))
             if child is not None:
-                child.active_at = now - ago
+                child.alive(now - ago)
 
     def _fact(self, item: items.Fact) -> None:
         take = self.association.facts.get(item.id)
@@ -410,4 +428,9 @@ class Inbound:
             self.kernel.strike_member(group, cell)
         self.members.clear()
         self.debts.clear()
-        self.named.clear()
+        for cell in self.known:
+            if cell.watchers is not None:
+                cell.watchers.pop(cast("Any", self.mourner), None)
+                if not cell.watchers:
+                    cell.watch_ended()
+        self.known.clear()

@@ -14,12 +14,15 @@ import attrs
 from actors.remote.handshake import Refusal
 from actors.remote.session import Received
 
-__all__ = ["FRAMES", "ITEMS", "Address", "Beat", "Bye", "Items"]
+__all__ = ["FRAMES", "ITEMS", "Address", "Beat", "Bye", "Items", "Key"]
 
 Coded = Any
 """A JSON value of the codec."""
 RefOut = list[Any]
 """A ref on the wire: [node, incarnation, path, serial] and, where it runs elsewhere, that node."""
+
+Key = tuple[str, int, tuple[str, str] | None]
+"""An address as the key of a table."""
 
 
 @attrs.frozen
@@ -31,6 +34,17 @@ class Address:
     """its serial number; 0: whoever lives at the path when the item comes"""
     node: list[str] | None = None
     """[name, incarnation] of a third node that it lives on"""
+
+    @property
+    def key(self) -> Key:
+        """The same as something that can stand in a table."""
+        return self.path, self.life, None if self.node is None else (self.node[0], self.node[1])
+
+    @classmethod
+    def of(cls, key: Key) -> Address:
+        """The address with this key."""
+        path, life, node = key
+        return cls(path, life, None if node is None else list(node))
 
 
 # --- frames ----------------------------------------------------------------------
@@ -66,6 +80,8 @@ class Bye:
     KIND: ClassVar[str] = "bye"
 
     reason: str = ""
+    final: bool = False
+    """The link was closed by hand: whoever has dialled does not dial again."""
 
 
 FRAMES: Final[dict[str, type]] = {kind.KIND: kind for kind in (Items, Beat, Bye)} | {"refused": Refusal}
@@ -269,6 +285,10 @@ class Spawn:
     options: dict[str, Coded] = attrs.field(factory=dict[str, Any])
     """arguments by name"""
     policy: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    watching: list[RefOut] = attrs.field(factory=list[Any])
+    """what its former incarnation watched"""
+    groups: list[str] = attrs.field(factory=list[str])
+    """which it had joined"""
 
 
 @attrs.frozen
@@ -283,6 +303,7 @@ class Do:
     sender: RefOut | None = None
     asked: bool = False
     left: float | None = None
+    urgent: bool = False
 
 
 @attrs.frozen
@@ -355,6 +376,19 @@ class Fell:
     child: int
     exit: Ended
     hand: int | None = None
+    watching: list[RefOut] = attrs.field(factory=list[Any])
+    """what it watched, for its next incarnation"""
+    groups: list[str] = attrs.field(factory=list[str])
+    """which it had joined"""
+
+
+@attrs.frozen
+class Resumed:
+    """The child was suspended until a message comes, and one came to it over there."""
+
+    KIND: ClassVar[str] = "resumed"
+
+    child: int
 
 
 @attrs.frozen
@@ -379,6 +413,6 @@ ITEMS: Final[dict[str, type]] = {
     kind.KIND: kind
     for kind in (
         Tell, Ask, Reply, Fail, Cancel, Credit, Order, Watch, Gone, Unread, Call, Fact, Join, Leave,
-        Spawn, Do, Undo, ChildOrder, Ready, Done, Later, Stirred, Fell, Over, Alive,
+        Spawn, Do, Undo, ChildOrder, Ready, Done, Later, Stirred, Resumed, Fell, Over, Alive,
     )
 }  # fmt: skip

@@ -5,14 +5,15 @@
     RECONNECTING  no connection stands; the session waits for the next one
     DOWN          the lease has lapsed, the other end said goodbye, or it lives anew: final
 
-A silence that is much too long means that the connection is dead whatever TCP says:
-`observe` answers `CUT`, and whoever carries this out closes it.
+A silence that is much too long, or as long as the lease, means that the connection is dead
+whatever TCP says: `observe` answers `CUT`, and whoever carries this out closes it.
 
 The lease. Each beat carries the sender's time and the newest time of the other end that it
 has seen. A node counts what it does for another one from when *it sent* the newest beat that
-the other has echoed; the other end counts from when that beat *came*, which is later. So the
-subtree has stopped over there before its supervisor hears NODE_DOWN here, whatever the
-network did to the beats in between (Gray & Cheriton, "Leases", 1989).
+the other has echoed; the other end counts from when that beat *came*, which is later. Hellos
+and welcomes are such signs too. So the subtree has stopped over there before its supervisor
+hears NODE_DOWN here, whatever the network did to the beats in between (Gray & Cheriton,
+"Leases", 1989).
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ from actors.remote.suspicion import Suspicion
 __all__ = ["BEAT", "LinkState", "LinkVerdict", "Vitality"]
 
 BEAT: Final = 1.0
-"""Seconds between two beats."""
+"""Seconds between two beats, at most."""
+_BEATS: Final = 5
+"""Beats in the shorter of the two leases, at least."""
+_PAUSE: Final = 3.0
+"""A pause of the other end that is forgiven, in seconds; of a short lease it is a fifth."""
 _SUSPICIOUS: Final = 8.0
 _LAG: Final = 0.25
-"""An alarm of ours that comes later than this shows that our own loop stood still."""
+"""Of a beat. An alarm of ours that comes later shows that our own loop stood still."""
 _PATIENCE: Final = 2.0
 """A connection is cut when its silence is this many times what made it suspect."""
 
@@ -61,7 +66,8 @@ class Vitality:
     lease: float
     granted_lease: float
     """The other node's lease: what we do for it stops when that lapses."""
-    beat: float = BEAT
+    beat: float = attrs.field(init=False)
+    """The interval at which both ends send signs of life."""
     state: LinkState = LinkState.RECONNECTING
     reason: str = ""
     _suspicion: Suspicion = attrs.field(init=False)
@@ -70,13 +76,19 @@ class Vitality:
     _echo: float | None = None
     """The newest time of the other end that we have seen."""
     _granted: float = 0.0
-    """When its newest beat came: what it does for us may go on for a lease from then."""
+    """When its newest sign came: what it does for us may go on for a lease from then."""
     _suspect_silence: float = 0.0
 
     def __attrs_post_init__(self) -> None:
-        self._suspicion = Suspicion(self.beat, pause=min(3.0, self.lease / 5))
+        shorter = min(self.lease, self.granted_lease)
+        self.beat = min(BEAT, shorter / _BEATS)
+        self._suspicion = Suspicion(self.beat, pause=min(_PAUSE, shorter / 5))
 
     # --- what happens ---
+
+    def greeted(self, now: float) -> None:
+        """Its hello came and is answered. What it does for us may go on although no beat ever follows."""
+        self._granted = now
 
     def connected(self, now: float, proved: float) -> None:
         """A connection stands. `proved` is when we sent what the other end has answered."""
@@ -115,7 +127,9 @@ class Vitality:
         return now, self._echo
 
     def beat_in(self, time: float, echo: float | None, now: float) -> float | None:
-        """A beat came; the round trip in seconds when it echoes one of ours."""
+        """A beat came; the round trip in seconds when it echoes one of ours. Too late, once DOWN."""
+        if self.state is LinkState.DOWN:
+            return None
         self._echo = time
         self._granted = now
         if echo is None or not self._echoed <= echo <= now:
@@ -128,8 +142,8 @@ class Vitality:
     def observe(self, now: float, due: float) -> LinkVerdict:
         """Look at the clocks; `due` is when this look was due, which shows our own lag."""
         late = now - due
-        if late > _LAG:
-            self._suspicion.lagged(late)
+        if late > _LAG * self.beat:
+            self._suspicion.lagged(now, late)
         if self.state in (LinkState.UP, LinkState.SUSPECT):
             return self._look_at_silence(now)
         if self.state is LinkState.RECONNECTING and now >= self.gone_at:
@@ -138,27 +152,30 @@ class Vitality:
 
     def _look_at_silence(self, now: float) -> LinkVerdict:
         silence = self._suspicion.silence(now)
-        if self.state is LinkState.UP and self._suspicion.phi(now) > _SUSPICIOUS:
+        too_long = silence >= self.lease
+        if self.state is LinkState.UP and (too_long or self._suspicion.phi(now) > _SUSPICIOUS):
             self.state = LinkState.SUSPECT
             self.reason = f"nothing heard for {silence:.1f} s"
             self._suspect_silence = silence
-        if self.state is LinkState.SUSPECT and silence >= min(self.lease, self._suspect_silence * _PATIENCE):
+        suspect = self.state is LinkState.SUSPECT
+        if suspect and (too_long or silence >= self._suspect_silence * _PATIENCE):
             return LinkVerdict.CUT
         return LinkVerdict.NOTHING
+
+    def next_look(self, now: float) -> float:
+        """When to look again: in a beat, and the moment at which our grant lapses is not slept through."""
+        due = now + self.beat
+        return min(due, self.lapses_at) if self.lapses_at > now else due
 
     @property
     def gone_at(self) -> float:
         """When the other node counts as gone, if no connection comes before."""
-        return self._granted + self.lease
+        return self._granted + self.lease + self.beat / 2  # what has to stop takes its steps, too
 
     @property
     def lapses_at(self) -> float:
         """When what we do for the other node must stop, unless it echoes us before."""
         return self._echoed + self.granted_lease
-
-    def phi(self, now: float) -> float:
-        """How suspicious the silence of a standing connection is."""
-        return self._suspicion.phi(now)
 
     @property
     def heard_at(self) -> float:

@@ -20,7 +20,7 @@ import trio
 
 from actors.core.context import Context
 from actors.core.ref import Ref
-from actors.errors import LinkRefused, NodeUnreachable
+from actors.errors import LinkRefused, NodeUnreachable, SystemClosed
 from actors.policy import Backoff, Policy
 from actors.remote.association import HANDSHAKE, Association, Conversation
 from actors.remote.codec import BadFrame, decode_handshake, encode
@@ -36,7 +36,7 @@ from actors.remote.handshake import (
 )
 from actors.remote.node import Node
 from actors.remote.session import SessionFault
-from actors.remote.transport import Wire, WireBroken, WireRefused, accepted, dialled
+from actors.remote.transport import Wire, WireBroken, WireRefused, accepted, address_of, dialled
 from actors.supervision.backoff import Retreat
 
 __all__ = ["LINK_POLICY", "Gate", "Target", "answer", "dial", "listen_on"]
@@ -45,6 +45,7 @@ LINK_POLICY = Policy(restart="temporary", breaker=None, shutdown=2.0)
 """What listeners, diallers and connections run under."""
 _STRANGERS: Final = 64
 """Connections that have not shaken hands yet; one more, and the oldest has to go."""
+_CROWD: Final = "too many connections that have said nothing"
 _BUSY: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _BREATH: Final = 0.1
 _log = logging.getLogger("actors.remote")
@@ -85,7 +86,9 @@ class Gate:
         scope = trio.CancelScope()
         self.strangers[scope] = None
         if len(self.strangers) > _STRANGERS:
-            next(iter(self.strangers)).cancel()
+            oldest = next(iter(self.strangers))
+            del self.strangers[oldest]  # at once: a crowd may come before it has gone
+            oldest.cancel()
         return scope
 
     def knows(self, token: str | None) -> bool:
@@ -117,22 +120,25 @@ async def _accept(listener: trio.abc.Listener[trio.abc.Stream], gate: Gate) -> N
                 _log.warning("cannot accept connections: %s", error)
                 await trio.sleep(_BREATH)  # until files are closed; no event says when
                 continue
-            gate.node.links().spawn(partial(answer, stream=stream, gate=gate), policy=LINK_POLICY)
+            try:
+                gate.node.links().spawn(partial(answer, stream=stream, gate=gate), policy=LINK_POLICY)
+            except SystemClosed:
+                await trio.aclose_forcefully(stream)
 
 
 async def answer(ctx: Context, stream: trio.abc.Stream, gate: Gate) -> None:
     """One connection that came in, from its first byte to its end."""
-    stranger = gate.enter()
+    stranger, address = gate.enter(), address_of(stream)
     try:
         with stranger:
             async with accepted(stream, gate.may_come, HANDSHAKE) as wire:
                 await _greet(ctx, wire, gate, stranger)
         if stranger.cancelled_caught:
-            gate.node.refused("somebody", Reason.OVERLOADED, "too many connections that have said nothing")
+            gate.node.refused(address, Reason.OVERLOADED, _CROWD)
     except WireRefused as refused:
-        gate.node.refused("somebody", refused.reason, refused.text)
+        gate.node.refused(address, refused.reason, refused.text)
     except WireBroken as broken:
-        gate.node.refused("somebody", "broken", broken.reason)
+        gate.node.refused(address, "broken", broken.reason)
     finally:
         gate.strangers.pop(stranger, None)
         with trio.move_on_after(1, shield=True):
@@ -142,7 +148,13 @@ async def answer(ctx: Context, stream: trio.abc.Stream, gate: Gate) -> None:
 async def _greet(ctx: Context, wire: Wire, gate: Gate, stranger: trio.CancelScope) -> None:
     """Shake hands, and use the connection."""
     node = gate.node
-    hello = await _first_frame(wire)
+    try:
+        hello = await _first_frame(wire)
+    except trio.Cancelled:
+        if stranger.cancel_called:
+            with trio.CancelScope(shield=True):
+                await _turn_away(wire, Refusal(Reason.OVERLOADED, _CROWD))
+        raise
     refusal = hello if isinstance(hello, Refusal) else _judged(hello, gate)
     if isinstance(hello, Refusal) or refusal is not None:
         assert refusal is not None
@@ -152,7 +164,13 @@ async def _greet(ctx: Context, wire: Wire, gate: Gate, stranger: trio.CancelScop
     link = node.living(hello.node)
     if hello.resume is None or link is None:
         link = node.associate(
-            hello.node, hello.incarnation, None, hello.lease, hello.spawnable, gate.max_message
+            hello.node,
+            hello.incarnation,
+            None,
+            hello.lease,
+            hello.spawnable,
+            gate.max_message,
+            hello.max_message,
         )
     else:
         try:
@@ -161,6 +179,7 @@ async def _greet(ctx: Context, wire: Wire, gate: Gate, stranger: trio.CancelScop
             await _turn_away(wire, Refusal(Reason.BAD_NUMBERS, fault.reason))
             node.refused(wire.peer, Reason.BAD_NUMBERS, fault.reason)
             return
+        link.vitality.greeted(ctx.cell.now())
     gate.strangers.pop(stranger, None)
     welcome = Welcome(
         node=node.name,
@@ -300,8 +319,8 @@ async def _dial_once(ctx: Context, target: Target) -> Refusal | str | None:
         target.fail(NodeUnreachable(target.url, broken.reason))
         return broken.reason
     except WireRefused as refused:
-        target.fail(NodeUnreachable(target.url, refused.text))
-        return refused.text
+        link = None if target.name is None else target.node.living(target.name)
+        return _refused(Refusal(refused.reason, refused.text), target, link)
     target.fail(NodeUnreachable(target.url, f"no answer within {HANDSHAKE:g} s"))
     return "no answer"
 
@@ -344,7 +363,13 @@ async def _present(ctx: Context, wire: Wire, target: Target, limit: trio.CancelS
         return _refused(wrong, target, link)
     if link is None:
         link = node.associate(
-            said.node, said.incarnation, said.session, said.lease, said.spawnable, target.max_message
+            said.node,
+            said.incarnation,
+            said.session,
+            said.lease,
+            said.spawnable,
+            target.max_message,
+            said.max_message,
         )
     else:
         try:
@@ -354,9 +379,11 @@ async def _present(ctx: Context, wire: Wire, target: Target, limit: trio.CancelS
             await _turn_away(wire, Refusal(Reason.BAD_NUMBERS, fault.reason))
             return fault.reason
     target.name = said.node
+    link.dialler = ctx.ref
     talk = Conversation(wire, node.name)
     talk.on_confirmed = target.done.set
-    return await _use(ctx, link, talk, None, sent)
+    ended = await _use(ctx, link, talk, None, sent)
+    return None if link.parted else ended
 
 
 def _refused(refusal: Refusal, target: Target, link: Association | None) -> Refusal | None:

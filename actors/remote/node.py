@@ -26,10 +26,11 @@ from actors.core.ref import Ref
 from actors.errors import NotSerializable, NotSpawnable, SystemClosed, UnknownNode
 from actors.events import ConnectionRefused
 from actors.exits import Exit, ExitKind
+from actors.messages import home_of
 from actors.monitor import SERVICES_POLICY, SYSTEM, Services
 from actors.policy import OneForOne, Policy
 from actors.remote import items
-from actors.remote.association import Association
+from actors.remote.association import LEAST_LIMIT, Association
 from actors.remote.child import RemoteChild, live
 from actors.remote.codec import BadValue, Codec
 from actors.remote.handshake import Acquaintance
@@ -159,16 +160,21 @@ class Node:
         lease: float,
         spawnable: Iterable[str],
         max_message: int,
+        theirs: int,
     ) -> Association:
-        """A new association; what there was with a node of this name is over."""
+        """A new association; what there was with a node of this name is over.
+
+        `max_message` is the longest message that this node takes, `theirs` that the other one takes.
+        """
         former = self.associations.get(name)
         if former is not None:
             again = former.incarnation != incarnation
             former.give_up("it has started anew" if again else "it has begun a new session")
             if again:
                 self._remember(former.incarnation)
-        made = Session(session or secrets.token_hex(8), max_message=max_message)
-        link = Association(self, name, incarnation, made, Vitality(self.lease, lease), frozenset(spawnable))
+        made = Session(session or secrets.token_hex(8), max_message=max(max_message, LEAST_LIMIT))
+        vitality = Vitality(self.lease, lease)
+        link = Association(self, name, incarnation, made, vitality, frozenset(spawnable), theirs)
         self.associations[name] = link
         self.lot.unpark_all()
         with self.exporting(link):
@@ -260,7 +266,7 @@ class Node:
         if found is None:
             assert via is not None
             found = self._ghosts[key] = Proxy(via, home, path, life, home[0])
-            found.gone(_NOBODY)
+            found.gone(_NOBODY, nobody=True)
         return found
 
     def resolve(self, to: items.Address, via: Association) -> Any:
@@ -417,5 +423,6 @@ def name_of(what: Any) -> str:
     """What a class or function is called on the wire: `module:qualname`. Raises `NotSerializable`."""
     module, name = getattr(what, "__module__", None), getattr(what, "__qualname__", None)
     if module is None or name is None or not callable(what):
-        raise NotSerializable(cast("type[Any]", type(what)), "cannot run on another node: spawn a class or a function there")
-    return f"{module}:{name}"
+        why = "cannot run on another node: spawn a class or a function there"
+        raise NotSerializable(cast("type[Any]", type(what)), why)
+    return f"{home_of(what)}:{name}"

@@ -15,12 +15,12 @@ import trio
 from actors.checks import check_seconds
 from actors.core.ref import Ref
 from actors.errors import InsecureListen, NodeUnreachable, RemoteError, UnknownNode
-from actors.events import ActorEvent, Event, EventsLost
+from actors.events import ActorEvent, DeadLetterReason, Event, EventsLost
 from actors.exits import Exit
 from actors.names import split
 from actors.remote import items
 from actors.remote.answers import KINDS
-from actors.remote.codec import BadValue
+from actors.remote.codec import BadValue, Raw
 from actors.remote.link import LinkState
 from actors.remote.links import LINK_POLICY, Gate, Target, dial, listen_on
 from actors.remote.transport import url_faults
@@ -135,8 +135,8 @@ class Peer:
         facts = _Facts(link)
         number = link.next_id()
         link.facts[number] = facts.put
-        await link.call("subscribe", args=[kind.__name__ for kind in kinds], number=number)
         try:
+            await link.call("subscribe", args=[kind.__name__ for kind in kinds], number=number)
             yield facts
         finally:
             link.facts.pop(number, None)
@@ -156,11 +156,13 @@ class Peer:
 
     def close(self) -> None:
         """End the link for good: both ends see the other as DOWN. Idempotent, never blocks."""
-        if self._dialler is not None:
-            self._dialler.stop()
         link = self._node.living(self._name)
+        diallers = (self._dialler, None if link is None else link.dialler)
         if link is not None:
-            link.goodbye("the link was closed")
+            link.goodbye("the link was closed", final=True)
+        for dialler in diallers:
+            if dialler is not None:
+                dialler.stop()
 
 
 class _Facts:
@@ -218,7 +220,12 @@ class _Facts:
             return _exit_of(what, self._link)
         if how == "error":
             return _error_of(what)
-        return codec.value_in(what) if how == "value" else what
+        if how == "reason":
+            return DeadLetterReason(what)
+        try:
+            return codec.value_in(what) if how == "value" else what
+        except BadValue:
+            return Raw[Any](what)  # a message whose class is not known here
 
 
 def _exit_of(what: Any, link: Association) -> Exit:

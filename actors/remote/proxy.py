@@ -6,6 +6,7 @@ the step of the call; what comes of them is told by the association.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakSet
 
@@ -18,7 +19,7 @@ from actors.core.lifecycle import ActorState
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
 from actors.core.statistics import Statistics
-from actors.core.watch import end_watches
+from actors.core.watch import notify
 from actors.errors import ActorStopped, Deadlock, MailboxFull, NodeLost, StartFailed
 from actors.events import DeadLetterReason
 from actors.exits import Exit
@@ -29,6 +30,7 @@ from actors.remote.link import LinkState
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
+    from actors.core.intake import Waiter
     from actors.core.kernel import Kernel
     from actors.remote.association import Association
 
@@ -81,6 +83,7 @@ class Proxy:
         "association",
         "home",
         "life",
+        "mourners",
         "node",
         "path",
         "senders",
@@ -106,7 +109,10 @@ class Proxy:
         self.life = life
         self.node = node
         self.watchers: dict[Any, None] | None = None
-        self.senders: dict[trio.lowlevel.Task, tuple[object, Cell | None]] | None = None
+        self.senders: dict[trio.lowlevel.Task | Waiter, tuple[object, Cell | None, str]] | None = None
+        """Who waits for credit or room: the message, who has sent it, and its item as it goes out."""
+        self.mourners: list[Callable[[Exit], None]] = []
+        """Those in `wait_stopped`."""
         self._exit: Exit | None = None
         self._ref = Ref(cast("Cell", self))
 
@@ -201,72 +207,95 @@ class Proxy:
     def tell_from(self, sender: Cell | None, message: object, urgent: bool = False) -> bool:
         """As `tell`, for a sender that is not the running task's actor."""
         with self.association.node.exporting(self.association):
-            coded = self._coded(message)
+            text = self._written(message, sender, urgent)
             if self.is_gone:
                 self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
                 return False
             if self.senders or not self._pay():
                 raise MailboxFull(self.ref, message, WINDOW)
-            self._send(coded, sender, urgent)
+            self.association.push("data", text)
         return True
 
     def _coded(self, message: object) -> Any:
         return self.association.node.codec.message_out(message)
 
+    def _written(self, message: object, sender: Cell | None, urgent: bool = False) -> str:
+        """The item that says it; raises `NotSerializable`, and nothing was sent."""
+        coded = self._coded(message)
+        out = None if sender is None else self.association.node.ref_out(sender.ref)
+        return self.association.written(items.Tell(self.address, coded, out, urgent), message)
+
     def _pay(self) -> bool:
         """Take a credit, if there is one, and room in the link's buffer."""
         if not self.association.has_room:
+            self.association.choked = True
             return False
-        return self.association.window(self.path, self.life).pay()
+        return self.association.window(self.address.key).pay()
 
-    def _send(self, coded: Any, sender: Cell | None, urgent: bool) -> None:
-        out = None if sender is None else self.association.node.ref_out(sender.ref)
-        self.association.data(items.Tell(self.address, coded, out, urgent))
+    def pass_on(self, message: object, sender: Cell | None, urgent: bool, waiter: Waiter) -> None:
+        """As `tell`, for a third node; `waiter.admitted()` when it is on its way, or has ended otherwise."""
+        with self.association.node.exporting(self.association):
+            text = self._written(message, sender, urgent)
+            if not self.is_gone and (self.senders or not self._pay()):
+                self._line_up(waiter, message, sender, text)
+                return
+            if self.is_gone:
+                self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
+            else:
+                self.association.push("data", text)
+        waiter.admitted()
+
+    def _line_up(
+        self, waiter: trio.lowlevel.Task | Waiter, message: object, sender: Cell | None, text: str
+    ) -> None:
+        if self.senders is None:
+            self.senders = {}
+        self.senders[waiter] = message, sender, text
+        self.association.senders[self] = None
 
     async def send(self, message: object) -> None:
         """See `Ref.send`."""
         await trio.lowlevel.checkpoint_if_cancelled()
         sender = CURRENT.get()
         with self.association.node.exporting(self.association):
-            coded = self._coded(message)
-            if self.is_gone or (not self.senders and self._pay()):
-                if self.is_gone:
-                    self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
-                else:
-                    self._send(coded, sender, urgent=False)
-                waits = False
-            else:
-                waits = True
+            text = self._written(message, sender)
+            waits = not self.is_gone and (self.senders or not self._pay())
+            if self.is_gone:
+                self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
+            elif not waits:
+                self.association.push("data", text)
         if not waits:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        if self.senders is None:
-            self.senders = {}
-        senders, task = self.senders, trio.lowlevel.current_task()
-        senders[task] = message, sender
-        self.association.senders[self] = None
+        task = trio.lowlevel.current_task()
+        self._line_up(task, message, sender, text)
 
         def leave(_: Any) -> trio.lowlevel.Abort:
-            del senders[task]
+            assert self.senders is not None
+            del self.senders[task]
+            self._forget_line()
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
 
-    def admit_one(self) -> bool:
-        """Let the next waiting sender go on; False when none waits any more, or there is no credit."""
+    def admit(self) -> None:
+        """Let those go on who wait, as far as there is credit, first come first served."""
+        while self.senders and (self.is_gone or self._pay()):
+            waiter, (message, sender, text) = next(iter(self.senders.items()))
+            del self.senders[waiter]
+            if self.is_gone:
+                self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
+            else:
+                self.association.push("data", text)
+            if isinstance(waiter, trio.lowlevel.Task):
+                trio.lowlevel.reschedule(waiter)
+            else:
+                waiter.admitted()
+        self._forget_line()
+
+    def _forget_line(self) -> None:
         if not self.senders:
-            return False
-        task, (message, sender) = next(iter(self.senders.items()))
-        if self.is_gone:
-            self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
-        elif self._pay():
-            with self.association.node.exporting(self.association):
-                self._send(self._coded(message), sender, urgent=False)
-        else:
-            return False
-        del self.senders[task]
-        trio.lowlevel.reschedule(task)
-        return True
+            self.association.senders.pop(self, None)
 
     # --- requests ---
 
@@ -287,7 +316,11 @@ class Proxy:
             elif asker is not None and asker.ref.identity == self.identity:
                 pending.fail(Deadlock(self.ref, request))
                 return pending
-            self.enter(pending, request, asker, coded, timeout)
+            try:
+                self.enter(pending, request, asker, coded, timeout)
+            except BaseException:
+                pending.cancel()
+                raise
         if timeout is not None and not pending.done:
             pending.arm(timeout, self.now())
         return pending
@@ -300,38 +333,48 @@ class Proxy:
         coded: Any = None,
         left: float | None = None,
     ) -> None:
-        """Send an open request on, or end it at once."""
+        """Send an open request on, or end it at once. Raises `NotSerializable` for one that is too long."""
+        number = self.association.next_id()
+        out = None if asker is None else self.association.node.ref_out(asker.ref)
+        text = self.association.written(items.Ask(number, self.address, coded, out, left), request)
         if self.is_gone:
             pending.fail(ActorStopped(self.ref, self.exit))
         elif self.senders or not self._pay():
             pending.fail(MailboxFull(self.ref, request, WINDOW))
         else:
-            number = self.association.next_id()
             if isinstance(pending, AbroadPending):
                 pending.number = number
                 self.association.asks[number] = pending
-            out = None if asker is None else self.association.node.ref_out(asker.ref)
-            self.association.data(items.Ask(number, self.address, coded, out, left))
+            self.association.push("data", text)
 
     def request_ended(self, pending: AbroadPending) -> None:
-        """It is done: an answer came, or its asker has left, and then the other node is told."""
+        """It is done: an answer came, or its asker has left, and then the other node is told.
+
+        In the order of messages: it must not come before the request itself.
+        """
         if self.association.asks.pop(pending.number, None) is not None:
-            self.association.control(items.Cancel(pending.number))
+            self.association.data(items.Cancel(pending.number))
 
     # --- life ---
 
-    def gone(self, exit: Exit) -> None:
-        """It has ended for good: tell who watches. Idempotent."""
+    def gone(self, exit: Exit, nobody: bool = False) -> None:
+        """It has ended for good: tell who watches. Idempotent.
+
+        Whoever was at a path is gone, and the next one may live there, unless there is `nobody` ever.
+        """
         if self._exit is not None:
             return
         self._exit = exit
-        self.association.windows.pop((self.path, self.life), None)
         self.association.watched.pop(self, None)
-        if self.watchers is not None:
-            end_watches(cast("Cell", self))
-        while self.admit_one():
-            pass
-        self.association.stirred()
+        watchers, self.watchers = self.watchers, None
+        for watcher in watchers or ():
+            notify(watcher, cast("Cell", self))
+        mourners, self.mourners = self.mourners, []
+        for told in mourners:
+            told(exit)
+        if not self.life and not nobody and self.association.lost is None:
+            self._exit = None
+        self.admit()
 
     def stop(self) -> None:
         """See `Ref.stop`."""
@@ -373,19 +416,34 @@ class Proxy:
 
     async def wait_stopped(self) -> Exit:
         """See `Ref.wait_stopped`. The loss of its node is an end too."""
-        self.watch_begun()
-        if self.is_gone:
+        known = self.exit
+        if known is not None:
             await trio.lowlevel.checkpoint()
-        while self.exit is None:
-            await self.changed()
-        return self.exit
+            return known
+        came: list[Exit] = []
+        done = trio.Event()
 
-    async def changed(self) -> None:
-        """Park until something of the node's changes. A checkpoint."""
-        await self.association.changed()
+        def told(exit: Exit) -> None:
+            came.append(exit)
+            done.set()
+
+        self.mourners.append(told)
+        self.watch_begun()
+        try:
+            await done.wait()
+        finally:
+            if not came:
+                self.mourners.remove(told)
+                self.watch_ended()
+        return came[0]
 
     def watch_begun(self) -> None:
         """See that its end is told here, and that it is not forgotten before."""
-        if not self.is_gone:
+        if not self.is_gone and self not in self.association.watched:
             self.association.watched[self] = None
             self.association.control(items.Watch(self.address))
+
+    def watch_ended(self) -> None:
+        """Nobody here waits for its end any more."""
+        if not self.watchers and not self.mourners:
+            self.association.watched.pop(self, None)

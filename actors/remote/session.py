@@ -16,9 +16,11 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn, cast
 
 import attrs
+
+from actors.remote.jsontext import BadFrame, parse
 
 __all__ = [
     "ACK_AFTER",
@@ -27,6 +29,7 @@ __all__ = [
     "CHUNK",
     "FRAME",
     "LANES",
+    "SMALLEST",
     "Frame",
     "Lane",
     "Received",
@@ -43,6 +46,8 @@ FRAME: Final = 48 * 1024
 """A frame is closed when its items have this many characters."""
 CHUNK: Final = 32 * 1024
 """The longest item, in characters, that travels in one piece."""
+SMALLEST: Final = 1024
+"""Characters of every piece but the last, so that many empty ones do not fill the memory."""
 ACK_AFTER: Final = 64
 """So many items are acknowledged at once, without waiting for a frame that goes there anyway."""
 BUFFER_ITEMS: Final = 10_000
@@ -66,11 +71,6 @@ class Frame:
     ack: Received
     control: tuple[int, tuple[str, ...]] = (0, ())
     data: tuple[int, tuple[str, ...]] = (0, ())
-
-    @property
-    def items(self) -> int:
-        """How many items it carries."""
-        return len(self.control[1]) + len(self.data[1])
 
 
 @attrs.define
@@ -102,19 +102,10 @@ class _Outgoing:
         taken = tuple(self.kept[i] for i in range(start, index))
         return (self.first + start if taken else 0, taken)
 
-    def acknowledge(self, number: int) -> None:
-        if number > self.sent:
-            raise SessionFault(f"item {number} is acknowledged, but only {self.sent} were sent")
+    def forget(self, number: int) -> None:
         while self.first <= number:
             self.size -= len(self.kept.popleft())
             self.first += 1
-
-    def resume(self, number: int) -> None:
-        """A new connection: the other end has all up to `number`."""
-        if number < self.first - 1:
-            raise SessionFault(f"the other end has {number} items, and had {self.first - 1} before")
-        self.acknowledge(number)
-        self.sent = number
 
 
 @attrs.define
@@ -128,38 +119,45 @@ class _Incoming:
     size: int = 0
 
     def take(self, first: int, items: tuple[Any, ...], limit: int) -> Iterator[Any]:
-        if items and first > self.received + 1:
+        if items and not 1 <= first <= self.received + 1:
             raise SessionFault(f"item {first} came, but {self.received + 1} is next")
         for number, item in enumerate(items, first):
             if number <= self.received:
                 continue
-            self.received = number
-            whole = self._whole(item, limit)
-            if whole is not None:
-                yield whole
+            self.received = number  # also of what breaks the rules: it must not come again and again
+            if isinstance(item, dict) and "part" in item:
+                if self._gather(cast("dict[str, Any]", item), limit):
+                    yield self._whole()
+            elif self.pieces:
+                self._drop("an item came between the pieces of another")
+            else:
+                yield item
 
-    def _whole(self, item: Any, limit: int) -> Any:
-        """An item, put together from its pieces; None while some are missing."""
-        if not (isinstance(item, dict) and "part" in item):  # pyright: ignore[reportUnknownArgumentType]
-            if self.pieces:
-                raise SessionFault("an item came between the pieces of another")
-            return item  # pyright: ignore[reportUnknownVariableType]
-        text, left = item.get("part"), item.get("left")  # pyright: ignore
-        if not isinstance(text, str) or not isinstance(left, bool) or len(item) != 2:  # pyright: ignore[reportUnknownArgumentType]
-            raise SessionFault('a piece must be {"part": text, "left": true or false}')
+    def _gather(self, piece: dict[str, Any], limit: int) -> bool:
+        """Keep a piece; True when it was the last one."""
+        text, left = piece["part"], piece.get("left")
+        if not isinstance(text, str) or not isinstance(left, bool) or len(piece) != 2:
+            self._drop('a piece must be {"part": text, "left": true or false}')
+        if left and len(text) < SMALLEST:
+            self._drop(f"a piece of {len(text)} characters, and only the last may have less than {SMALLEST}")
+        self.pieces.append(text)
         self.size += len(text)
         if self.size > limit:
-            raise SessionFault(f"a message of more than {limit} characters")
-        self.pieces.append(text)
-        if left:
-            return None
-        whole = "".join(self.pieces)
-        self.pieces.clear()
-        self.size = 0
+            self._drop(f"a message of more than {limit} characters")
+        return not left
+
+    def _whole(self) -> Any:
         try:
-            return json.loads(whole)
-        except (ValueError, RecursionError) as error:
-            raise SessionFault(f"the pieces of an item are no JSON: {error}") from None
+            said = parse("".join(self.pieces))
+        except BadFrame as error:
+            self._drop(f"the pieces of an item are {error}")
+        self.pieces, self.size = [], 0
+        return said
+
+    def _drop(self, reason: str) -> NoReturn:
+        """Forget the pieces: who goes on after this begins with the next item."""
+        self.pieces, self.size = [], 0
+        raise SessionFault(reason)
 
 
 @attrs.define
@@ -241,14 +239,24 @@ class Session:
                 raise SessionFault(f"{lane} items {had + 1} to {number} were lost on the way")
 
     def acknowledged(self, received: Received) -> None:
-        """The other end has these. Raises `SessionFault` for more than were sent."""
-        for lane, number in zip(LANES, received, strict=True):
-            self._outgoing[lane].acknowledge(number)
+        """The other end has these. Raises `SessionFault` for more than were sent, and takes none then."""
+        self._forget(received, resuming=False)
 
     def resume(self, received: Received) -> None:
         """A new connection begins, and the other end has these.
 
-        Raises `SessionFault` for numbers that cannot be those of the other end.
+        Raises `SessionFault` for numbers that cannot be those of the other end; nothing has changed then.
         """
+        self._forget(received, resuming=True)
         for lane, number in zip(LANES, received, strict=True):
-            self._outgoing[lane].resume(number)
+            self._outgoing[lane].sent = number
+
+    def _forget(self, received: Received, *, resuming: bool) -> None:
+        lanes = [(self._outgoing[lane], number) for lane, number in zip(LANES, received, strict=True)]
+        for out, number in lanes:
+            if number > out.sent:
+                raise SessionFault(f"item {number} is acknowledged, but only {out.sent} were sent")
+            if resuming and number < out.first - 1:
+                raise SessionFault(f"the other end has {number} items, and had {out.first - 1} before")
+        for out, number in lanes:
+            out.forget(number)

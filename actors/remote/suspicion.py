@@ -4,8 +4,8 @@ After Hayashibara et al., "The φ accrual failure detector" (2004), with the log
 approximation of the normal distribution that Akka and Pekko use. φ = 1 means that such a
 silence comes once in ten, φ = 8 once in a hundred million.
 
-A silence during which our own loop stood still says nothing about the other end:
-`Lags` remembers when that was, and the time is taken off.
+A silence during which our own loop stood still says nothing about the other end: that time
+is taken off.
 """
 
 from __future__ import annotations
@@ -20,19 +20,18 @@ __all__ = ["Suspicion", "phi"]
 
 _SAMPLES: Final = 200
 _LEAST_DEVIATION: Final = 0.1
-"""Seconds. Perfectly regular beats would make every delay suspicious."""
+"""Of a beat. Perfectly regular beats would make every delay suspicious."""
+_LN_10: Final = math.log(10.0)
 
 
 def phi(silence: float, mean: float, deviation: float) -> float:
-    """-log10 of the chance that a silence is longer than this, for normally distributed ones."""
+    """-log10 of the chance that a silence is longer than this, for normally distributed ones.
+
+    All in seconds and finite, `deviation` above 0. Never negative.
+    """
     y = (silence - mean) / deviation
-    exponent = -y * (1.5976 + 0.070566 * y * y)
-    if exponent > 700:  # far below the mean: certain
-        return 0.0
-    e = math.exp(exponent)
-    if silence > mean:
-        return -math.log10(e / (1.0 + e)) if e > 0.0 else math.inf
-    return -math.log10(1.0 - 1.0 / (1.0 + e))
+    x = y * (1.5976 + 0.070566 * y * y)
+    return (x if x > 700 else math.log1p(math.exp(x))) / _LN_10  # exp(710) is too large for a float
 
 
 @attrs.define
@@ -41,7 +40,7 @@ class Suspicion:
 
     beat: float
     """The interval at which the other end promises to send."""
-    pause: float = 3.0
+    pause: float
     """A silence that is forgiven on top: a garbage collection, a slow disk."""
     _last: float = 0.0
     _silences: deque[float] = attrs.field(factory=lambda: deque[float](maxlen=_SAMPLES))
@@ -58,15 +57,16 @@ class Suspicion:
 
     def heard(self, now: float) -> None:
         """A frame came."""
-        silence = max(0.0, now - self._last - self._lag)
+        silence = self.silence(now)
         if silence >= self.beat / 2:  # frames between two beats say nothing about the beats
-            self._silences.append(silence)
+            # one long silence must not make the next one look usual
+            self._silences.append(min(silence, self.beat + self.pause))
         self._last = now
         self._lag = 0.0
 
-    def lagged(self, seconds: float) -> None:
-        """Our own loop stood still for so long: it could not have heard anything."""
-        self._lag += seconds
+    def lagged(self, now: float, seconds: float) -> None:
+        """Our own loop stood still for so long until now: it could not have heard anything."""
+        self._lag = min(self._lag + seconds, max(0.0, now - self._last))
 
     @property
     def last(self) -> float:
@@ -81,5 +81,5 @@ class Suspicion:
         """How suspicious the silence is."""
         mean = sum(self._silences) / len(self._silences)
         variance = sum((one - mean) ** 2 for one in self._silences) / len(self._silences)
-        deviation = max(math.sqrt(variance), _LEAST_DEVIATION)
+        deviation = max(math.sqrt(variance), _LEAST_DEVIATION * self.beat)
         return phi(self.silence(now), mean + self.pause, deviation)

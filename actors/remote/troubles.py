@@ -12,14 +12,13 @@ from actors.errors import (
     CircuitOpen,
     Interrupted,
     MailboxFull,
-    NotSerializable,
     Refused,
     RemoteError,
     Unhandled,
 )
 from actors.exits import Exit, ExitKind
 from actors.outcome import FailureKind, kind_of
-from actors.remote.codec import BadValue, Codec
+from actors.remote.codec import BadValue, Codec, dump
 from actors.remote.items import Ended, Trouble
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ __all__ = ["ended_in", "ended_out", "error_in", "told_error", "trouble_out"]
 
 _LONGEST: Final = 16_000
 """Characters of a traceback that travel: the end of it, where the error is."""
+LONGEST_VALUE: Final = 128 * 1024
+"""Characters of an exit's value that travel in any case."""
 _OURS: Final[tuple[tuple[type[ActorError], str], ...]] = (
     (ActorFailed, "failed"),
     (ActorStopped, "stopped"),
@@ -115,17 +116,19 @@ def error_in(trouble: Trouble, ref: Ref, request: object, codec: Codec) -> BaseE
     return error
 
 
-def ended_out(exit: Exit, codec: Codec) -> Ended:
-    """An exit; a value that cannot be coded is left out."""
-    return _exit_out(exit, codec)
+def ended_out(exit: Exit, codec: Codec, longest: int = LONGEST_VALUE) -> Ended:
+    """An exit; a value that cannot be coded, or in more than `longest` characters, is left out."""
+    return _exit_out(exit, codec, longest)
 
 
-def _exit_out(exit: Exit, codec: Codec | None) -> Ended:
+def _exit_out(exit: Exit, codec: Codec | None, longest: int = 0) -> Ended:
     value: Any = None
     if codec is not None and exit.value is not None:
         try:
             value = codec.value_out(exit.value)
-        except (NotSerializable, TypeError, ValueError):
+            if len(dump(value)) > longest:
+                value = None
+        except Exception:  # whatever it has in it
             value = None
     trouble = None if exit.error is None else trouble_out(exit.error)
     return Ended(str(exit.kind), exit.reason[:_LONGEST], value, trouble)
