@@ -196,7 +196,7 @@ def test_a_new_connection_echoes_nothing_of_the_one_before() -> None:
 
 
 def test_an_answered_hello_is_a_sign_of_life() -> None:
-    """Whoever has said it counts its lease from then on, and may get our welcome without ever getting through."""
+    """Whoever has said it counts its lease from then on, and may never get through to us again."""
     link = connected()
     link.disconnected(5.0, "cut")
     link.greeted(14.0)
