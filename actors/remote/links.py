@@ -206,7 +206,7 @@ def _judged(hello: Hello, gate: Gate) -> Refusal | None:
         node=node.name,
         incarnation=node.incarnation,
         known=node.acquaintance(hello.node),
-        past=frozenset(node.past),
+        past=node.past,
     )
 
 
@@ -356,6 +356,7 @@ async def _present(ctx: Context, wire: Wire, target: Target, limit: trio.CancelS
         said,
         node=node.name,
         known=node.acquaintance(said.node),
+        past=node.past,
         resuming=None if resume is None else resume.session,
     )
     if wrong is not None:

@@ -6,7 +6,10 @@ Rules of this file, each of which cost somebody a night:
 - A cancelled `send_message` leaves half a frame on the wire: one task writes, and it is
   cancelled only together with the connection.
 - The library stops answering pings when its queue is full: signs of life are our own frames.
-- Its nurseries wrap errors in groups: they are unwrapped here and end as `WireBroken`.
+- Its reader raises what others made it stumble over (a ping while we close, a header that is no
+  ASCII), and ends without waking who waits for the handshake: `_Socket` contains and tells it.
+- It hangs up without a word on who breaks the rules of WebSocket: `_Socket` says why before.
+- Who closes while the other end still writes must read on, or the reason never gets there.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import struct
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from socket import SO_LINGER, SOL_SOCKET
@@ -21,23 +25,28 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import trio
-from trio_websocket import (
-    ConnectionClosed,
-    ConnectionRejected,
-    HandshakeError,
-    WebSocketConnection,
-    WebSocketRequest,
-    connect_websocket,
-    wrap_server_stream,
-)
+from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, WebSocketRequest
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import CloseConnection, Event, RejectConnection
 
 from actors.errors import flatten
 from actors.remote.handshake import SUBPROTOCOL, Reason
 
-__all__ = ["FRAME_LIMIT", "Wire", "WireBroken", "WireRefused", "accepted", "dialled", "url_faults"]
+__all__ = [
+    "FRAME_LIMIT",
+    "Wire",
+    "WireBroken",
+    "WireRefused",
+    "accepted",
+    "address_of",
+    "dialled",
+    "url_faults",
+]
 
 FRAME_LIMIT: Final = 256 * 1024
-"""Bytes of one frame: a longer one ends the connection before it is in memory."""
+"""Characters of one frame: a longer one ends the connection before it is in memory."""
+_TOO_LARGE: Final = 1009
 _QUEUE: Final = 16
 _POLITE: Final = 1.0
 """Seconds for the closing handshake."""
@@ -62,10 +71,102 @@ class WireRefused(Exception):
         super().__init__(text)
 
 
+class _Socket(WebSocketConnection):
+    """The library's connection, contained: it ends alone, and says why."""
+
+    def __init__(self, stream: trio.abc.Stream, side: ConnectionType, **more: Any) -> None:
+        super().__init__(
+            stream,
+            WSConnection(side),
+            message_queue_size=_QUEUE,
+            max_message_size=FRAME_LIMIT,
+            receive_buffer_size=65536,
+            **more,
+        )
+        self.fault: BaseException | None = None
+        """What the reader stumbled over."""
+        self.broke: str | None = None
+        """What is wrong with the request that was turned away, or with the frames."""
+        self.too_large = False
+        self._opening = trio.CancelScope()
+        self._reading = trio.CancelScope()
+        self._over = trio.Event()
+
+    async def read(self) -> None:
+        """The reader, for a task of its own. Whatever it raises ends this connection and no more."""
+        try:
+            with self._reading:
+                await self._reader_task()
+        except Exception as error:
+            self.fault = error
+        finally:
+            self._over.set()
+            self._opening.cancel()
+            self._close_handshake.set()  # nobody would read it any more
+
+    async def asked(self) -> WebSocketRequest | None:
+        """The request of the other end; None when the reader ends without one. A checkpoint."""
+        with self._opening:
+            return await self._get_request()
+
+    async def opened(self) -> bool:
+        """True when the other end has accepted; False when the reader ends before. A checkpoint."""
+        with self._opening:
+            await self._open_handshake.wait()
+            return True
+        return False
+
+    async def turn_away(self, status: int, reason: Reason, text: str) -> None:
+        """Answer the handshake, or its absence, with HTTP. Bounded, a checkpoint, shielded."""
+        self.broke = text
+        with trio.move_on_after(_POLITE, shield=True), contextlib.suppress(Exception):
+            await self._reject(status, [], f"{reason}: {text}\n".encode())
+
+    async def linger(self) -> None:
+        """Read on, unseen, until the other end has had the time to read why we close. A checkpoint."""
+        tcp = _tcp_of(self._stream)
+        if tcp is None:
+            return
+        self._reading.cancel()
+        with trio.move_on_after(_POLITE, shield=True), contextlib.suppress(Exception):
+            await self._over.wait()
+            await tcp.send_eof()
+            while await tcp.receive_some(65536):
+                pass
+
+    # --- what the library does, and says too little about ---
+
+    async def _send(self, event: Event) -> None:
+        if isinstance(event, RejectConnection) and not event.has_body:  # of a request that is none
+            self.broke = f"no WebSocket request came: connect with a WebSocket that asks for {SUBPROTOCOL}"
+            await self._reject(event.status_code, list(event.headers), f"{self.broke}\n".encode())
+            return
+        if isinstance(event, CloseConnection) and event.code == _TOO_LARGE:
+            self.too_large = True
+        await super()._send(event)
+
+    async def _handle_close_connection_event(self, event: CloseConnection) -> None:
+        if self._wsproto.state is ConnectionState.OPEN:  # no close came, but a frame that is none
+            self.broke = f"no WebSocket frame: {event.reason}"
+            with contextlib.suppress(ConnectionClosed):
+                await self._send(CloseConnection(code=event.code, reason=_short(self.broke)))
+        await super()._handle_close_connection_event(event)
+
+    async def _close_stream(self) -> None:
+        if self.broke is None:
+            await super()._close_stream()
+        self._reader_running = False  # else `linger` comes first; who has opened the stream closes it
+
+    async def _abort_web_socket(self) -> None:
+        if self.fault is None:
+            self.fault = sys.exc_info()[1]  # the library calls this where it handles the error
+        await super()._abort_web_socket()
+
+
 class Wire:
     """One connection: whole text frames."""
 
-    def __init__(self, socket: WebSocketConnection, stream: trio.abc.Stream | None, peer: str) -> None:
+    def __init__(self, socket: _Socket, stream: trio.abc.Stream, peer: str) -> None:
         self._socket = socket
         self._stream = stream
         self.peer = peer
@@ -79,10 +180,15 @@ class Wire:
             raise self._broken(error) from None
 
     async def receive(self) -> str:
-        """The next frame; raises `WireBroken`, and `WireRefused` for a binary one. A checkpoint."""
+        """The next frame; raises `WireBroken`, and `WireRefused` for one that must not be. A checkpoint."""
         try:
             text = await self._socket.get_message()
         except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            if self._socket.too_large:
+                why = f"a frame of more than {FRAME_LIMIT} characters: send long items in pieces"
+                raise WireRefused(Reason.TOO_LARGE, why) from None
+            if self._socket.broke is not None:
+                raise WireRefused(Reason.BAD_FRAME, self._socket.broke) from None
             raise self._broken(error) from None
         if not isinstance(text, str):
             raise WireRefused(Reason.BAD_FRAME, "frames are text, and a binary one came")
@@ -90,25 +196,26 @@ class Wire:
 
     def _broken(self, error: BaseException) -> WireBroken:
         closed = self._socket.closed
-        if closed is None:
-            return WireBroken(f"the connection broke ({type(error).__name__})")
+        fault = self._socket.fault
+        if closed is None or (fault is not None and closed.reason is None):
+            return WireBroken(f"the connection broke ({_os_reason(fault or error)})")
         why = closed.reason or closed.name.lower().replace("_", " ")
         return WireBroken(f"the connection was closed: {why}", closed.code)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it politely, in bounded time. A checkpoint; shielded."""
+        if self._socket.too_large or self._socket.broke is not None:
+            await self._socket.linger()
         with trio.move_on_after(_POLITE, shield=True):
             with contextlib.suppress(Exception):
                 await self._socket.aclose(code, _short(reason) or None)
 
     def drop_what_is_unsent(self) -> None:
         """The connection is dead: nothing that the kernel still holds may arrive later."""
-        stream: Any = self._stream
-        while stream is not None and not isinstance(stream, trio.SocketStream):
-            stream = getattr(stream, "transport_stream", None)
-        if stream is not None:
+        tcp = _tcp_of(self._stream)
+        if tcp is not None:
             with contextlib.suppress(OSError):
-                stream.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+                tcp.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _short(reason: str) -> str:
@@ -137,44 +244,76 @@ def url_faults(url: object) -> str | None:
 
 @asynccontextmanager
 async def dialled(url: str, ssl_context: ssl.SSLContext | None) -> AsyncGenerator[Wire]:
-    """A connection to a URL, closed behind the block. Raises `WireBroken` where there is none."""
+    """A connection to a URL, closed behind the block; raises `WireBroken` or `WireRefused`."""
     parts = urlsplit(url)
-    assert parts.hostname is not None
-    assert parts.port is not None
-    use_ssl: bool | ssl.SSLContext = (ssl_context or True) if parts.scheme == "wss" else False
-    async with _unwrapped(), trio.open_nursery() as nursery:
-        try:
-            socket = await connect_websocket(
-                nursery,
-                parts.hostname,
-                parts.port,
-                parts.path or _PATH,
-                use_ssl=use_ssl,
-                subprotocols=[SUBPROTOCOL],
-                message_queue_size=_QUEUE,
-                max_message_size=FRAME_LIMIT,
-                receive_buffer_size=65536,
+    host, port = parts.hostname, parts.port
+    assert host is not None
+    assert port is not None
+    stream = await _reached(host, port, (ssl_context or True) if parts.scheme == "wss" else None)
+    try:
+        async with _unwrapped(), trio.open_nursery() as nursery:
+            shown = f"[{host}]" if ":" in host else host
+            socket = _Socket(
+                stream,
+                ConnectionType.CLIENT,
+                host=f"{shown}:{port}",
+                path=parts.path or _PATH,
+                client_subprotocols=[SUBPROTOCOL],
             )
-        except ConnectionRejected as error:
-            body = (error.body or b"")[:300].decode(errors="replace")
-            raise WireBroken(
-                f"HTTP {error.status_code}: {body}" if body else f"HTTP {error.status_code}"
-            ) from None
-        except (OSError, HandshakeError, ssl.SSLError, trio.BrokenResourceError) as error:
-            raise WireBroken(_os_reason(error)) from None
-        if socket.subprotocol != SUBPROTOCOL:
-            await Wire(socket, None, url).close(1002, "no subprotocol")
-            raise WireBroken(f"it does not speak {SUBPROTOCOL}")
-        try:
-            yield Wire(socket, getattr(socket, "_stream", None), url)
-        finally:
-            await _end(nursery, socket)
+            nursery.start_soon(socket.read)
+            wire = Wire(socket, stream, url)
+            try:
+                if not await socket.opened():
+                    raise _no_handshake(socket)
+                if socket.subprotocol != SUBPROTOCOL:
+                    raise WireBroken(f"it does not speak {SUBPROTOCOL}")
+                yield wire
+            finally:
+                await _end(nursery, wire)
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(stream)
+
+
+async def _reached(host: str, port: int, secure: ssl.SSLContext | bool | None) -> trio.abc.Stream:
+    """TCP, and TLS where it is asked for; raises `WireBroken`."""
+    try:
+        tcp = await trio.open_tcp_stream(host, port)
+    except OSError as error:
+        raise WireBroken(_os_reason(error)) from None
+    if secure is None:
+        return tcp
+    try:
+        context = secure if isinstance(secure, ssl.SSLContext) else ssl.create_default_context()
+        stream = trio.SSLStream(tcp, context, server_hostname=host, https_compatible=True)
+        await stream.do_handshake()
+    except BaseException as error:
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(tcp)
+        if isinstance(error, (trio.BrokenResourceError, ssl.SSLError, OSError)):
+            raise WireBroken(f"no TLS ({_os_reason(error)})") from None
+        raise
+    return stream
+
+
+def _no_handshake(socket: _Socket) -> WireBroken | WireRefused:
+    """Why the other end did not accept."""
+    fault = socket.fault
+    if isinstance(fault, ConnectionRejected):
+        body = (fault.body or b"")[:300].decode(errors="replace").strip()
+        reason, _, text = body.partition(": ")
+        if reason in list(Reason):  # it is a node
+            return WireRefused(Reason(reason), text)
+        return WireBroken(f"HTTP {fault.status_code}: {body}" if body else f"HTTP {fault.status_code}")
+    if fault is not None:
+        return WireBroken(f"no WebSocket handshake ({_os_reason(fault)})")
+    return WireBroken("no WebSocket handshake: the connection was closed")
 
 
 def _os_reason(error: BaseException) -> str:
     cause = error.__cause__
     if isinstance(error, trio.BrokenResourceError) and cause is not None:
-        return str(cause)
+        return str(cause) or type(cause).__name__
     if isinstance(cause, BaseExceptionGroup):  # all addresses of a name were tried
         return "; ".join(dict.fromkeys(str(leaf) for leaf in flatten(cast("BaseException", cause))))
     return str(error) or type(error).__name__
@@ -190,38 +329,53 @@ MayCome = Callable[[str | None], bool]
 async def accepted(stream: trio.abc.Stream, may_come: MayCome, limit: float) -> AsyncGenerator[Wire]:
     """The connection that somebody opens over `stream`, closed behind the block.
 
-    `limit` is in seconds, for TLS and HTTP. Raises `WireBroken` or `WireRefused`.
+    `limit` is in seconds, for TLS and HTTP. Raises `WireBroken` or `WireRefused`. Cancelled
+    before there is a connection, it says that there are too many.
     """
     async with _unwrapped(), trio.open_nursery() as nursery:
-        socket: WebSocketConnection | None = None
-        with trio.move_on_after(limit):
-            request = await _asked(nursery, stream)
-            problem = _fault(request, may_come)
-            if problem is not None:
-                await request.reject(problem[0], body=f"{problem[1]}: {problem[2]}\n".encode())
-                nursery.cancel_scope.cancel()
-                raise WireRefused(problem[1], problem[2])
-            socket = await request.accept(subprotocol=SUBPROTOCOL)
-        if socket is None:
-            nursery.cancel_scope.cancel()
-            raise WireRefused(Reason.TOO_SLOW, f"no WebSocket handshake within {limit:g} s")
+        socket = _Socket(stream, ConnectionType.SERVER)
+        wire = Wire(socket, stream, address_of(stream))
         try:
-            yield Wire(socket, stream, _address(stream))
+            with trio.move_on_after(limit) as scope:
+                try:
+                    await _admit(nursery, socket, stream, may_come)
+                except trio.Cancelled:
+                    if isinstance(stream, trio.SocketStream):  # TLS would have to be spoken first
+                        if scope.cancel_called:
+                            await socket.turn_away(408, Reason.TOO_SLOW, _too_slow(limit))
+                        else:
+                            await socket.turn_away(503, Reason.OVERLOADED, "too many connections wait here")
+                    raise
+            if scope.cancelled_caught:
+                raise WireRefused(Reason.TOO_SLOW, _too_slow(limit))
+            yield wire
         finally:
-            await _end(nursery, socket)
+            await _end(nursery, wire)
 
 
-async def _asked(nursery: trio.Nursery, stream: trio.abc.Stream) -> WebSocketRequest:
-    try:
-        return await wrap_server_stream(
-            nursery,
-            stream,
-            message_queue_size=_QUEUE,
-            max_message_size=FRAME_LIMIT,
-            receive_buffer_size=65536,
-        )
-    except (HandshakeError, ConnectionClosed, OSError, trio.BrokenResourceError) as error:
-        raise WireBroken(f"no WebSocket handshake ({_os_reason(error)})") from None
+def _too_slow(limit: float) -> str:
+    return f"no WebSocket handshake within {limit:g} s"
+
+
+async def _admit(nursery: trio.Nursery, socket: _Socket, stream: trio.abc.Stream, may_come: MayCome) -> None:
+    """TLS and HTTP. Raises `WireBroken` or `WireRefused`."""
+    if isinstance(stream, trio.SSLStream):
+        try:
+            await stream.do_handshake()
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise WireBroken(f"no TLS ({_os_reason(error)})") from None
+    nursery.start_soon(socket.read)
+    request = await socket.asked()
+    if request is None:
+        if socket.broke is not None:
+            raise WireRefused(Reason.BAD_FRAME, socket.broke)
+        why = "nothing came" if socket.fault is None else _os_reason(socket.fault)
+        raise WireBroken(f"no WebSocket handshake ({why})")
+    problem = _fault(request, may_come)
+    if problem is not None:
+        await socket.turn_away(*problem)
+        raise WireRefused(*problem[1:])
+    await request.accept(subprotocol=SUBPROTOCOL)
 
 
 def _fault(request: WebSocketRequest, may_come: MayCome) -> tuple[int, Reason, str] | None:
@@ -240,19 +394,25 @@ def _fault(request: WebSocketRequest, may_come: MayCome) -> tuple[int, Reason, s
     return None
 
 
-def _address(stream: Any) -> str:
+def _tcp_of(stream: Any) -> trio.SocketStream | None:
     while stream is not None and not isinstance(stream, trio.SocketStream):
         stream = getattr(stream, "transport_stream", None)
+    return stream
+
+
+def address_of(stream: trio.abc.Stream) -> str:
+    """Where the other end is, as `host:port`."""
+    tcp = _tcp_of(stream)
     try:
-        host, port = cast("trio.SocketStream", stream).socket.getpeername()[:2]
-    except (AttributeError, OSError):
-        return "somewhere"
-    return f"{host}:{port}"
+        host, port = ("", 0) if tcp is None else tcp.socket.getpeername()[:2]
+    except OSError:  # it has left already
+        host, port = "", 0
+    return f"{host}:{port}" if host else "somewhere"
 
 
-async def _end(nursery: trio.Nursery, socket: WebSocketConnection) -> None:
+async def _end(nursery: trio.Nursery, wire: Wire) -> None:
     """Close what is still open, and let the library's reader go."""
-    await Wire(socket, None, "").close()
+    await wire.close()
     nursery.cancel_scope.cancel()
 
 

@@ -1,6 +1,5 @@
 // A client of an actors node, in one file: tell and ask its actors. The protocol is in protocol.md.
 // It runs in browsers, in Node.js 22, and in Node.js 20 with --experimental-websocket.
-//
 //   const shop = await connect("ws://127.0.0.1:4000", { token: "secret", name: "till-1" });
 //   shop.tell("/orders", { $: "shop.Order", item: "tea" });
 //   const total = await shop.ask("/orders", { $: "shop.Total" }, { timeout: 5 });
@@ -25,9 +24,8 @@ class Lane { // one of the two: items on their way out, numbered from 1, and wha
     else for (let at = 0; at < text.length; at += CHUNK)
       this.kept.push(JSON.stringify({ part: text.slice(at, at + CHUNK), left: at + CHUNK < text.length }));
   }
-  acknowledged(number) {
-    for (; this.first <= number; this.first += 1) this.kept.shift();
-  }
+  acknowledged(number) { for (; this.first <= number; this.first += 1) this.kept.shift(); }
+  resume(number) { this.acknowledged(this.sent = number); } // on a new connection, with what the node has
   next() { // the items of one frame, as [number of the first, texts]
     const start = this.sent - this.first + 1, first = this.sent + 1;
     let end = start;
@@ -42,16 +40,14 @@ class Lane { // one of the two: items on their way out, numbered from 1, and wha
       if (typeof item.part !== "string") return handle(item);
       this.pieces += item.part;
       if (item.left) return;
-      const whole = JSON.parse(this.pieces);
-      this.pieces = "";
-      handle(whole);
+      [item, this.pieces] = [JSON.parse(this.pieces), ""];
+      handle(item);
     });
   }
 }
 
-export function connect(url, { token = null, name = `js-${Date.now()}`, lease = 15 } = {}) {
-  return new Promise((done, fail) => new Client({ url, token, name, lease, done, fail }));
-}
+export const connect = (url, { token = null, name = `js-${Date.now()}`, lease = 15 } = {}) =>
+  new Promise((done, fail) => new Client({ url, token, name, lease, done, fail }));
 
 class Client {
   node = null; beats = 0; resumed = 0; closed = null; // closed: why
@@ -59,12 +55,8 @@ class Client {
   #asks = new Map(); #credit = new Map(); #next = 1; #echo = null; #heard = 0; #up = false;
   #incarnation = Math.random().toString(16).slice(2) + Date.now().toString(16);
 
-  constructor(options) {
-    Object.assign(this, options);
-    this.#dial();
-  }
+  constructor(options) { Object.assign(this, options).#dial(); }
   tell(path, m) { this.#message({ k: "tell", to: { path }, m }); }
-
   ask(path, m, { timeout = null } = {}) {
     return new Promise((done, fail) => {
       const id = this.#next++;
@@ -83,13 +75,11 @@ class Client {
   #dial() {
     const socket = this.socket = new WebSocket(this.url, ["actors.v1"]), node = this.node;
     const resume = node && { session: node.session, incarnation: node.incarnation, received: this.#received() };
-    const { name, token, lease } = this;
-    socket.onopen = () => this.#send(
-      { k: "hello", protocol: 1, node: name, incarnation: this.#incarnation, token, lease, resume });
-    socket.onmessage = ({ data }) => {
-      try { this.#take(JSON.parse(data)); } catch (error) { this.#end(error); }
-    };
-    socket.onclose = () => {
+    const hello = { node: this.name, incarnation: this.#incarnation, token: this.token, lease: this.lease, resume };
+    socket.onopen = () => this.#send({ k: "hello", protocol: 1, ...hello });
+    socket.onmessage = ({ data }) => { try { this.#take(JSON.parse(data)); } catch (error) { this.#end(error); } };
+    socket.onerror = socket.onclose = () => { // either may come, or both
+      socket.onerror = socket.onclose = null;
       clearInterval(this.timer);
       this.#up = false;
       if (!this.node || Date.now() - this.#heard > this.lease * 1000)
@@ -100,17 +90,12 @@ class Client {
   #take(frame) {
     this.#heard = Date.now();
     const lanes = Object.entries(this.#lanes);
-    if (frame.k === "refused") throw new ActorError({ kind: frame.reason, text: frame.text });
-    if (frame.k === "bye") throw new ActorError({ kind: "lost", text: frame.reason });
+    if (frame.k === "refused" || frame.k === "bye")
+      throw new ActorError({ kind: frame.k === "bye" ? "lost" : frame.reason, text: frame.text ?? frame.reason });
     if (frame.k === "welcome") {
-      lanes.forEach(([, lane], index) => { // send again what the node does not have
-        lane.acknowledged(frame.received[index]);
-        lane.sent = frame.received[index];
-      });
-      Object.assign(this, { node: frame, resumed: this.resumed + frame.resumed });
-      this.#up = true;
-      this.#beat();
-      this.timer = setInterval(() => this.#beat(), BEAT);
+      lanes.forEach(([, lane], index) => lane.resume(frame.received[index]));
+      Object.assign(this, { node: frame, resumed: this.resumed + (frame.resumed ? 1 : 0) }).#beat();
+      [this.timer, this.#up] = [setInterval(() => this.#beat(), BEAT), true];
       this.#flush();
       return this.done(this);
     }
