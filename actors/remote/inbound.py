@@ -135,6 +135,7 @@ class Inbound:
             items.Done: self._of_child,
             items.Later: self._of_child,
             items.Stirred: self._of_child,
+            items.Quits: self._of_child,
             items.Resumed: self._of_child,
             items.Fell: self._of_child,
             items.Over: self._of_child,
@@ -220,7 +221,7 @@ class Inbound:
         self.association.control(items.Unread(item.to, why))
 
     def _unread(self, item: items.Unread) -> None:
-        _log.warning("%r cannot read a message for %s: %s", self.association.name, item.to.path, item.why)
+        _log.warning("%r has not taken what was sent to %s: %s", self.association.name, item.to.path, item.why)
         self.association.emit(MessageUnread, item.to.path, item.why)
 
     # --- answers ---
