@@ -172,7 +172,6 @@ class Association:
             session=None if self.is_down else self.session.id,
             connected=talk is not None and self.state is not LinkState.SUSPECT,
             confirmed=talk is not None and talk.confirmed,
-            dialled_by="" if talk is None else talk.dialled_by,
         )
 
     async def changed(self) -> None:
@@ -382,7 +381,8 @@ class Association:
                 self.round_trip = trip if trip is not None else self.round_trip
             elif isinstance(frame, Refusal):
                 reason = f"the other node refused to go on ({frame})"
-                _log.warning("%r: %s", self.name, reason)
+                expected = frame.reason in (Reason.CLOSING, Reason.REPLACED)
+                _log.log(logging.INFO if expected else logging.WARNING, "%r: %s", self.name, reason)
                 if frame.reason is Reason.CLOSING:  # else the next connection goes on where this one ends
                     self.give_up(reason)
                 return reason

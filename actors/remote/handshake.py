@@ -6,14 +6,20 @@
        │ ── Beat ───────────────────▶ │   the confirmation: from now on the link is UP
 
 A node is its name and an incarnation, drawn when it starts. What an older incarnation
-sends is refused; a newer one ends all that the older one had. A link that both ends dial
-at once keeps the connection that the smaller name has dialled.
+sends is refused; a newer one ends all that the older one had.
+
+A link that both ends dial at once keeps one connection. Who has dialled uses it with the
+welcome, who was dialled with the first beat. In between the dialled one may get a welcome
+for its own dial, and takes that if its name is the smaller one. So of two connections that
+both ends have welcomed, both ends choose the same; and where only one was welcomed, the
+other was refused with `ALREADY_LINKED`.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+import math
+from collections.abc import Container, Mapping
 from typing import Final
 
 import attrs
@@ -25,6 +31,7 @@ from actors.remote.session import Received
 __all__ = [
     "PROTOCOL",
     "SETTINGS",
+    "SHORTEST_LEASE",
     "SUBPROTOCOL",
     "Acquaintance",
     "Hello",
@@ -40,6 +47,8 @@ PROTOCOL: Final = 1
 SUBPROTOCOL: Final = f"actors.v{PROTOCOL}"
 SETTINGS: Final[Mapping[str, str]] = {"codec": "json", "envelope": "1"}
 """What both ends must agree on: the fingerprint."""
+SHORTEST_LEASE: Final = 0.5
+"""Seconds. In a shorter one the beats would be all that a node does."""
 
 
 class Reason(enum.StrEnum):
@@ -127,36 +136,42 @@ class Acquaintance:
     session: str | None
     connected: bool
     confirmed: bool
-    """the connection that stands is in use"""
-    dialled_by: str
-    """the node that dialled the connection that stands"""
+    """the connection that stands is in use; else that node has dialled it, and is to confirm it"""
 
 
 def judge(
-    hello: Hello, *, node: str, incarnation: str, known: Acquaintance | None, past: frozenset[str]
+    hello: Hello, *, node: str, incarnation: str, known: Acquaintance | None, past: Container[str]
 ) -> Refusal | None:
     """What the listener says to a hello with the right token; None: welcome.
 
-    `past` are incarnations that are over.
+    `past` are incarnations of other nodes that are over.
     """
     if hello.protocol != PROTOCOL:
         text = f"this node speaks protocol {PROTOCOL}, you speak {hello.protocol}: run the same version"
         return Refusal(Reason.PROTOCOL_MISMATCH, text)
     for key, value in SETTINGS.items():
         if hello.settings.get(key) != value:
-            text = f"{key} must be {value!r} and is {hello.settings.get(key)!r}: run the same version"
+            text = f"{key} must be {value!r} and is {hello.settings.get(key)!r:.80}: run the same version"
             return Refusal(Reason.SETTINGS_MISMATCH, text)
+    return _judge_node(hello, node, past) or _judge_session(hello, node, incarnation, known)
+
+
+def _judge_node(said: Hello | Welcome, node: str, past: Container[str]) -> Refusal | None:
+    """What both ends ask of the other one."""
     try:
-        check_name(hello.node)
+        check_name(said.node)
     except InvalidName as error:
         return Refusal(Reason.BAD_NAME, str(error))
-    if hello.node == node:
+    if said.node == node:
         text = f"both nodes are named {node!r}: give one of them another name"
         return Refusal(Reason.SAME_NAME, text)
-    if hello.incarnation in past:
-        text = f"this life of {hello.node!r} was given up: begin a new session"
+    if not SHORTEST_LEASE <= said.lease < math.inf:
+        text = f"a lease is in seconds, {SHORTEST_LEASE} or more and finite, not {said.lease}"
+        return Refusal(Reason.SETTINGS_MISMATCH, text)
+    if said.incarnation in past:
+        text = f"a later life of {said.node!r} was linked with {node!r}: this one is over, so end its process"
         return Refusal(Reason.OLD_INCARNATION, text, node)
-    return _judge_session(hello, node, incarnation, known)
+    return None
 
 
 def _judge_session(hello: Hello, node: str, incarnation: str, known: Acquaintance | None) -> Refusal | None:
@@ -175,31 +190,26 @@ def _judge_session(hello: Hello, node: str, incarnation: str, known: Acquaintanc
     if known.incarnation != hello.incarnation:
         text = f"another node named {hello.node!r} is linked here: give this one another name"
         return Refusal(Reason.NAME_TAKEN, text, node)
-    if not known.confirmed and hello.node < known.dialled_by:
-        return None
-    return Refusal(Reason.ALREADY_LINKED, f"{hello.node!r} is linked here already", node)
+    return Refusal(Reason.ALREADY_LINKED, f"{hello.node!r} is linked here already: use that link", node)
 
 
 def judge_welcome(
-    welcome: Welcome, *, node: str, known: Acquaintance | None, resuming: str | None
+    welcome: Welcome, *, node: str, known: Acquaintance | None, past: Container[str], resuming: str | None
 ) -> Refusal | None:
     """What the dialler makes of a welcome; None: confirm it.
 
     `resuming` is the session that it asked for.
     """
-    try:
-        check_name(welcome.node)
-    except InvalidName as error:
-        return Refusal(Reason.BAD_NAME, str(error))
-    if welcome.node == node:
-        return Refusal(Reason.SAME_NAME, f"both nodes are named {node!r}: give one of them another name")
+    wrong = _judge_node(welcome, node, past)
+    if wrong is not None:
+        return wrong
     if welcome.resumed != (resuming is not None) or (welcome.resumed and welcome.session != resuming):
-        return Refusal(Reason.SESSION_GONE, "the answer is about another session")
+        return Refusal(Reason.SESSION_GONE, "the answer is about another session: begin a new one")
     if known is None or not known.connected or welcome.resumed:
         return None
     if known.incarnation != welcome.incarnation:
-        text = f"another node named {welcome.node!r} is linked here already"
+        text = f"another node named {welcome.node!r} is linked here: give one of them another name"
         return Refusal(Reason.NAME_TAKEN, text, welcome.node)
-    if not known.confirmed and node < known.dialled_by:
+    if not known.confirmed and node < welcome.node:
         return None
-    return Refusal(Reason.ALREADY_LINKED, f"{welcome.node!r} is linked here already", welcome.node)
+    return Refusal(Reason.ALREADY_LINKED, f"{welcome.node!r} is linked here already: use that link", welcome.node)

@@ -389,7 +389,7 @@ async def _present(ctx: Context, wire: Wire, target: Target, limit: trio.CancelS
 
 def _refused(refusal: Refusal, target: Target, link: Association | None) -> Refusal | None:
     """What a refusal means for the dialler."""
-    if refusal.reason is Reason.ALREADY_LINKED and refusal.node is not None and link is None:
+    if refusal.reason is Reason.ALREADY_LINKED and target.node.living(refusal.node or "") and link is None:
         target.name = refusal.node  # the other end has dialled too, and its connection stands
         target.done.set()
         return None
