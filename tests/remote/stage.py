@@ -127,6 +127,12 @@ class Cables:
         self.doors[url] = system, Gate(node, token, (), 1024 * 1024), cable
         return url
 
+    def redirect(self, url: str, system: actors.System) -> None:
+        """From now on this system is reached there."""
+        _, gate, cable = self.doors[url]
+        node = system._node  # pyright: ignore[reportPrivateUsage]
+        self.doors[url] = system, Gate(node, gate.token, (), gate.max_message), cable
+
     @asynccontextmanager
     async def dialled(self, url: str, _: object) -> AsyncGenerator[MemoryWire]:
         system, gate, cable = self.doors[url]
