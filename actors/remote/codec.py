@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol, Union, cast, get_args, get_origin
 
 import attrs
 from cattrs import Converter, transform_error
+from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 from cattrs.preconf.json import make_converter
 from cattrs.v import format_exception
@@ -74,25 +75,64 @@ class Raw(Request[Any]):
 # --- what nodes say ------------------------------------------------------------------
 
 
-def _strict(kind: type, *also: type) -> Callable[[Any, Any], Any]:
-    def check(value: Any, _: Any) -> Any:
-        if value.__class__ is kind or (value.__class__ in also):
-            return value
-        raise TypeError(f"expected {kind.__name__}, not {value!r:.80}")
+def _strict(kind: type) -> Callable[[Any, Any], Any]:
+    def check(value: Any, wanted: Any) -> Any:
+        if value.__class__ is not kind:
+            raise BadValue(f"expected {kind.__name__}, not {value!r:.80}")
+        return value if wanted is kind else wanted(value)  # an enum of texts is a kind of text
 
     return check
+
+
+def _float_out(value: float) -> Any:
+    """JSON has no word for infinity."""
+    return value if math.isfinite(value) else {"$float": str(value)}
+
+
+def _float_in(value: Any, kind: Any) -> float:
+    if value.__class__ is dict and value.keys() == {"$float"}:
+        return _special_float(value["$float"])
+    return _number(value, kind)
+
+
+def _special_float(name: Any) -> float:
+    try:
+        return _FLOATS[name]
+    except (KeyError, TypeError):
+        raise BadValue('a special number is {"$float": "inf"}, "-inf" or "nan"') from None
+
+
+_FLOATS: Final = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 def _number(value: Any, _: Any) -> float:
     if value.__class__ is float or value.__class__ is int:
         return float(value)
-    raise TypeError(f"expected a number, not {value!r:.80}")
+    raise BadValue(f"expected a number, not {value!r:.80}")
+
+
+_ROWS: Final = (list, tuple, set, frozenset)
 
 
 def _make_strict(converter: Converter) -> None:
     for kind in (int, str, bool):
         converter.register_structure_hook(kind, _strict(kind))
     converter.register_structure_hook(float, _number)
+
+    def read(value: Any, kind: Any) -> Any:
+        """cattrs takes anything that can be gone through: a text for a list of texts."""
+        given, args = _list(value), get_args(kind)
+        origin = cast("Callable[[Any], Any]", get_origin(kind) or kind)
+        if not args and kind != tuple[()]:
+            return origin(given)
+        if origin is not tuple or args[1:] == (...,):
+            return origin(converter.structure(one, args[0]) for one in given)
+        if len(given) != len(args):
+            raise BadValue(f"expected an array of {len(args)}, not of {len(given)}")
+        made: list[Any] = [converter.structure(one, arg) for one, arg in zip(given, args, strict=True)]
+        return tuple(made)
+
+    converter.register_structure_hook_func(lambda kind: (get_origin(kind) or kind) in _ROWS, read)
 
 
 _HANDSHAKE: Final[dict[str, type]] = {"hello": Hello, "welcome": Welcome, "refused": Refusal}
@@ -179,19 +219,29 @@ class Codec:
     def __init__(self, book: RefBook) -> None:
         self._book = book
         self._heard_from: RefBook = book
-        self._converter = converter = make_converter(forbid_extra_keys=True)
+        # what cattrs knows nothing of would go out as it is
+        self._converter = converter = make_converter(
+            forbid_extra_keys=True, unstructure_fallback_factory=lambda _: self.value_out
+        )
+        for kind in (bool, int, str, type(None)):
+            converter.register_unstructure_hook(kind, identity)
         _make_strict(converter)
+        converter.register_unstructure_hook(float, _float_out)
+        converter.register_structure_hook(float, _float_in)
         converter.register_unstructure_hook(bytes, lambda value: base64.b64encode(value).decode())
         converter.register_structure_hook(bytes, lambda value, _: _bytes(value))
         converter.register_unstructure_hook_func(_says_nothing, self.value_out)
         converter.register_structure_hook_func(_says_nothing, lambda value, _: self.value_in(value))
+        converter.register_unstructure_hook_factory(_is_loose, self._loose_writer)
         converter.register_structure_hook_func(_is_loose, self._loose_in)
+        converter.register_unstructure_hook_factory(_has_odd_keys, self._pairs_writer)
+        converter.register_structure_hook_func(_has_odd_keys, self._pairs_in)
         converter.register_unstructure_hook_func(_is_ref, self._ref_out)
         converter.register_structure_hook_func(_is_ref, lambda value, _: self._ref_in(value))
         converter.register_unstructure_hook_func(_is_message, self._message_out)
         converter.register_structure_hook_func(_is_message, self._message_in)
-        converter.register_structure_hook_func(_has_message, self._union_in)
-        converter.register_unstructure_hook_func(_has_message, self.value_out)
+        converter.register_structure_hook_func(_needs_words, self._union_in)
+        converter.register_unstructure_hook_func(_needs_words, self.value_out)
         self._out: dict[type, Callable[[Any], dict[str, Any]]] = {}
         self._in: dict[type, Callable[[Any, Any], Any]] = {}
 
@@ -207,13 +257,16 @@ class Codec:
     # --- messages ---
 
     def message_out(self, message: object) -> Any:
-        """A message as JSON. Raises `NotSerializable` naming the type."""
+        """A message as JSON. Raises `NotSerializable` naming the type, and the message that it is a part of."""
         if isinstance(message, Raw):
             return message.json
         try:
             return self._message_out(message)
-        except NotSerializable:
-            raise
+        except NotSerializable as error:
+            if error.kind is type(message):
+                raise
+            why = str(error).partition(" ")[2]
+            raise NotSerializable(error.kind, f"in a {type(message).__qualname__} {why}") from None
         except Exception as error:  # cattrs raises groups of anything
             raise NotSerializable(type(message), f"cannot be coded: {_why(error)}") from error
 
@@ -240,8 +293,7 @@ class Codec:
         try:
             fn = make_dict_unstructure_fn(cls, self._converter)
         except NameError as error:
-            why = f"has an annotation that only the type checker knows ({error}): import it for real"
-            raise NotSerializable(cls, why) from None
+            raise NotSerializable(cls, _unknown_name(error)) from None
         return lambda message: {_TAG: tag, **fn(message)}
 
     def _message_in(self, coded: Any, cls: Any) -> Any:
@@ -268,9 +320,12 @@ class Codec:
             return self._terminated_in(fields)
         fn = self._in.get(cls)
         if fn is None:
-            made: Any = make_dict_structure_fn(
-                cast("type[Any]", cls), self._converter, _cattrs_forbid_extra_keys=True
-            )
+            try:
+                made: Any = make_dict_structure_fn(
+                    cast("type[Any]", cls), self._converter, _cattrs_forbid_extra_keys=True
+                )
+            except NameError as error:
+                raise BadValue(f"{cls.__qualname__} {_unknown_name(error)}") from None
             fn = self._in[cls] = made
         return fn(fields, cls)
 
@@ -309,7 +364,7 @@ class Codec:
         if value is None or cls in (bool, int, str):
             return value
         if cls is float:
-            return value if math.isfinite(value) else {"$float": str(value)}
+            return _float_out(value)
         if cls is list:
             return [self.value_out(one) for one in value]
         if cls is dict:
@@ -355,13 +410,18 @@ class Codec:
         if special == "$bytes":
             return _bytes(coded)
         if special == "$float":
-            return {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[coded]
+            return _special_float(coded)
         if special == "$dict":
-            return {self.value_in(key): self.value_in(one) for key, one in coded}
+            return {self.value_in(key): self.value_in(one) for key, one in _pairs(coded)}
         for kind, name in _CONTAINERS.items():
             if name == special:
-                return kind(self.value_in(one) for one in coded)
+                return kind(self.value_in(one) for one in _list(coded))
         raise BadValue(f"unknown {special!r:.40}")
+
+    def _loose_writer(self, kind: Any) -> Callable[[Any], Any]:
+        """What is no exact list, dict, ... but one of its kind goes out as one."""
+        origin = get_origin(kind) or kind
+        return lambda value: self.value_out(origin(value) if isinstance(value, origin) else value)
 
     def _loose_in(self, coded: Any, kind: Any) -> Any:
         """A list, dict, ... whose annotation does not say of what."""
@@ -373,12 +433,30 @@ class Codec:
             raise BadValue(f"expected {origin.__name__}, not {coded!r:.60}")
         return value
 
+    def _pairs_writer(self, kind: Any) -> Callable[[Any], Any]:
+        """A dict whose keys are no texts: in JSON they would become some."""
+        key_kind, value_kind = get_args(kind)
+
+        def write(value: Any) -> Any:
+            out = self._converter.unstructure
+            return {"$dict": [[out(key, key_kind), out(one, value_kind)] for key, one in value.items()]}
+
+        return write
+
+    def _pairs_in(self, coded: Any, kind: Any) -> Any:
+        if not isinstance(coded, dict) or coded.keys() != {"$dict"}:  # pyright: ignore[reportUnknownMemberType]
+            raise BadValue(f'a dict whose keys are no texts is {{"$dict": [[key, value], ...]}}, not {coded!r:.60}')
+        key_kind, value_kind = get_args(kind)
+        into = self._converter.structure
+        return {into(key, key_kind): into(one, value_kind) for key, one in _pairs(coded["$dict"])}
+
     def _union_in(self, coded: Any, kind: Any) -> Any:
-        """A union with messages in it: by the tag, or as it describes itself."""
-        value = self.value_in(coded)
-        members = tuple(get_origin(one) or one for one in get_args(kind))
-        if Any in members or object in members or isinstance(value, members):
+        """A union that JSON cannot tell apart: by the tag, or as it describes itself."""
+        value, members = self.value_in(coded), get_args(kind)
+        if any(_fits(value, one) for one in members):
             return value
+        if type(value) is int and float in members:
+            return float(value)
         raise BadValue(f"{coded!r:.60} is none of {kind}")
 
 
@@ -397,6 +475,23 @@ def checked_ref(coded: Any) -> list[Any]:
         type(one) is not kind for one, kind in zip(given, shape, strict=False)
     ):
         raise BadValue(f"a ref is [node, incarnation, path, serial], not {coded!r:.60}")
+    return given
+
+
+def _unknown_name(error: NameError) -> str:
+    return f"has an annotation that only the type checker knows ({error}): import it for real"
+
+
+def _list(coded: Any) -> list[Any]:
+    if not isinstance(coded, list):
+        raise BadValue(f"expected an array, not {coded!r:.60}")
+    return cast("list[Any]", coded)
+
+
+def _pairs(coded: Any) -> list[Any]:
+    given = _list(coded)
+    if not all(isinstance(one, list) and len(cast("list[Any]", one)) == 2 for one in given):
+        raise BadValue(f"expected an array of [key, value], not {coded!r:.60}")
     return given
 
 
@@ -422,7 +517,7 @@ def _is_loose(kind: Any) -> bool:
 
 
 def _is_ref(kind: Any) -> bool:
-    return kind is Ref or get_origin(kind) is Ref
+    return kind is Ref
 
 
 def _is_message(kind: Any) -> bool:
@@ -430,8 +525,29 @@ def _is_message(kind: Any) -> bool:
     return isinstance(origin, type) and (origin in _BUILT_IN_TAGS or "__actors_tag__" in origin.__dict__)
 
 
-def _has_message(kind: Any) -> bool:
+def _has_odd_keys(kind: Any) -> bool:
+    """Bytes become texts that can be read back."""
+    if get_origin(kind) is not dict or _is_loose(kind):
+        return False
+    key = get_args(kind)[0]
+    return not (isinstance(key, type) and issubclass(key, str | bytes))
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    if _says_nothing(kind):
+        return True
+    if origin is typing.Literal:
+        return any(type(value) is type(one) and value == one for one in get_args(kind))
+    if type(value) is bool:
+        return origin is bool
+    return isinstance(value, origin)
+
+
+def _needs_words(kind: Any) -> bool:
+    """A union in which JSON alone does not say what is meant."""
     if get_origin(kind) not in (Union, types.UnionType):
         return False
     members = [one for one in get_args(kind) if one is not type(None)]
-    return len(members) > 1 and any(_is_message(one) or _is_ref(one) for one in members)
+    plain = any(_is_message(one) or _is_ref(one) or one in (bytes, float) for one in members)
+    return len(members) > 1 and plain

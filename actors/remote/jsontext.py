@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any, Final, NoReturn
 
-__all__ = ["DEEPEST", "BadFrame", "parse"]
+__all__ = ["DEEPEST", "BadFrame", "is_deep", "parse"]
 
 DEEPEST: Final = 64
 """How many objects and arrays may stand in each other in one frame, or in one item of many pieces."""
@@ -23,7 +23,7 @@ class BadFrame(Exception):
 
 def parse(text: str) -> Any:
     """JSON that is not too deep, with finite numbers; raises `BadFrame`."""
-    if text.count("[") + text.count("{") > DEEPEST and _is_deep(text):
+    if is_deep(text, DEEPEST):
         raise BadFrame(f"no JSON, or more than {DEEPEST} objects and arrays in each other")
     try:
         return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
@@ -31,12 +31,17 @@ def parse(text: str) -> Any:
         raise BadFrame(f"no JSON: {error}") from None
 
 
-def _is_deep(text: str) -> bool:
-    """Brackets alone, a level off at a time: much cheaper than a look at every value."""
+def is_deep(text: str, deepest: int) -> bool:
+    """Whether more objects and arrays than these stand in each other. No JSON may be anything.
+
+    Brackets alone, a level off at a time: much cheaper than a look at every value.
+    """
+    if text.count("[") + text.count("{") <= deepest:
+        return False
     left = text.encode(errors="replace").translate(_LEVEL, _SHAPE).replace(b'""', b"")
     if b'"' in left or b"\\" in left:  # strings with brackets or quotes in them: take all strings out first
         left = _STRING.sub("", text).encode(errors="replace").translate(_LEVEL, _SHAPE)
-    for _ in range(DEEPEST):
+    for _ in range(deepest):
         size = len(left)
         left = left.replace(b"[]", b"")
         if len(left) == size:
