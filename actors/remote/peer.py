@@ -225,7 +225,7 @@ class _Facts:
         try:
             return codec.value_in(what) if how == "value" else what
         except BadValue:
-            return Raw[Any](what)  # a message whose class is not known here
+            return Raw(what)  # a message whose class is not known here
 
 
 def _exit_of(what: Any, link: Association) -> Exit:
@@ -260,6 +260,8 @@ async def listen(
     _check_token(token)
     _check_ssl(ssl_context)
     _check_size(max_message)
+    if isinstance(origins, str):
+        raise TypeError(f"origins is a collection of texts, not {origins!r}: write [{origins!r}]")
     if token is None and ssl_context is None and not _is_loopback(host):
         raise InsecureListen(host)
     links = node.links()
@@ -295,6 +297,8 @@ async def connect(
         raise ValueError(fault)
     _check_token(token)
     _check_ssl(ssl_context)
+    if ssl_context is not None and not url.startswith("wss:"):
+        raise ValueError(f"{url!r} is no URL with TLS, and an ssl_context is given: write wss://host:port")
     _check_size(max_message)
     check_seconds("timeout", timeout)
     links = node.links()

@@ -124,15 +124,10 @@ class _Socket(WebSocketConnection):
 
     async def linger(self) -> None:
         """Read on, unseen, until the other end has had the time to read why we close. A checkpoint."""
-        tcp = _tcp_of(self._stream)
-        if tcp is None:
-            return
         self._reading.cancel()
-        with trio.move_on_after(_POLITE, shield=True), contextlib.suppress(Exception):
+        with trio.CancelScope(shield=True):
             await self._over.wait()
-            await tcp.send_eof()
-            while await tcp.receive_some(65536):
-                pass
+            await _linger(self._stream)
 
     # --- what the library does, and says too little about ---
 
@@ -286,14 +281,35 @@ async def _reached(host: str, port: int, secure: ssl.SSLContext | bool | None) -
     try:
         context = secure if isinstance(secure, ssl.SSLContext) else ssl.create_default_context()
         stream = trio.SSLStream(tcp, context, server_hostname=host, https_compatible=True)
-        await stream.do_handshake()
-    except BaseException as error:
+        await _agree_on_tls(stream)
+    except BaseException:
         with trio.CancelScope(shield=True):
             await trio.aclose_forcefully(tcp)
-        if isinstance(error, (trio.BrokenResourceError, ssl.SSLError, OSError)):
-            raise WireBroken(f"no TLS ({_os_reason(error)})") from None
         raise
     return stream
+
+
+async def _agree_on_tls(stream: trio.SSLStream[Any]) -> None:
+    """Raises `WireBroken`; then the other end has been told why, where TLS has a word for it."""
+    try:
+        await stream.do_handshake()
+    except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError) as error:
+        with trio.move_on_after(_POLITE, shield=True), contextlib.suppress(Exception):
+            alert: bytes = stream._outgoing.read()  # pyright: ignore  # trio raises before it is sent
+            await stream.transport_stream.send_all(alert)
+            await _linger(stream)
+        raise WireBroken(f"no TLS ({_os_reason(error)})") from None
+
+
+async def _linger(stream: trio.abc.Stream) -> None:
+    """Read on, unseen, until the other end closes too, or for a second: else what we said last may be lost."""
+    tcp = _tcp_of(stream)
+    if tcp is None:
+        return
+    with trio.move_on_after(_POLITE), contextlib.suppress(Exception):
+        await tcp.send_eof()
+        while await tcp.receive_some(65536):
+            pass
 
 
 def _no_handshake(socket: _Socket) -> WireBroken | WireRefused:
@@ -360,10 +376,7 @@ def _too_slow(limit: float) -> str:
 async def _admit(nursery: trio.Nursery, socket: _Socket, stream: trio.abc.Stream, may_come: MayCome) -> None:
     """TLS and HTTP. Raises `WireBroken` or `WireRefused`."""
     if isinstance(stream, trio.SSLStream):
-        try:
-            await stream.do_handshake()
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise WireBroken(f"no TLS ({_os_reason(error)})") from None
+        await _agree_on_tls(stream)
     nursery.start_soon(socket.read)
     request = await socket.asked()
     if request is None:
