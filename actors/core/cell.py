@@ -85,7 +85,7 @@ class Cell(Intake):
         if self.orders & (order.STOP | order.QUIT):
             self.flush()
         else:
-            self.lanes.shut()
+            self.lanes.shut(self.take_from_line())
             self.admit_senders()
             self.orders &= ~(order.SUSPEND | order.ONCE)
         if not self.ended:
@@ -237,6 +237,9 @@ class Cell(Intake):
     def why_failed(self) -> BaseException | None:
         """The error of an incarnation that was ordered to fail."""
         return None
+
+    def fell(self, exit: Exit) -> None:
+        """Its incarnation has ended and is judged; nobody has been told of its messages yet."""
 
     def reply_came(self) -> None:
         """One of its open requests has ended."""

@@ -117,6 +117,15 @@ class Intake(Vitals):
         if not self.senders:
             self.orders &= ~order.SENDERS
 
+    def take_from_line(self) -> list[Item]:
+        """What came from elsewhere and waits for room: it was told before, whatever is ordered now."""
+        line = [one for one in (self.senders or {}).items() if not isinstance(one[0], trio.lowlevel.Task)]
+        for waiter, _ in line:
+            assert self.senders is not None
+            del self.senders[waiter]
+            waiter.admitted()
+        return [item for _, item in line]
+
     def offer_or_wait(self, item: Item, waiter: Waiter) -> None:
         """Put in an item that came from elsewhere, or let it wait in the line of the senders.
 
@@ -161,12 +170,14 @@ class Intake(Vitals):
         self.enter(pending, request, asker)
         return pending
 
-    def enter(self, pending: Pending[Any], request: object, asker: Cell | None) -> None:
+    def enter(
+        self, pending: Pending[Any], request: object, asker: Cell | None, urgent: bool = False
+    ) -> None:
         """Queue an open request, or end it at once."""
         if self.barred and not self.lanes.closed and not self._admits(pending):
             return
         item = (request, asker, pending, self.stamp(), None)
-        refused = self.lanes.offer(item)
+        refused = self.lanes.offer(item, urgent)
         if self.parked is not None:
             self.wake()
         if refused is Verdict.FULL or refused is Verdict.DROPPED:

@@ -214,12 +214,12 @@ class Lanes:
                 kept.append(item)
         return kept
 
-    def shut(self) -> None:
-        """Refuse every new item from now on; what waits goes on waiting."""
+    def shut(self, last: Iterable[Item] = ()) -> None:
+        """Refuse every new item from now on; what waits goes on waiting, and behind it these `last` ones."""
         self.closed = True
         # offer() looks at `closed` only where the lane is missing: closing costs senders nothing
-        if self.normal:
-            self.early = deque([*(self.early or ()), *self.normal])
+        if self.normal or last:
+            self.early = deque([*(self.early or ()), *(self.normal or ()), *last])
         self.normal = None
         self.extra = 0
 

@@ -117,6 +117,20 @@ async def test_send_waits_for_room_and_goes_on(autojump_clock: MockClock) -> Non
         assert await at_rest(world) == {"alpha.proxies": 1}
 
 
+async def test_a_drain_is_behind_what_still_waits_for_room_over_there(autojump_clock: MockClock) -> None:
+    """It was told before, and no exception said that there was no room."""
+    async with linked() as world:
+        ref = await slow(world)
+        told = await fill(ref)
+        at_home = world.beta.find("/slow")
+        assert at_home is not None
+        actor: Any = at_home.cell
+        ref.drain()
+        assert (await ref.wait_stopped()).kind is actors.ExitKind.SHUTDOWN
+        assert actor.handled == told
+        assert world.beta.dead_letters == ()
+
+
 async def test_a_cancelled_sender_has_not_sent(autojump_clock: MockClock) -> None:
     async with linked() as world:
         ref = await slow(world)

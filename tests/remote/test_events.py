@@ -26,6 +26,7 @@ from actors.events import (
     Started,
     Stopped,
 )
+from actors.messages import MessageRegistry
 from tests.remote.folk import Break, Echo, Hold, Note, Unknown, Worker, at_rest, link_of, settled
 from tests.remote.stage import Cable, cables, linked
 
@@ -362,3 +363,18 @@ async def test_a_subscription_that_ends_is_taken_back(autojump_clock: MockClock)
         await settled()
         assert relays == {}
         assert link_of(world.alpha, "beta").facts == {}
+
+
+async def test_a_message_whose_class_is_unknown_here_comes_as_it_is_on_the_wire(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with linked() as world, world.peer.subscribe(DeadLetter) as events:
+        find = MessageRegistry.find
+        monkeypatch.setattr(
+            MessageRegistry,
+            "find",
+            lambda book, tag: None if tag == "test.folk.Unknown" else find(book, tag),
+        )
+        world.beta.spawn(Worker, name="worker").tell(Unknown())
+        (letter,) = await taken(events, 1)
+        assert letter.message.json == {"$": "test.folk.Unknown"}
