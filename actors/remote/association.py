@@ -24,6 +24,7 @@ from actors.remote.codec import BadFrame, BadValue, decode_frame, decode_item, e
 from actors.remote.credit import Window
 from actors.remote.handshake import Acquaintance, Reason, Refusal
 from actors.remote.inbound import Inbound
+from actors.remote.jsontext import DEEPEST, is_deep
 from actors.remote.link import LinkState, LinkVerdict, Vitality
 from actors.remote.proxy import AbroadPending, Proxy
 from actors.remote.session import LANES, Lane, Session, SessionFault
@@ -41,6 +42,8 @@ HANDSHAKE: Final = 10.0
 """Seconds for each step of a handshake."""
 LEAST_LIMIT: Final = 256 * 1024
 """Characters of what nodes say by themselves that every node takes, whatever its limit for messages."""
+_FRAME_LEVELS: Final = 3
+"""Of what may stand in each other, these are the frame's."""
 _log = logging.getLogger("actors.remote")
 
 
@@ -211,6 +214,9 @@ class Association:
         if len(text) > limit:
             why = f"of {len(text)} characters on the wire is more than {self.name!r} takes, which is {limit}"
             raise NotSerializable(type(of), f"{why}: say it in parts, or raise max_message there")
+        if is_deep(text, DEEPEST - _FRAME_LEVELS):
+            why = f"has more than {DEEPEST} objects and arrays in each other on the wire: make it flatter"
+            raise NotSerializable(type(of), why)
         return text
 
     def push(self, lane: Lane, text: str) -> None:
@@ -438,6 +444,7 @@ class Association:
         elif talk is not None and talk.confirmed:
             self.inbound.report_signs_of_life(now)
             self.inbound.settle()
+            self.inbound.report_states()
             talk.beat_due = True
             talk.rouse()
         self._set_alarm(now)

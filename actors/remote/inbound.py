@@ -20,6 +20,7 @@ from actors.exits import Exit, ExitKind
 from actors.messages import Request
 from actors.remote import items
 from actors.remote.answers import Answers
+from actors.remote.child import RemoteChild
 from actors.remote.codec import BadValue, Raw
 from actors.remote.credit import WINDOW, Debt
 from actors.remote.hosting import Hosting
@@ -39,12 +40,13 @@ _NOBODY = Exit(ExitKind.SHUTDOWN, reason="no such actor lives there")
 class Incoming(Pending[Any]):
     """An open request of the other node's: its end is told there."""
 
-    __slots__ = ("inbound", "number")
+    __slots__ = ("inbound", "key", "number")
 
-    def __init__(self, cell: Cell, request: object, inbound: Inbound, number: int) -> None:
+    def __init__(self, cell: Cell, request: object, inbound: Inbound, asked: items.Ask) -> None:
         super().__init__(cell, request, None)
         self.inbound = inbound
-        self.number = number
+        self.number = asked.id
+        self.key = asked.to.key
 
     def _end(self, error: BaseException | None) -> None:
         super()._end(error)
@@ -58,12 +60,13 @@ class Incoming(Pending[Any]):
 class Relayed(AbroadPending):
     """An open request of the other node's to an actor of a third one."""
 
-    __slots__ = ("inbound", "theirs")
+    __slots__ = ("inbound", "key", "theirs")
 
-    def __init__(self, cell: Cell, request: object, inbound: Inbound, theirs: int) -> None:
+    def __init__(self, cell: Cell, request: object, inbound: Inbound, asked: items.Ask) -> None:
         super().__init__(cell, request, None)
         self.inbound = inbound
-        self.theirs = theirs
+        self.theirs = asked.id
+        self.key = asked.to.key
 
     def _end(self, error: BaseException | None) -> None:
         super()._end(error)
@@ -122,8 +125,9 @@ class Inbound:
             items.Order: self._order,
             items.Watch: self._watch,
             items.Gone: self._gone,
+            items.State: self._state,
             items.Unread: self._unread,
-            items.Call: self.answers.take,
+            items.Call: self._call,
             items.Fact: self._fact,
             items.Join: self._join,
             items.Leave: self._leave,
@@ -133,6 +137,7 @@ class Inbound:
             items.ChildOrder: self.hosting.order,
             items.Ready: self._of_child,
             items.Done: self._of_child,
+            items.Answer: self._of_child,
             items.Later: self._of_child,
             items.Stirred: self._of_child,
             items.Quits: self._of_child,
@@ -195,7 +200,7 @@ class Inbound:
             trouble = items.Trouble("unreadable", "BadValue", str(error))
             self.association.control(items.Fail(item.id, trouble))
             return
-        pending = self.incoming[item.id] = Incoming(cell, cast("object", request), self, item.id)
+        pending = self.incoming[item.id] = Incoming(cell, cast("object", request), self, item)
         if item.left is not None:
             pending.arm(max(0.0, item.left), cell.now())
         queued: Item = (pending.message, sender, pending, cell.stamp(), None)
@@ -203,7 +208,7 @@ class Inbound:
 
     def _relay(self, item: items.Ask, cell: Proxy, sender: Cell | None) -> None:
         """Ask a third node, or nobody, on behalf of the other one."""
-        relayed = self.incoming[item.id] = Relayed(cell.ref.cell, Raw(item.m), self, item.id)
+        relayed = self.incoming[item.id] = Relayed(cell.ref.cell, Raw(item.m), self, item)
         try:
             cell.enter(relayed, relayed.message, sender, item.m, item.left)
         except NotSerializable as error:  # longer than the third node takes
@@ -240,6 +245,11 @@ class Inbound:
             except Exception as broken:  # the reply cannot travel: its asker hears why
                 failed = ActorFailed(cell.ref, broken)
                 self.association.control(items.Fail(number, trouble_out(failed)))
+
+    def _call(self, item: items.Call) -> None:
+        if self.answers.is_open(item.id):
+            raise self._fault(f"the call {item.id} is open already")
+        self.answers.take(item)
 
     def _reply(self, item: items.Reply) -> None:
         asked = self.association.asks.pop(item.id, None)
@@ -306,7 +316,7 @@ class Inbound:
             window.give(item.n)
         except ValueError as error:
             raise self._fault(str(error)) from None
-        waiting = via.proxies.get((*(key[2] or (via.name, via.incarnation)), item.to.path, item.to.life))
+        waiting = self._proxy(item.to)
         if waiting is not None:
             waiting.admit()
         if window.left == WINDOW:
@@ -371,11 +381,25 @@ class Inbound:
         self.association.data(items.Gone(to, ended_out(exit, self.codec, self.association.longest)))
 
     def _gone(self, item: items.Gone) -> None:
-        via = self.association
-        home = (via.name, via.incarnation) if item.to.node is None else self.node.home_of(item.to.node)
-        proxy = via.proxies.get((*home, item.to.path, item.to.life))
+        proxy = self._proxy(item.to)
         if proxy is not None:
             proxy.gone(ended_in(item.exit, self.codec))
+
+    def report_states(self) -> None:
+        """Tell what those are doing that have open requests of the other node's."""
+        for key in {pending.key: pending for pending in self.incoming.values()}.items():
+            self.association.control(items.State(items.Address.of(key[0]), str(key[1].cell.state)))
+
+    def _state(self, item: items.State) -> None:
+        proxy = self._proxy(item.to)
+        if proxy is not None:
+            proxy.heard_state(item.state)
+
+    def _proxy(self, to: items.Address) -> Proxy | None:
+        """What stands for an actor of the other node's here, if anybody has a ref of it."""
+        via = self.association
+        home = (via.name, via.incarnation) if to.node is None else self.node.home_of(to.node)
+        return via.proxies.get((*home, to.path, to.life))
 
     # --- groups ---
 
@@ -383,11 +407,15 @@ class Inbound:
         cell = self.codec.ref_in(item.ref).cell
         if not cell.is_gone:
             self.kernel.list_member(item.group, cell)
-            self.members[item.group, cell] = None
+            if isinstance(cell, RemoteChild):
+                cell.joined(item.group)
+            else:
+                self.members[item.group, cell] = None
 
     def _leave(self, item: items.Leave) -> None:
         cell = self.codec.ref_in(item.ref).cell
-        if self.members.pop((item.group, cell), 0) is None:
+        ours = isinstance(cell, RemoteChild) and cell.left(item.group)
+        if ours or self.members.pop((item.group, cell), 0) is None:
             self.kernel.strike_member(item.group, cell)
 
     # --- children of ours, over there ---

@@ -214,6 +214,16 @@ class Gone:
 
 
 @attrs.frozen
+class State:
+    """What an actor is doing that has had a request of the receiver's since the last beat."""
+
+    KIND: ClassVar[str] = "state"
+
+    to: Address
+    state: str
+
+
+@attrs.frozen
 class Unread:
     """A told message could not be read, or an order is not allowed: for the sender's log."""
 
@@ -348,8 +358,20 @@ class Done:
 
 
 @attrs.frozen
+class Answer:
+    """The child answers a request while it goes on with it, or one that it had put off."""
+
+    KIND: ClassVar[str] = "answer"
+
+    child: int
+    n: int
+    v: Coded = None
+    error: Trouble | None = None
+
+
+@attrs.frozen
 class Later:
-    """The child will answer this one later, and takes the next."""
+    """The child will answer this one later; `done` still follows."""
 
     KIND: ClassVar[str] = "later"
 
@@ -378,8 +400,15 @@ class Fell:
     hand: int | None = None
     watching: list[RefOut] = attrs.field(factory=list[Any])
     """what it watched, for its next incarnation"""
-    groups: list[str] = attrs.field(factory=list[str])
-    """which it had joined"""
+
+
+@attrs.frozen
+class Quits:
+    """The child ends by itself after the message in hand."""
+
+    KIND: ClassVar[str] = "quits"
+
+    child: int
 
 
 @attrs.frozen
@@ -412,7 +441,7 @@ class Alive:
 ITEMS: Final[dict[str, type]] = {
     kind.KIND: kind
     for kind in (
-        Tell, Ask, Reply, Fail, Cancel, Credit, Order, Watch, Gone, Unread, Call, Fact, Join, Leave,
-        Spawn, Do, Undo, ChildOrder, Ready, Done, Later, Stirred, Resumed, Fell, Over, Alive,
+        Tell, Ask, Reply, Fail, Cancel, Credit, Order, Watch, Gone, State, Unread, Call, Fact, Join, Leave,
+        Spawn, Do, Undo, ChildOrder, Ready, Done, Answer, Later, Stirred, Quits, Resumed, Fell, Over, Alive,
     )
 }  # fmt: skip

@@ -7,7 +7,7 @@ the step of the call; what comes of them is told by the association.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakSet
 
 import trio
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AbroadPending", "Proxy"]
 
+_STATES: Final = {str(state): state for state in ActorState}
+
 
 class AbroadPending(Pending[Any]):
     """An open request to another node's actor: when its asker leaves, the other node hears of it."""
@@ -45,6 +47,13 @@ class AbroadPending(Pending[Any]):
     def __init__(self, cell: Cell, request: object, asker: Cell | None) -> None:
         super().__init__(cell, request, asker)
         self.number = 0
+
+    async def wait(self, timeout: float | None = None) -> Any:
+        """See `Pending.wait`. A child of another node's waits for itself where its ref here is a proxy."""
+        asker = CURRENT.get()
+        if not self.done and asker is not None and asker.ref == self.cell.ref:
+            raise Deadlock(self.cell.ref, self.message)
+        return await super().wait(timeout)
 
     def _end(self, error: BaseException | None) -> None:
         super()._end(error)
@@ -81,10 +90,12 @@ class Proxy:
         "_exit",
         "_ref",
         "association",
+        "heard",
         "home",
         "life",
         "mourners",
         "node",
+        "open",
         "path",
         "senders",
         "watchers",
@@ -111,6 +122,10 @@ class Proxy:
         self.watchers: dict[Any, None] | None = None
         self.senders: dict[trio.lowlevel.Task | Waiter, tuple[object, Cell | None, str]] | None = None
         """Who waits for credit or room: the message, who has sent it, and its item as it goes out."""
+        self.open = 0
+        """Requests that it has not answered."""
+        self.heard: ActorState | None = None
+        """What it was doing at its node's last beat, while there are such."""
         self.mourners: list[Callable[[Exit], None]] = []
         """Those in `wait_stopped`."""
         self._exit: Exit | None = None
@@ -177,10 +192,21 @@ class Proxy:
 
     @property
     def state(self) -> ActorState:
-        """STOPPED once it has ended, UNREACHABLE while its node is, else IDLE: no more is known here."""
+        """STOPPED once it has ended, and UNREACHABLE while its node is.
+
+        Else, while a request to it is open: what it was doing at its node's last beat. And else IDLE,
+        which then means that it lives: no more is known here.
+        """
         if self.is_gone:
             return ActorState.STOPPED
-        return ActorState.IDLE if self.association.state is LinkState.UP else ActorState.UNREACHABLE
+        if self.association.state is not LinkState.UP:
+            return ActorState.UNREACHABLE
+        return ActorState.IDLE if self.heard is None else self.heard
+
+    def heard_state(self, state: str) -> None:
+        """Its node says what it is doing; a word that is unknown here says nothing."""
+        if self.open:
+            self.heard = _STATES.get(state)
 
     def now(self) -> float:
         """Trio's clock."""
@@ -345,6 +371,7 @@ class Proxy:
             if isinstance(pending, AbroadPending):
                 pending.number = number
                 self.association.asks[number] = pending
+                self.open += 1
             self.association.push("data", text)
 
     def request_ended(self, pending: AbroadPending) -> None:
@@ -352,6 +379,11 @@ class Proxy:
 
         In the order of messages: it must not come before the request itself.
         """
+        if not pending.number:
+            return  # it was never sent
+        self.open -= 1
+        if not self.open:
+            self.heard = None
         if self.association.asks.pop(pending.number, None) is not None:
             self.association.data(items.Cancel(pending.number))
 

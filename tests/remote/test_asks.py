@@ -174,6 +174,31 @@ async def test_a_timeout_names_the_target_the_limit_and_the_state(autojump_clock
             await worker.ask(Echo(), timeout=0.5)
 
 
+async def test_a_timeout_says_what_the_actor_was_doing(autojump_clock: MockClock) -> None:
+    """As its node said with the last beat; without an open request no more is known than that it lives."""
+    async with linked() as world:
+        worker = await found(world)
+        assert worker.state is ActorState.IDLE
+        pending = worker.request(Hold(60))
+        with pytest.raises(actors.AskTimeout, match="it is BUSY now"):
+            await worker.ask(Echo(), timeout=2.5)
+        assert worker.state is ActorState.BUSY
+        worker.suspend()
+        pending.cancel()
+        assert worker.state is ActorState.IDLE
+        await worker.interrupt()
+        with pytest.raises(actors.AskTimeout, match="it is SUSPENDED now"):
+            await worker.ask(Echo(), timeout=2.5)
+        by_path = world.peer.ref("/worker")
+        waiting = by_path.request(Echo("later"))
+        await trio.sleep(2.5)
+        assert by_path.state is ActorState.SUSPENDED
+        worker.resume()
+        assert await waiting.wait() == "later"
+        assert by_path.state is ActorState.IDLE
+        assert await at_rest(world) == {"alpha.proxies": 2}
+
+
 # --- what cannot travel ---
 
 
