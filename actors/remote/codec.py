@@ -120,7 +120,7 @@ def _make_strict(converter: Converter) -> None:
     converter.register_structure_hook(float, _number)
 
     def read(value: Any, kind: Any) -> Any:
-        """cattrs takes anything that can be gone through: a text for a list of texts."""
+        """Of arrays only: cattrs takes anything that can be gone through, a text for a list of texts."""
         given, args = _list(value), get_args(kind)
         origin = cast("Callable[[Any], Any]", get_origin(kind) or kind)
         if not args and kind != tuple[()]:
@@ -257,7 +257,7 @@ class Codec:
     # --- messages ---
 
     def message_out(self, message: object) -> Any:
-        """A message as JSON. Raises `NotSerializable` naming the type, and the message that it is a part of."""
+        """A message as JSON. Raises `NotSerializable` naming the type, and of what message it is a part."""
         if isinstance(message, Raw):
             return message.json
         try:
@@ -445,7 +445,7 @@ class Codec:
 
     def _pairs_in(self, coded: Any, kind: Any) -> Any:
         if not isinstance(coded, dict) or coded.keys() != {"$dict"}:  # pyright: ignore[reportUnknownMemberType]
-            raise BadValue(f'a dict whose keys are no texts is {{"$dict": [[key, value], ...]}}, not {coded!r:.60}')
+            raise BadValue(f'a dict whose keys are no texts is {{"$dict": [[key, value]]}}, not {coded!r:.60}')
         key_kind, value_kind = get_args(kind)
         into = self._converter.structure
         return {into(key, key_kind): into(one, value_kind) for key, one in _pairs(coded["$dict"])}

@@ -49,6 +49,8 @@ SETTINGS: Final[Mapping[str, str]] = {"codec": "json", "envelope": "1"}
 """What both ends must agree on: the fingerprint."""
 SHORTEST_LEASE: Final = 0.5
 """Seconds. In a shorter one the beats would be all that a node does."""
+_LONGEST: Final = 64
+"""Characters of an incarnation: former ones are kept."""
 
 
 class Reason(enum.StrEnum):
@@ -73,7 +75,6 @@ class Reason(enum.StrEnum):
     OVERLOADED = "overloaded"
     REPLACED = "replaced"
     SILENT = "silent"
-    NOT_ALLOWED = "not-allowed"
 
 
 @attrs.frozen(kw_only=True)
@@ -168,6 +169,8 @@ def _judge_node(said: Hello | Welcome, node: str, past: Container[str]) -> Refus
     if not SHORTEST_LEASE <= said.lease < math.inf:
         text = f"a lease is in seconds, {SHORTEST_LEASE} or more and finite, not {said.lease}"
         return Refusal(Reason.SETTINGS_MISMATCH, text)
+    if not 1 <= len(said.incarnation) <= _LONGEST:
+        return Refusal(Reason.BAD_NAME, f"an incarnation has 1 to {_LONGEST} characters")
     if said.incarnation in past:
         text = f"a later life of {said.node!r} was linked with {node!r}: this one is over, so end its process"
         return Refusal(Reason.OLD_INCARNATION, text, node)
@@ -212,4 +215,5 @@ def judge_welcome(
         return Refusal(Reason.NAME_TAKEN, text, welcome.node)
     if not known.confirmed and node < welcome.node:
         return None
-    return Refusal(Reason.ALREADY_LINKED, f"{welcome.node!r} is linked here already: use that link", welcome.node)
+    text = f"{welcome.node!r} is linked here already: use that link"
+    return Refusal(Reason.ALREADY_LINKED, text, welcome.node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,7 +51,7 @@ def trouble_out(error: BaseException) -> Trouble:
     if isinstance(error, CircuitOpen):
         return _described(kind, said, retry_after=error.retry_after, count=error.failures)
     if isinstance(error, MailboxFull):
-        return _described(kind, said, count=error.capacity)
+        return _described(kind, said, count=_finite(error.capacity) or 0.0)
     return _described(kind, said)
 
 
@@ -70,17 +71,29 @@ def _described(
         text = str(error)
     except Exception:  # its own __str__ is broken
         text = ""
-    after = getattr(error, "retry_after", None) if retry_after is None else retry_after
+    if retry_after is None:
+        try:
+            retry_after = getattr(error, "retry_after", None)
+        except Exception:  # its own property is broken
+            retry_after = None
     return Trouble(
         kind,
         type(error).__name__,
         text[:_LONGEST],
         "".join(traceback.format_exception(error))[-_LONGEST:],
         str(kind_of(error)),
-        float(after) if isinstance(after, int | float) else None,
+        _finite(retry_after),
         count,
         exit,
     )
+
+
+def _finite(number: object) -> float | None:
+    """A number that JSON can say, or None."""
+    try:
+        return float(number) if isinstance(number, int | float) and math.isfinite(number) else None
+    except OverflowError:  # a whole number too large for a float
+        return None
 
 
 def told_error(trouble: Trouble) -> RemoteError:
