@@ -43,7 +43,7 @@ class Listener:
     def __init__(self, ref: Ref, url: str) -> None:
         self.ref = ref
         self.url = url
-        """As in `ws://127.0.0.1:40123`; `wss` with TLS."""
+        """What others connect to, with the port that was found."""
 
     def __repr__(self) -> str:
         return f"<Listener {self.url}>"

@@ -302,7 +302,7 @@ async def _agree_on_tls(stream: trio.SSLStream[Any]) -> None:
 
 
 async def _linger(stream: trio.abc.Stream) -> None:
-    """Read on, unseen, until the other end closes too, or for a second: else what we said last may be lost."""
+    """Read on, unseen, until the other end closes, or for a second: else what we said last may be lost."""
     tcp = _tcp_of(stream)
     if tcp is None:
         return
@@ -376,7 +376,7 @@ def _too_slow(limit: float) -> str:
 async def _admit(nursery: trio.Nursery, socket: _Socket, stream: trio.abc.Stream, may_come: MayCome) -> None:
     """TLS and HTTP. Raises `WireBroken` or `WireRefused`."""
     if isinstance(stream, trio.SSLStream):
-        await _agree_on_tls(stream)
+        await _agree_on_tls(cast("trio.SSLStream[Any]", stream))
     nursery.start_soon(socket.read)
     request = await socket.asked()
     if request is None:
