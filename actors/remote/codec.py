@@ -123,8 +123,6 @@ def _make_strict(converter: Converter) -> None:
         """Of arrays only: cattrs takes anything that can be gone through, a text for a list of texts."""
         given, args = _list(value), get_args(kind)
         origin = cast("Callable[[Any], Any]", get_origin(kind) or kind)
-        if not args and kind != tuple[()]:
-            return origin(given)
         if origin is not tuple or args[1:] == (...,):
             return origin(converter.structure(one, args[0]) for one in given)
         if len(given) != len(args):
@@ -445,7 +443,7 @@ class Codec:
 
     def _pairs_in(self, coded: Any, kind: Any) -> Any:
         if not isinstance(coded, dict) or coded.keys() != {"$dict"}:  # pyright: ignore[reportUnknownMemberType]
-            raise BadValue(f'a dict whose keys are no texts is {{"$dict": [[key, value]]}}, not {coded!r:.60}')
+            raise BadValue(f'a dict whose keys are no texts is {{"$dict": [[key, value]]}}, no {coded!r:.60}')
         key_kind, value_kind = get_args(kind)
         into = self._converter.structure
         return {into(key, key_kind): into(one, value_kind) for key, one in _pairs(coded["$dict"])}

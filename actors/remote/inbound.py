@@ -371,8 +371,8 @@ class Inbound:
 
     def tell_gone(self, cell: Cell, exit: Exit) -> None:
         """An actor that the other node knows has ended: behind everything it has sent."""
-        home = list(cell.identity[:2])
-        third = None if home == self.node.home else home
+        home = cell.identity[:2]
+        third = None if list(home) == self.node.home else home
         told = items.Address(cell.path, cell.serial, third)
         for key in {told.key: None, **self.known.pop(cell, {})}:
             self._say_gone(items.Address.of(key), exit)
@@ -398,7 +398,7 @@ class Inbound:
     def _proxy(self, to: items.Address) -> Proxy | None:
         """What stands for an actor of the other node's here, if anybody has a ref of it."""
         via = self.association
-        home = (via.name, via.incarnation) if to.node is None else self.node.home_of(to.node)
+        home = (via.name, via.incarnation) if to.node is None else to.node
         return via.proxies.get((*home, to.path, to.life))
 
     # --- groups ---

@@ -32,19 +32,18 @@ class Address:
     path: str
     life: int = 0
     """its serial number; 0: whoever lives at the path when the item comes"""
-    node: list[str] | None = None
+    node: tuple[str, str] | None = None
     """[name, incarnation] of a third node that it lives on"""
 
     @property
     def key(self) -> Key:
         """The same as something that can stand in a table."""
-        return self.path, self.life, None if self.node is None else (self.node[0], self.node[1])
+        return self.path, self.life, self.node
 
     @classmethod
     def of(cls, key: Key) -> Address:
         """The address with this key."""
-        path, life, node = key
-        return cls(path, life, None if node is None else list(node))
+        return cls(*key)
 
 
 # --- frames ----------------------------------------------------------------------
@@ -435,7 +434,7 @@ class Alive:
 
     KIND: ClassVar[str] = "alive"
 
-    children: list[list[float]]
+    children: list[tuple[int, float]]
 
 
 ITEMS: Final[dict[str, type]] = {

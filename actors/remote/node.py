@@ -116,12 +116,6 @@ class Node:
         """Both."""
         return [self.kernel.name, self.kernel.incarnation]
 
-    def home_of(self, coded: list[str]) -> tuple[str, str]:
-        """A node's name and incarnation from the wire; raises `BadValue`."""
-        if len(coded) != 2:
-            raise BadValue(f"a node is [name, incarnation], not {coded!r:.60}")
-        return coded[0], coded[1]
-
     @property
     def codec(self) -> Codec:
         """Made at its first use."""
@@ -271,7 +265,7 @@ class Node:
 
     def resolve(self, to: items.Address, via: Association) -> Any:
         """The cell, proxy or ghost that an address of the node behind `via` means."""
-        home = tuple(self.home) if to.node is None else self.home_of(to.node)
+        home = tuple(self.home) if to.node is None else to.node
         if list(home) != self.home:
             direct = self.living(home[0])
             if direct is None or direct.incarnation != home[1] or direct is via:

@@ -161,7 +161,7 @@ class Proxy:
     def address(self) -> items.Address:
         """How the other end of the link finds it."""
         via = self.association
-        third = None if self.home == (via.name, via.incarnation) else list(self.home)
+        third = None if self.home == (via.name, via.incarnation) else self.home
         return items.Address(self.path, self.life, third)
 
     @property

@@ -113,6 +113,7 @@ class Tree:
     either: Leaf | bytes | str | None = None
     text_or_raw: bytes | str = ""
     limit: float | Literal["none"] = "none"
+    what_not: Leaf | Any = None
     share: float = 0.0
     colour: Colour = Colour.RED
     place: Place | None = None
@@ -215,6 +216,11 @@ def test_a_message_is_an_object_with_its_tag() -> None:
 
 def test_a_field_may_hold_a_message_of_a_derived_class() -> None:
     assert round_trip(Tree(top=Twig(1, "a"))).top == Twig(1, "a")
+
+
+@given(VALUES)
+def test_a_union_with_anything_holds_anything(value: Any) -> None:
+    assert alike(round_trip(Tree(what_not=value)).what_not, value)
 
 
 def test_where_the_annotation_says_which_message_the_tag_may_be_left_out() -> None:
@@ -502,7 +508,7 @@ def test_frames_come_back(said: Any) -> None:
 
 
 REF: list[Any] = ["n", "i", "/a", 1]
-TO = items.Address("/a", 3, ["n", "i"])
+TO = items.Address("/a", 3, ("n", "i"))
 SAID: list[Any] = [
     items.Tell(TO, {"$": "t", "x": [1]}, REF, True),
     items.Ask(1, TO, None, REF, 2.5),
@@ -536,6 +542,12 @@ def test_items_come_back(said: Any) -> None:
 def test_each_item_has_a_kind_of_its_own_and_is_tried_or_a_part_of_a_child() -> None:
     assert {type(one).KIND for one in SAID} <= items.ITEMS.keys()
     assert all(kind == cls.KIND for kind, cls in cast("Any", items.ITEMS).items())
+
+
+def test_an_address_can_stand_in_a_table() -> None:
+    for address in (TO, items.Address("/a"), items.Address("/a", 3)):
+        assert items.Address.of(address.key) == address
+        assert address.key in {address.key}
 
 
 def test_what_has_its_default_is_not_said() -> None:
@@ -583,6 +595,7 @@ def test_a_frame_that_is_not_as_the_protocol_says_is_refused(text: str, why: str
         {"k": "bye"},
         {"k": "tell"},
         {"k": "tell", "to": {"path": 1}, "m": 1},
+        {"k": "tell", "to": {"path": "/a", "node": ["n"]}, "m": 1},
         {"k": "ask", "id": "1"},
         {"k": "alive", "children": [["1", 2]]},
         {"k": "fell", "child": 1, "exit": {"kind": "error"}},

@@ -131,6 +131,8 @@ HELLOS = [
     (hello(node="../beta"), None, Reason.BAD_NAME, "use 1 to 128 letters"),
     (hello(node="alpha"), None, Reason.SAME_NAME, "give one of them another name"),
     (hello(incarnation="beta-life-1"), None, Reason.OLD_INCARNATION, "end its process"),
+    (hello(incarnation=""), None, Reason.BAD_NAME, "an incarnation has 1 to 64 characters"),
+    (hello(incarnation="x" * 65), None, Reason.BAD_NAME, "an incarnation has 1 to 64 characters"),
     (hello(incarnation="beta-life-1"), APART, Reason.OLD_INCARNATION, "end its process"),
     (hello(resume=RESUME), None, Reason.SESSION_GONE, "begin a new one"),
     (hello(resume=attrs.evolve(RESUME, session="s2")), APART, Reason.SESSION_GONE, "begin a new one"),

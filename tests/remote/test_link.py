@@ -204,6 +204,14 @@ def test_an_answered_hello_is_a_sign_of_life() -> None:
     assert link.observe(16.0, 16.0) is NOTHING
 
 
+def test_the_next_look_is_in_a_beat_or_when_the_lease_lapses() -> None:
+    link = connected()
+    assert link.next_look(3.0) == 3.0 + link.beat
+    assert link.next_look(LEASE - 0.25) == link.lapses_at == LEASE
+    assert link.next_look(LEASE) == LEASE + link.beat
+    assert link.next_look(LEASE + 3) == LEASE + 3 + link.beat
+
+
 # --- gaps and pauses ------------------------------------------------------------------------
 
 
