@@ -53,10 +53,15 @@ class Answers:
             except (ActorError, ValueError, TypeError) as error:
                 self._refuse(call, "bad-call", str(error))
         elif call.what in waits and call.to is not None:
+            self._scopes[call.id] = trio.CancelScope()
             self._node.run(self._wait_for, call, waits[call.what])
         else:
             known = ", ".join((*plain, *waits))
             self._refuse(call, "unknown-call", f"there is no call {call.what!r:.40}: use one of {known}")
+
+    def is_open(self, number: int) -> bool:
+        """True while a call of this number waits, or a subscription of this number stands."""
+        return number in self._scopes or number in self._relays
 
     def _answer(self, call: items.Call, value: Any) -> None:
         self._association.control(items.Reply(call.id, value))
@@ -65,9 +70,8 @@ class Answers:
         self._association.control(items.Fail(call.id, items.Trouble(kind, "LinkRefused", text)))
 
     async def _wait_for(self, call: items.Call, answer: Callable[[items.Call], Awaitable[Any]]) -> None:
-        scope = self._scopes[call.id] = trio.CancelScope()
         try:
-            with scope:
+            with self._scopes[call.id]:
                 self._answer(call, await answer(call))
         finally:
             self._scopes.pop(call.id, None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -219,11 +219,11 @@ class Association:
             raise NotSerializable(type(of), why)
         return text
 
-    def push(self, lane: Lane, text: str) -> None:
-        """Send an item that is `written`."""
+    def push(self, lane: Lane, text: str, to: Hashable = None) -> None:
+        """Send an item that is `written`; it may pass a long one that is for somebody else than `to`."""
         if self.is_down:
             return
-        self.session.push(lane, text)
+        self.session.push(lane, text, to)
         if self.conversation is not None:
             self.conversation.rouse()
 

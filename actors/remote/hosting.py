@@ -11,13 +11,15 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, cast
 
+from actors.core import orders as order
 from actors.core.ask import Pending
 from actors.core.cell import Cell
-from actors.core.mailbox import ASKED
+from actors.core.mailbox import ASKED, MARK
 from actors.core.parent import Fate
 from actors.core.recipe import Recipe, recipe_of
 from actors.core.ref import Ref
-from actors.errors import ActorFailed, ActorStopped, NotSpawnable
+from actors.core.watch import Notice, watch
+from actors.errors import ActorError, ActorFailed, ActorStopped, NotSpawnable
 from actors.exits import Exit, ExitKind
 from actors.policy import Policy
 from actors.remote import items
@@ -32,27 +34,58 @@ if TYPE_CHECKING:
 
 __all__ = ["Hosted", "HostedFamily", "Hosting", "Hosts"]
 
+_ORDERS = ("stop", "drain", "kill", "halt", "suspend", "suspend-once", "resume", "interrupt")
 NODES_POLICY = Policy(restart="temporary", breaker=None)
 """What the supervisors of others' children run under."""
+
+
+class Withdrawn(ActorError):
+    """Nobody waits for this answer any more."""
 
 
 class HostedPending(Pending[Any]):
     """A message that the other node waits to be handled, told or asked."""
 
-    __slots__ = ("number", "run", "was_asked")
+    __slots__ = ("goes_alone", "number", "run", "was_asked")
 
     def __init__(self, cell: Cell, message: object, run: Run, number: int, was_asked: bool) -> None:
         super().__init__(cell, message, None)
         self.run = run
         self.number = number
         self.was_asked = was_asked
+        self.goes_alone = False
+        """Its answer is not the end of the handling."""
+
+    @property
+    def is_told(self) -> bool:
+        """See `Pending.is_told`."""
+        return not self.was_asked
+
+    def rest(self) -> HostedPending:
+        """See `Pending.rest`."""
+        self.goes_alone = True
+        left = HostedPending(self.cell, self.message, self.run, self.number, was_asked=False)
+        self.run.open[self.number] = left
+        return left
+
+    @property
+    def in_hand(self) -> bool:
+        """True while its handler runs."""
+        item = self.cell.item
+        return item is not None and item[ASKED] is self
 
     def put_off(self) -> None:
-        """An answer will come later; for a told message none is awaited."""
-        if self.was_asked:
-            self.run.control(items.Later(self.run.number, self.number))
-        else:
-            self.answer(None)
+        """An answer will come later."""
+        self.run.control(items.Later(self.run.number, self.number))
+
+    def cancel(self) -> None:
+        """Its asker has left. A handler goes on, as it does at home."""
+        if not self.in_hand and not self.done:
+            self._end(Withdrawn())
+
+    def _expire(self, timeout: float) -> None:
+        self._alarm = None
+        self.cancel()  # its asker counts by itself
 
     def _end(self, error: BaseException | None) -> None:
         super()._end(error)
@@ -70,26 +103,43 @@ class Run:
         self.cell: Cell | None = None
         self.open: dict[int, HostedPending] = {}
         self.fallen = False
+        self.lapsed: str | None = None
+        """Why nobody owned it any more."""
+        self.stirs = 0
+        """How often it was interrupted."""
         self.heard_at: float | None = None
 
     def control(self, item: object) -> None:
         """Tell the other node."""
         self.association.control(item)
 
+    def stirred(self, confirmed: bool) -> None:
+        """Tell whoever has interrupted it."""
+        self.stirs += 1
+        self.control(items.Stirred(self.number, confirmed))
+
     def handled(self, pending: HostedPending, error: BaseException | None, value: Any) -> None:
         """A message has been handled, or its asker has left."""
-        if self.open.pop(pending.number, None) is None or self.fallen:
+        if self.open.get(pending.number) is pending:
+            del self.open[pending.number]
+        if self.fallen:
             return
         if self.cell is None or self.cell.ended:
             return  # its incarnation has fallen, and that is told by itself
+        kind = items.Answer if pending.goes_alone else items.Done
         with self.association.node.exporting(self.association):
             try:
-                trouble = None if error is None else trouble_out(error)
-                said = None if error is not None else self.association.node.codec.value_out(value)
-                self.control(items.Done(self.number, pending.number, said, trouble))
+                trouble = None if error is None else _trouble(error)
+                awaited = error is None and pending.was_asked
+                said = self.association.node.codec.value_out(value) if awaited else None
+                self.control(kind(self.number, pending.number, said, trouble))
             except Exception as broken:  # the reply cannot travel: its asker hears why
                 failed = trouble_out(ActorFailed(pending.cell.ref, broken))
-                self.control(items.Done(self.number, pending.number, None, failed))
+                self.control(kind(self.number, pending.number, None, failed))
+
+
+def _trouble(error: BaseException) -> items.Trouble:
+    return items.Trouble("withdrawn") if isinstance(error, Withdrawn) else trouble_out(error)
 
 
 class _Home:
@@ -98,6 +148,30 @@ class _Home:
     __slots__ = ()
 
     run_of: Run
+
+    def resume(self) -> None:
+        """Take messages again; when a message did it, its supervisor's node does not know."""
+        if cast("Cell", self).orders & order.ONCE:
+            self.run_of.control(items.Resumed(self.run_of.number))
+        super().resume()  # pyright: ignore
+
+    def quit(self) -> None:
+        """Its supervisor's node takes no more messages for it."""
+        self.run_of.control(items.Quits(self.run_of.number))
+        super().quit()  # pyright: ignore
+
+    def interrupted(self, confirmed: bool) -> None:
+        """Told before anything that follows."""
+        if cast("Cell", self).interrupters:
+            self.run_of.stirred(confirmed)
+        super().interrupted(confirmed)  # pyright: ignore
+
+    def fell(self, exit: Exit) -> None:
+        """Its supervisor hears of it now; what it still does takes time."""
+        item = cast("Cell", self).item
+        asked = None if item is None else item[ASKED]
+        hand = asked.number if isinstance(asked, HostedPending) else None
+        self.run_of.association.inbound.hosting.fallen(self.run_of, exit, hand)
 
     def _make_ref(self) -> Ref:
         return self.run_of.home
@@ -158,7 +232,16 @@ class HostsFamily(Family):
 
     __slots__ = ()
 
-    def host(self, run: Run, recipe: Recipe, args: tuple[Any, ...], name: str | None, policy: Policy) -> None:
+    def host(
+        self,
+        run: Run,
+        recipe: Recipe,
+        args: tuple[Any, ...],
+        name: str | None,
+        policy: Policy,
+        watching: list[Ref],
+        groups: list[str],
+    ) -> None:
         """Start one incarnation."""
         if recipe.actor_class is not None and issubclass(recipe.actor_class, Supervisor):
             child: Cell = HostedFamily(run, self.kernel, self, recipe, args, name, policy, self.breakers)
@@ -166,14 +249,15 @@ class HostsFamily(Family):
             child = Hosted(run, self.kernel, self, recipe, args, name, policy)
             child.plain = recipe.is_plain
         self.children[child.key] = child
+        for ref in watching:
+            watch(child, ref.cell)
+        for group in groups:
+            self.kernel.join(group, child)
+        child.groups = set(groups) or None
         self.begin(child)
 
     def judge(self, child: Cell, exit: Exit) -> Fate:
         """Its own supervisor decides: here it is final."""
-        run = cast("Hosted", child).run_of
-        asked = None if child.item is None else child.item[ASKED]
-        hand = asked.number if isinstance(asked, HostedPending) else None
-        run.association.inbound.hosting.fallen(run, exit, hand)
         return Fate.FINAL
 
     def gone(self, child: Cell, exit: Exit) -> None:
@@ -210,6 +294,7 @@ class Hosting:
             recipe = recipe_of(functools.partial(what, **options) if options else what)
             recipe.check_arguments(args)
             policy = policy_in(item.policy)
+            watching = [codec.ref_in(one) for one in item.watching]
         except (BadValue, NotSpawnable, TypeError, ValueError) as error:
             exit = Exit(ExitKind.START_FAILED, error=error)
             self._association.control(items.Fell(item.child, ended_out(exit, codec)))
@@ -229,7 +314,7 @@ class Hosting:
             del self.runs[item.child]
             return
         name = None if run.home.name is None else run.home.name
-        hosts.host(run, recipe, args, name, policy)
+        hosts.host(run, recipe, args, name, policy, watching, item.groups)
 
     def do(self, item: items.Do) -> None:
         """A message for one of them."""
@@ -249,33 +334,34 @@ class Hosting:
         run.open[item.n] = pending
         if item.left is not None:
             pending.arm(max(0.0, item.left), cell.now())
-        cell.enter(pending, message, sender)
+        cell.enter(pending, message, sender, item.urgent)
 
     def undo(self, item: items.Undo) -> None:
         """The asker has left."""
         run = self.runs.get(item.child)
         pending = None if run is None else run.open.get(item.n)
-        if pending is None:
-            return
-        in_hand = pending.cell.item
-        if in_hand is None or in_hand[ASKED] is not pending:  # else its handler goes on, as it does at home
+        if pending is not None:
             pending.cancel()
 
     def order(self, item: items.ChildOrder) -> None:
-        """Its supervisor over there, or somebody there, wants this of it."""
+        """Its supervisor over there, or somebody there, wants this of it. Raises `BadValue`."""
+        if item.order not in _ORDERS:
+            raise BadValue(f"unknown order {item.order!r:.40}: use one of {', '.join(_ORDERS)}")
         run = self.runs.get(item.child)
-        self._waiting = [one for one in self._waiting if one.child != item.child or item.order != "kill"]
         cell = None if run is None else run.cell
         if cell is None:
             if item.order in ("kill", "stop", "halt", "drain"):
+                self._waiting = [one for one in self._waiting if one.child != item.child]
+                exit = Exit(ExitKind.SHUTDOWN, reason="stopped before it started again")
+                self._association.control(items.Fell(item.child, ended_out(exit, self._node.codec)))
                 self._association.control(items.Over(item.child))
             return
         if item.order == "interrupt":
-            self._node.run(self._interrupt, cell, item.child)
-        elif item.order == "suspend":
-            cell.suspend(False)
+            self._node.run(self._interrupt, cell, run)
+        elif item.order in ("suspend", "suspend-once"):
+            cell.suspend(item.order == "suspend-once")
         elif item.order == "resume":
-            cell.resume()
+            Cell.resume(cell)
         elif item.order == "drain":
             cell.drain()
         elif item.order == "kill":
@@ -283,15 +369,22 @@ class Hosting:
         else:
             cell.stop()
 
-    async def _interrupt(self, cell: Cell, child: int) -> None:
-        confirmed = await cell.interrupt()
-        self._association.control(items.Stirred(child, confirmed))
+    async def _interrupt(self, cell: Cell, run: Run) -> None:
+        before = run.stirs
+        await cell.interrupt()
+        if run.stirs == before:  # there was nothing to interrupt
+            run.stirred(False)
 
     # --- what becomes of them ---
 
     def _fell(self, run: Run, exit: Exit, hand: int | None) -> None:
         run.fallen = True
-        self._association.control(items.Fell(run.number, ended_out(exit, self._node.codec), hand))
+        if run.lapsed is not None:
+            exit = Exit(ExitKind.NODE_DOWN, reason=run.lapsed)
+        ended = ended_out(exit, self._node.codec)
+        with self._node.exporting(self._association):
+            watching = [self._node.ref_out(ref) for ref in _watched(run.cell)]
+            self._association.control(items.Fell(run.number, ended, hand, watching))
 
     def fallen(self, run: Run, exit: Exit, hand: int | None) -> None:
         """Its incarnation has ended; what it still does takes time."""
@@ -306,6 +399,12 @@ class Hosting:
             self._fell(run, exit, None)
         self.runs.pop(run.number, None)
         self._association.control(items.Over(run.number))
+        living = self._node.living(self._association.name)  # another one, if the lease had lapsed
+        if living is not None:
+            living.inbound.hosting.retry()
+
+    def retry(self) -> None:
+        """One that was here is gone: start those that waited for it."""
         waiting, self._waiting = self._waiting, []
         for item in waiting:
             with self._node.codec.heard_from(self._association):
@@ -313,12 +412,12 @@ class Hosting:
 
     def report(self, now: float) -> None:
         """Signs of life since the last report."""
-        alive: list[list[float]] = []
+        alive: list[tuple[int, float]] = []
         for number, run in self.runs.items():
             heard = None if run.cell is None else run.cell.last_heard()
             if heard is not None and heard != run.heard_at:
                 run.heard_at = heard
-                alive.append([number, round(max(0.0, now - heard), 3)])
+                alive.append((number, round(max(0.0, now - heard), 3)))
         if alive:
             self._association.control(items.Alive(alive))
 
@@ -327,7 +426,20 @@ class Hosting:
         self._waiting.clear()
         for run in tuple(self.runs.values()):
             if run.cell is not None:
+                if not run.fallen:
+                    run.lapsed = reason
                 run.cell.kill()
+
+
+def _watched(cell: Cell | None) -> list[Ref]:
+    """What it watches and has not been told the end of."""
+    if cell is None or cell.watching is None:
+        return []
+
+    def untold(watched: Cell) -> bool:
+        return cell.lanes.any(lambda item: isinstance(item[MARK], Notice) and item[MARK].watched is watched)
+
+    return [ref for ref in cell.watching if not ref.cell.is_gone or untold(ref.cell)]
 
 
 def _key_of(run: Run) -> str:

@@ -226,7 +226,8 @@ class Inbound:
         self.association.control(items.Unread(item.to, why))
 
     def _unread(self, item: items.Unread) -> None:
-        _log.warning("%r has not taken what was sent to %s: %s", self.association.name, item.to.path, item.why)
+        name, path = self.association.name, item.to.path
+        _log.warning("%r has not taken what was sent to %s: %s", name, path, item.why)
         self.association.emit(MessageUnread, item.to.path, item.why)
 
     # --- answers ---
@@ -241,7 +242,7 @@ class Inbound:
         with self.node.exporting(self.association):
             try:
                 reply = items.Reply(number, self.codec.value_out(value))
-                self.association.push("control", self.association.written(reply, value))
+                self.association.push("control", self.association.written(reply, value), number)
             except Exception as broken:  # the reply cannot travel: its asker hears why
                 failed = ActorFailed(cell.ref, broken)
                 self.association.control(items.Fail(number, trouble_out(failed)))

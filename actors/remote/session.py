@@ -8,14 +8,16 @@ whoever carries the session out then cuts the connection and resumes. An acknowl
 cumulative: "I have all up to n". What is not acknowledged is kept, and sent again, with the
 same numbers, on the next connection.
 
-An item longer than `CHUNK` travels in pieces, so that nothing else waits for all of it.
+An item longer than `CHUNK` travels in pieces, so that nothing else waits for all of it: one piece is
+in the lane at a time, and other items pass between two of them. Behind it, in their order, wait
+those that are for the same receiver, and of the data those that are for nobody in particular.
 """
 
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Hashable, Iterator
 from typing import Any, Final, Literal, NoReturn, cast
 
 import attrs
@@ -82,18 +84,50 @@ class _Outgoing:
     sent: int = 0
     """The highest number that has entered a frame of this connection."""
     kept: deque[str] = attrs.field(factory=deque[str])
+    later: deque[tuple[Hashable, str]] = attrs.field(factory=deque[tuple[Hashable, str]])
+    """Whom it is for, and its text: the pieces of long items, and what must not come before them."""
+    later_for: Counter[Hashable] = attrs.field(factory=Counter[Hashable])
+    piece: int = 0
+    """The number of the newest piece in `kept`."""
     size: int = 0
 
-    def push(self, text: str) -> None:
-        self.kept.append(text)
+    def push(self, text: str, to: Hashable, behind_all: bool) -> None:
+        if len(text) > CHUNK:
+            for start in range(0, len(text), CHUNK):
+                left = start + CHUNK < len(text)
+                self._put_later(to, json.dumps({"part": text[start : start + CHUNK], "left": left}))
+        elif to in self.later_for or (behind_all and self.later):
+            self._put_later(to, text)
+        else:
+            self.kept.append(text)
+            self.size += len(text)
+
+    def _put_later(self, to: Hashable, text: str) -> None:
+        self.later.append((to, text))
+        self.later_for[to] += 1
         self.size += len(text)
+
+    def _feed(self) -> None:
+        """Let the next one into the lane of those that wait behind a piece, if that has gone."""
+        while self.later and self.sent >= self.piece:
+            to, text = self.later.popleft()
+            self.kept.append(text)
+            if text.startswith('{"part"'):
+                self.piece = self.first + len(self.kept) - 1
+            self.later_for[to] -= 1
+            if not self.later_for[to]:
+                del self.later_for[to]
+
+    def __len__(self) -> int:
+        return len(self.kept) + len(self.later)
 
     @property
     def waits(self) -> bool:
-        return self.sent - self.first + 1 < len(self.kept)
+        return self.sent - self.first + 1 < len(self)
 
     def take(self, room: int) -> tuple[int, tuple[str, ...]]:
         """The next items, at least one if there is any, up to `room` characters."""
+        self._feed()
         start = index = self.sent - self.first + 1
         while index < len(self.kept) and (index == start or len(self.kept[index]) <= room):
             room -= len(self.kept[index])
@@ -128,8 +162,6 @@ class _Incoming:
             if isinstance(item, dict) and "part" in item:
                 if self._gather(cast("dict[str, Any]", item), limit):
                     yield self._whole()
-            elif self.pieces:
-                self._drop("an item came between the pieces of another")
             else:
                 yield item
 
@@ -172,26 +204,24 @@ class Session:
 
     # --- out ---
 
-    def push(self, lane: Lane, text: str) -> None:
-        """Put an item in a lane. Its text is one JSON value."""
-        out = self._outgoing[lane]
-        if len(text) <= CHUNK:
-            out.push(text)
-            return
-        for start in range(0, len(text), CHUNK):
-            left = start + CHUNK < len(text)
-            out.push(json.dumps({"part": text[start : start + CHUNK], "left": left}))
+    def push(self, lane: Lane, text: str, to: Hashable = None) -> None:
+        """Put an item in a lane. Its text is one JSON value.
+
+        It may come before a longer one that is for somebody else than `to`; data for nobody in
+        particular comes behind everything before it.
+        """
+        self._outgoing[lane].push(text, to, behind_all=lane == "data" and to is None)
 
     @property
     def has_room(self) -> bool:
         """True while data may be pushed; control is taken always, as it only answers."""
         data = self._outgoing["data"]
-        return len(data.kept) < BUFFER_ITEMS and data.size < BUFFER_BYTES
+        return len(data) < BUFFER_ITEMS and data.size < BUFFER_BYTES
 
     @property
     def unacknowledged(self) -> Received:
         """How many items of each lane the other end has not said to have."""
-        return len(self._outgoing["control"].kept), len(self._outgoing["data"].kept)
+        return len(self._outgoing["control"]), len(self._outgoing["data"])
 
     @property
     def waits(self) -> bool:
