@@ -165,6 +165,15 @@ class Pending(Generic[R]):
 
     # --- the framework's side ---
 
+    @property
+    def is_told(self) -> bool:
+        """True where somebody waits to hear that a message was handled, and for no reply."""
+        return False
+
+    def rest(self) -> Pending[Any] | None:
+        """What is to hear that the message was handled, once its reply goes another way."""
+        return None
+
     def left(self, now: float) -> float | None:
         """Seconds until its deadline; None without one."""
         return None if self._alarm is None else max(0.0, self._alarm.due - now)

@@ -165,9 +165,11 @@ class Context:
             raise RuntimeError(
                 f"{call}() without a message in hand: {self.cell.path} has taken none, or let it go"
             )
-        if item[ASKED] is not None:
-            self.cell.item = (item[MESSAGE], item[SENDER], None, item[SINCE], mark)
-        return item[ASKED]
+        asked: Pending[Any] | None = item[ASKED]
+        if asked is None or asked.is_told:
+            return None
+        self.cell.item = (item[MESSAGE], item[SENDER], asked.rest(), item[SINCE], mark)
+        return asked
 
     @contextmanager
     def handling(self) -> Generator[None]:

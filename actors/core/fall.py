@@ -102,6 +102,7 @@ def _fall(cell: Cell, exit: Exit) -> None:
     cell.fate = Fate.FINAL if ordered else cell.parent.judge(cell, exit)
     if not ordered:
         cell.step(Signal.STOP if cell.fate is Fate.FINAL else Signal.FALL)
+    cell.fell(exit)
     let_go(cell, exit)
     if cell.fate is Fate.FINAL:
         cell.flush()

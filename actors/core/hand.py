@@ -107,8 +107,9 @@ def fail_asker(cell: Cell, item: Item, error: BaseException) -> bool:
     """Give an error to whoever asked, also if the reply was put off; False for a told message."""
     asked: Pending[Any] | None = item[ASKED]
     if cell.ports and item[MARK] in cell.ports:
-        asked = cast("Pending[Any]", item[MARK])
-        del cell.ports[asked]
+        late = cast("Pending[Any]", item[MARK])
+        del cell.ports[late]
+        late.fail(error)
     if asked is not None:
         asked.fail(error)
     return asked is not None or is_answered(item[MARK])

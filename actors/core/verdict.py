@@ -29,7 +29,8 @@ def fallen_with(cell: Cell, error: BaseException) -> Exit:
     """The exit of an incarnation whose code raised: what was ordered meanwhile comes first."""
     if isinstance(error, EndedAs):
         ended = error.exit
-        return ended if ended.is_failure else (why_left(cell) or ended)
+        ours = why_left(cell) if ended.kind in (ExitKind.NORMAL, ExitKind.SHUTDOWN) else None
+        return ended if ours is None else Exit(ours.kind, ended.value, ours.error, ours.reason)
     return why_left(cell, error) or failure(cell, error)
 
 

@@ -9,6 +9,7 @@ falls; when the whole node is lost, nobody knows what of it was handled, and it 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
@@ -26,14 +27,15 @@ from actors.core.hand import (
     still_wanted,
 )
 from actors.core.lifecycle import ActorState
-from actors.core.mailbox import ASKED, MARK, MESSAGE, SENDER, Item
+from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, Item
 from actors.core.verdict import EndedAs, raised
-from actors.errors import ActorFailed, ActorStopped, Interrupted, NotSerializable
+from actors.errors import ActorFailed, ActorStopped, Interrupted, NodeLost, NotSerializable
 from actors.events import DeadLetterReason
-from actors.exits import Exit
+from actors.exits import Exit, ExitKind
 from actors.remote import items
 from actors.remote.codec import BadValue
 from actors.remote.troubles import ended_in, error_in
+from actors.remote.window import FarLanes
 
 if TYPE_CHECKING:
     from actors.core.context import Context
@@ -44,7 +46,7 @@ __all__ = ["RemoteChild", "live"]
 
 _AHEAD: Final = 32
 """Messages that are handed over before the first of them is handled."""
-_ORDERS: Final = ((order.STOP | order.QUIT, "stop"), (order.HALT, "halt"))
+_ORDERS: Final = ((order.STOP, "stop"), (order.HALT, "halt"))
 
 
 class ForwardedPending(Pending[Any]):
@@ -70,9 +72,12 @@ class RemoteChild(Cell):
         "on",
         "owed",
         "ready_there",
+        "returned",
         "stirred",
         "there",
         "told",
+        "urgent_ones",
+        "watched_there",
         "what",
     )  # fmt: skip
 
@@ -86,6 +91,10 @@ class RemoteChild(Cell):
         self.number = 0
         self.handed: dict[int, Item] = {}
         """What it has and has not handled, oldest first."""
+        self.urgent_ones: set[int] = set()
+        """Those of them that stand before the others over there."""
+        self.returned: list[int] = []
+        """Those of them that were not begun when it was halted, or began to end by itself."""
         self.owed: dict[int, Pending[Any]] = {}
         """Requests that it will answer later."""
         self.there: tuple[Exit, int | None] | None = None
@@ -96,7 +105,11 @@ class RemoteChild(Cell):
         """Nothing of it is left over there."""
         self.stirred: list[bool] = []
         self.awaited = 0
+        self.watched_there: list[Any] = []
+        """What its last incarnation watched: that outlives a restart, as its groups do."""
         super().__init__(*args)
+        self.lanes = lanes = FarLanes(self.policy.mailbox)
+        lanes.handed = self.handed
 
     # --- what it is like ---
 
@@ -108,7 +121,7 @@ class RemoteChild(Cell):
     @property
     def is_busy(self) -> bool:
         """True while it has something to handle."""
-        return bool(self.handed)
+        return bool(self.handed) and not self.lanes.rests
 
     @property
     def state(self) -> ActorState:
@@ -118,11 +131,6 @@ class RemoteChild(Cell):
         if link is not None and not self.nothing_there and not link.is_up and not self.is_gone:
             return ActorState.UNREACHABLE
         return seen
-
-    @property
-    def depth(self) -> int:
-        """What waits here, and what it has and does not work at yet."""
-        return super().depth + max(0, len(self.handed) - 1)
 
     @property
     def owns_children(self) -> bool:
@@ -150,19 +158,39 @@ class RemoteChild(Cell):
                     [codec.value_out(one) for one in args],
                     {key: codec.value_out(one) for key, one in options.items()},
                     terms,
+                    self.watched_there,
+                    sorted(self.groups or ()),
                 )
             )
-        while True:
-            there = self._told_end()
-            if there is not None:
-                self._fall_as(*there)
-            if link.lost is not None:
-                self._lose(link.lost)
-            if self.ready_there and not self.ready:
-                context.ready()
-            self._tell_orders(link)
-            self._hand_over(link)
-            await park(self)
+        if self.orders & order.SUSPEND:
+            self._send_order(self._suspension)
+        try:
+            while True:
+                if self.ready_there and not self.ready:
+                    context.ready()
+                self._see_the_end(link)
+                self._tell_orders(link)
+                self._hand_over(link)
+                await park(self)
+        except trio.Cancelled:
+            await self._be_killed(link)
+            raise
+
+    def _see_the_end(self, link: Association) -> None:
+        there = self._told_end()
+        if there is not None:
+            self._fall_as(*there)
+        if link.lost is not None:
+            self._lose(link.lost)
+
+    async def _be_killed(self, link: Association) -> None:
+        """Cancel it over there; what it has had in hand, only the other node can tell."""
+        link.control(items.ChildOrder(self.number, "kill"))
+        with trio.CancelScope(shield=True):
+            while self._told_end() is None and link.lost is None:
+                await park(self)
+        with suppress(EndedAs):  # our orders say how it has ended
+            self._see_the_end(link)
 
     def _told_end(self) -> tuple[Exit, int | None] | None:
         return self.there
@@ -172,28 +200,36 @@ class RemoteChild(Cell):
         told = next((name for bits, name in _ORDERS if self.orders & bits), None)
         if told is None and self.orders & order.DRAIN and not self.lanes:
             told = "drain"
-        if told is not None and self.told is None:
+        if told is not None and self.told != told:
             self.told = told
             lane = link.data if told == "drain" else link.control
             lane(items.ChildOrder(self.number, told))
 
     def _hand_over(self, link: Association) -> None:
-        ahead = 1 if self.orders & order.PROBE else _AHEAD
         while (
             self.ready
             and self.told is None
             and link.is_up
-            and len(self.handed) < ahead
             and link.has_room
             and not self.orders & order.LEAVES
         ):
+            hurried = bool(self.lanes.early) and not self.lanes.closed
+            if not self._may_have_more(hurried):
+                return
             item = next_item(self)
             if item is None:
                 return
             if still_wanted(self, item):
-                self._hand(link, item)
+                self._hand(link, item, hurried)
+            self.lanes.passing = False
 
-    def _hand(self, link: Association, item: Item) -> None:
+    def _may_have_more(self, hurried: bool) -> bool:
+        """One at a time as a probe, and where the oldest may have to be dropped; what hurries goes on."""
+        if self.orders & order.PROBE or self.lanes.overflow == "drop_oldest":
+            return not self.handed
+        return hurried or len(self.handed) < _AHEAD
+
+    def _hand(self, link: Association, item: Item, hurried: bool) -> None:
         number = link.next_id()
         asked: Pending[Any] | None = item[ASKED]
         try:
@@ -205,7 +241,9 @@ class RemoteChild(Cell):
             return
         left = None if asked is None else asked.left(self.now())
         self.handed[number] = item
-        link.data(items.Do(self.number, number, coded, sender, asked is not None, left))
+        if hurried:
+            self.urgent_ones.add(number)
+        link.data(items.Do(self.number, number, coded, sender, asked is not None, left, hurried))
 
     def discard_unsent(self, item: Item, error: NotSerializable) -> None:
         """It cannot travel: its asker hears why, a told one is a dead letter."""
@@ -238,6 +276,12 @@ class RemoteChild(Cell):
 
     # --- what is told of it ---
 
+    def link_changed(self) -> None:
+        """The link is up, silent, down or lost."""
+        self.wake()
+        if self.lot is not None:
+            self.lot.unpark_all()
+
     def heard(self, item: Any) -> None:
         """Something that the other node says of it."""
         self.active_at = self.now()
@@ -245,42 +289,76 @@ class RemoteChild(Cell):
             self.ready_there = True
         elif isinstance(item, items.Done):
             self._done(item)
+        elif isinstance(item, items.Answer):
+            self._answered(item)
         elif isinstance(item, items.Later):
-            self._later(item.n)
+            asked = self._let_go(item.n)
+            if asked is not None:
+                self.owed[item.n] = asked
         elif isinstance(item, items.Stirred):
             self.stirred.append(item.confirmed)
-            if self.lot is not None:
-                self.lot.unpark_all()
+            self.link_changed()
+        elif isinstance(item, items.Quits):
+            self.told = "quit"
+            self.quit()
+        elif isinstance(item, items.Resumed):
+            if self.orders & order.ONCE:
+                self.lanes.rests = False
+                super().resume()
         elif isinstance(item, items.Fell):
-            assert self.association is not None
-            self.there = ended_in(item.exit, self.hub.codec), item.hand
+            self.there = self._ended(item.exit), item.hand
+            self.watched_there = item.watching
         else:
             self._is_over()
+            self.link_changed()
         self.wake()
+
+    def _ended(self, said: items.Ended) -> Exit:
+        exit = ended_in(said, self.hub.codec)
+        if exit.kind is not ExitKind.NODE_DOWN:
+            return exit
+        return Exit(ExitKind.NODE_DOWN, error=NodeLost(self.on, f"there the lease has lapsed: {said.reason}"))
+
+    def joined(self, group: str) -> None:
+        """It has joined a group over there: it is a member until it is gone, whatever restarts there are."""
+        self.groups = {*(self.groups or ()), group}
+
+    def left(self, group: str) -> bool:
+        """It has left a group; True when it did so itself, and not by the end of an incarnation."""
+        if self._told_end() is not None and not self.is_gone:
+            return False
+        (self.groups or set()).discard(group)
+        return True
+
+    def alive(self, at: float) -> None:
+        """A sign of life over there."""
+        self.active_at = max(at, self.active_at or 0.0)
 
     def _is_over(self) -> None:
         self.nothing_there = True
         if self.association is not None:
             self.association.children.pop(self.number, None)
-        if self.lot is not None:
-            self.lot.unpark_all()
 
-    def _later(self, number: int) -> None:
+    def _taken_from(self, number: int) -> Item | None:
+        """It is not handed over any more: there is room for another."""
+        self.urgent_ones.discard(number)
         item = self.handed.pop(number, None)
-        if item is None or item[ASKED] is None:
-            return
-        self.owed[number] = item[ASKED]
-        self.handled += 1
-        hand_done(self)
+        if self.orders & order.SENDERS:
+            self.admit_senders()
+        return item
 
     def _done(self, said: items.Done) -> None:
-        """It has handled a message, or answers one that it had put off."""
-        owed = self.owed.pop(said.n, None)
-        if owed is not None:
-            self._answer(owed, said)
-            return
-        item = self.handed.pop(said.n, None)
+        """It has handled a message."""
+        item = self.handed.get(said.n)
         if item is None:
+            return
+        self.lanes.rests = bool(self.orders & order.SUSPEND)
+        if said.error is not None and said.error.kind == "stopped" and self._keeps_queue:
+            self.returned.append(said.n)  # when it has fallen, it is the head of the queue again
+            return
+        self._taken_from(said.n)
+        if said.error is not None and said.error.kind == "withdrawn":
+            still_wanted(self, item)
             return
         self.item = item
         error = self._error(said, item[MESSAGE])
@@ -297,7 +375,27 @@ class RemoteChild(Cell):
             self.handled += 1
             hand_done(self)
 
-    def _answer(self, owed: Pending[Any], said: items.Done) -> None:
+    @property
+    def _keeps_queue(self) -> bool:
+        """True when another incarnation will handle what this one leaves."""
+        if self.is_final or self.lanes.closed:
+            return False
+        again = self.name is not None and self.policy.restart == "permanent"
+        return again or bool(self.orders & order.HALT)
+
+    def _let_go(self, number: int) -> Pending[Any] | None:
+        """The reply to a message in hand goes its own way."""
+        item = self.handed.get(number)
+        if item is None or item[ASKED] is None:
+            return None
+        message, sender, asked, since, _ = item
+        self.handed[number] = (message, sender, None, since, ANSWERED)
+        return asked
+
+    def _answered(self, said: items.Answer) -> None:
+        owed = self.owed.pop(said.n, None) or self._let_go(said.n)
+        if owed is None:
+            return
         error = self._error(said, owed.message)
         if error is not None:
             owed.fail(error)
@@ -316,7 +414,7 @@ class RemoteChild(Cell):
             item[ASKED].fail(ActorFailed(self.ref, unread))
             return None
 
-    def _error(self, said: items.Done, message: object) -> BaseException | None:
+    def _error(self, said: items.Done | items.Answer, message: object) -> BaseException | None:
         return None if said.error is None else error_in(said.error, self.ref, message, self.hub.codec)
 
     def request_ended(self, pending: Pending[Any]) -> None:
@@ -340,8 +438,9 @@ class RemoteChild(Cell):
 
     def _lose(self, lost: Exit) -> None:
         """The node is lost, and with it everything that was handed over."""
-        self.nothing_there = True
-        handed, self.handed = list(self.handed.values()), {}
+        self._is_over()
+        handed = list(self.handed.values())
+        self._forget_handed()
         again = bool(self.policy.retries) and self.name is not None
         if again:
             self.lanes.restore(handed[1:])
@@ -357,17 +456,37 @@ class RemoteChild(Cell):
         elif item[MARK] is None:
             self.kernel.dead_letter(self, item[MESSAGE], item[SENDER], DeadLetterReason.CRASHED)
 
+    def _forget_handed(self) -> None:
+        self.handed.clear()
+        self.urgent_ones.clear()
+        self.returned.clear()
+        self.lanes.rests = False
+
+    def flush(self) -> None:
+        """See `Intake.flush`."""
+        super().flush()
+        returned, self.returned = self.returned, []
+        for number in returned:
+            item = self._taken_from(number)
+            if item is not None:
+                self.discard(item, DeadLetterReason.STOPPED)
+
     def _take_back(self) -> None:
         """What was handed over and not begun is the head of the queue again."""
-        handed, self.handed = list(self.handed.values()), {}
+        urgent = [item for number, item in self.handed.items() if number in self.urgent_ones]
+        normal = [item for number, item in self.handed.items() if number not in self.urgent_ones]
+        self._forget_handed()
         if self.lanes.closed:
-            for item in handed:
+            for item in (*urgent, *normal):
                 self.discard(item, DeadLetterReason.STOPPED)
         else:
-            self.lanes.restore(handed)
+            self.lanes.take_back(urgent, normal)
 
     async def release(self, exit: Exit) -> None:
-        """Wait until nothing of it is left over there, or its lease has lapsed."""
+        """Wait until nothing of it is left over there, or its lease has lapsed.
+
+        A system that closes does not wait for a node that it does not hear: the lease ends it there.
+        """
         self._take_back()
         for pending in tuple(self.owed.values()):
             failed = exit.is_failure
@@ -379,6 +498,8 @@ class RemoteChild(Cell):
         if self.there is None:
             link.control(items.ChildOrder(self.number, "kill"))
         while not self.nothing_there and link.lost is None:
+            if self.kernel.closing and not link.is_up:
+                break
             await self.changed()
         self._is_over()
 
@@ -387,7 +508,7 @@ class RemoteChild(Cell):
     async def interrupt(self) -> bool:
         """See `Ref.interrupt`."""
         link = self.association
-        if link is None or not self.handed or not self.ready:
+        if link is None or not self.ready or not (self.handed or link.is_up):
             await trio.lowlevel.checkpoint()
             return False
         self.awaited += 1
@@ -402,17 +523,36 @@ class RemoteChild(Cell):
         finally:
             self.awaited -= 1
 
+    def drain(self) -> None:
+        """See `Ref.drain`."""
+        was = self.orders & order.SUSPEND
+        super().drain()
+        if was and not self.orders & order.SUSPEND:
+            self.lanes.rests = False
+            self._send_order("resume")
+
     def suspend(self, once: bool) -> None:
         """See `Ref.suspend`."""
         super().suspend(once)
-        self._send_order("suspend")
+        if not self.is_final:
+            self._send_order(self._suspension)
 
     def resume(self) -> None:
         """See `Ref.resume`."""
         was = self.orders & order.SUSPEND
+        self.lanes.rests = False
         super().resume()
         if was:
             self._send_order("resume")
+
+    @property
+    def _suspension(self) -> str:
+        return "suspend-once" if self.orders & order.ONCE else "suspend"
+
+    def _limit(self) -> None:
+        """Over there it is given `shutdown` seconds; here only the whole of a drain is."""
+        if self.orders & order.DRAIN and (self.policy.shutdown > 0 or self.lanes or self.handed):
+            super()._limit()
 
     def _send_order(self, what: str) -> None:
         if self.association is not None and not self.nothing_there:

@@ -174,7 +174,8 @@ class Node:
         with self.exporting(link):
             for group, cells in self.kernel.groups.items():
                 for cell in cells:
-                    if not isinstance(cell, Proxy) and not self._is_remote_member(group, cell):
+                    theirs_too = isinstance(cell, RemoteChild) and cell.on == name  # it joins there by itself
+                    if not isinstance(cell, Proxy) and not theirs_too:
                         link.control(items.Join(group, self.ref_out(cell.ref)))
         return link
 
@@ -295,9 +296,6 @@ class Node:
         for link in tuple(self.associations.values()):
             with self.exporting(link):
                 link.control(kind(name, self.ref_out(cell.ref)))
-
-    def _is_remote_member(self, group: str, cell: Cell) -> bool:
-        return any((group, cell) in link.inbound.members for link in self.associations.values())
 
     # --- children elsewhere ---
 

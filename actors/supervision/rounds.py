@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from actors.core import orders as order
 from actors.core.cell import Cell
 from actors.core.lifecycle import Phase
 from actors.supervision.strategy import Member, plan
@@ -111,5 +112,5 @@ class Round:
             self._family.launch_child(child)
             while child.readies == seen and not child.is_final and child.phase not in _DOWN:
                 await child.changed()
-            if self._scope.cancel_called:
-                return  # its start failed, and the next round has begun
+            if self._scope.cancel_called or self._family.orders & order.FAIL:
+                return  # its start failed: the next round has begun, or the supervisor gives up
