@@ -95,7 +95,8 @@ class Gate:
         """Compare in a time that says nothing about the token."""
         if self.token is None:
             return True
-        return hmac.compare_digest((token or "").encode(), self.token.encode())
+        said = (token or "").encode(errors="surrogatepass")  # JSON may say halves of characters
+        return hmac.compare_digest(said, self.token.encode(errors="surrogatepass"))
 
 
 async def listen_on(ctx: Context, listeners: list[trio.abc.Listener[trio.abc.Stream]], gate: Gate) -> None:
@@ -242,6 +243,7 @@ async def _use(
     proved: float | None = None,
 ) -> Refusal | str:
     """Use a connection until it ends, or until the node closes."""
+    link.take_over(talk)  # before anybody else is judged
     ended: Refusal | str = ""
     async with trio.open_nursery() as nursery:
 

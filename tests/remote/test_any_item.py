@@ -15,7 +15,7 @@ from tests.remote.strangers import door, stranger
 from tests.remote.test_protocol_page import EXAMPLES
 
 JUNK: list[Any] = [
-    None, True, -1, 0, 10**30, 2.5, "", "x", "/", "/a//b", "\x00", "☃" * 300,
+    None, True, -1, 0, 10**30, 2.5, "", "x", "/", "/a//b", "\x00", "\ud800", "☃" * 300,
     [], {}, [[]], [None], [1, 2, 3, 4], {"$": "shop.Order"}, {"$": 1}, {"$tuple": 7}, {"$set": [[]]},
     {"$ref": []}, {"$ref": ["", "", "", 0]}, {"$dict": [[[], 1]]}, {"$bytes": "☃"}, {"$float": "x"},
     {"path": ""}, {"path": "a", "life": -1}, {"path": "/parrot", "node": ["", ""]},
