@@ -174,7 +174,7 @@ class Association:
             incarnation=self.incarnation,
             session=None if self.is_down else self.session.id,
             connected=talk is not None and self.state is not LinkState.SUSPECT,
-            confirmed=talk is not None and talk.confirmed,
+            confirmed=talk is not None and (talk.confirmed or talk.dialled_by == self.node.name),
         )
 
     async def changed(self) -> None:
@@ -257,6 +257,12 @@ class Association:
 
     # --- a connection ---
 
+    def take_over(self, talk: Conversation) -> None:
+        """This connection stands from now on, and the former one is cut: before others are judged."""
+        former, self.conversation = self.conversation, talk
+        if former is not None:
+            former.cut(Refusal(Reason.REPLACED, "a newer connection took over"))
+
     async def converse(
         self, talk: Conversation, proved: float, hello: Callable[[], str] | None
     ) -> Refusal | str:
@@ -265,9 +271,6 @@ class Association:
         `hello` makes the frame that goes out first. The dialler's connection is in use at once,
         the listener's with the first frame that comes.
         """
-        former, self.conversation = self.conversation, talk
-        if former is not None:
-            former.cut(Refusal(Reason.REPLACED, "a newer connection took over"))
         ended: Refusal | str = "the connection ended"
         try:
             with talk.scope:
@@ -357,16 +360,15 @@ class Association:
             else:
                 with trio.fail_after(HANDSHAKE):
                     text = await talk.wire.receive()
-                self._confirmed(talk, proved)
             try:
-                over = self._take(text)
+                over = self._take(text, talk, proved)
             except ProtocolFault as fault:
                 talk.cut_for = fault.refusal
                 return fault.refusal
             if over is not None:
                 return over
 
-    def _take(self, text: str) -> str | None:
+    def _take(self, text: str, talk: Conversation, proved: float) -> str | None:
         """One frame; the reason when the other end says goodbye."""
         now = self.kernel.now()
         before = self.state
@@ -375,6 +377,8 @@ class Association:
             self.stirred()
         try:
             frame: Any = decode_frame(text)
+            if not talk.confirmed and not isinstance(frame, Refusal):
+                self._confirmed(talk, proved)
             if isinstance(frame, items.Items):
                 self.session.acknowledged(frame.ack)
                 for lane, (first, coded) in zip(LANES, (frame.c, frame.d), strict=True):

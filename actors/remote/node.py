@@ -33,7 +33,7 @@ from actors.remote import items
 from actors.remote.association import LEAST_LIMIT, Association
 from actors.remote.child import RemoteChild, live
 from actors.remote.codec import BadValue, Codec
-from actors.remote.handshake import Acquaintance
+from actors.remote.handshake import Acquaintance, Reason, Refusal
 from actors.remote.hosting import NODES_POLICY, Hosts, HostsFamily
 from actors.remote.link import Vitality
 from actors.remote.proxy import Proxy
@@ -163,6 +163,9 @@ class Node:
         former = self.associations.get(name)
         if former is not None:
             again = former.incarnation != incarnation
+            if not again and former.conversation is not None:  # both have dialled: the other dial is done
+                text = "another connection of both nodes took over: use that link"
+                former.conversation.cut(Refusal(Reason.ALREADY_LINKED, text, self.name))
             former.give_up("it has started anew" if again else "it has begun a new session")
             if again:
                 self._remember(former.incarnation)
