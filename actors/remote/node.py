@@ -288,7 +288,8 @@ class Node:
         path: str = cell.path
         if path == "/":
             return "the root belongs to its own node"
-        if path.startswith(f"/{SYSTEM}/") or path == f"/{SYSTEM}":
+        hosted = path.startswith(f"/{SYSTEM}/{NODES}/") and path.count("/") > 3  # of another node's subtree
+        if not hosted and (path.startswith(f"/{SYSTEM}/") or path == f"/{SYSTEM}"):
             return f"/{SYSTEM} belongs to its own node"
         return None
 

@@ -24,7 +24,7 @@ from tests.remote.cast import (
     settled,
     staged,
 )  # fmt: skip
-from tests.remote.stage import linked
+from tests.remote.stage import Cable, World, cables, linked
 
 Clock = trio.testing.MockClock
 
@@ -59,6 +59,30 @@ async def test_a_system_that_closes_leaves_nothing_on_the_other_node(autojump_cl
         world.alpha.stop()
         await world.peer.wait_down()
         assert hosted(world) == []
+
+
+@pytest.mark.parametrize("link", ["up", "down"])
+async def test_a_system_whose_block_is_cancelled_leaves_nothing_on_the_other_node(
+    autojump_clock: Clock, link: str
+) -> None:
+    LOG.clear()
+    with cables() as made:
+        async with actors.open_system("beta", spawnable=(Worker, Boss)) as beta:
+            cable = Cable()
+            with trio.CancelScope() as scope:
+                async with actors.open_system("alpha") as alpha:
+                    peer = await alpha.connect(made.door(beta, cable))
+                    child = await alpha.start(Worker, "", 0.5, name="w", on="beta")
+                    boss = await alpha.start(Boss, name="boss", on="beta")
+                    await boss.ask(Spawn("one"))
+                    child.tell(Do("long", 1000.0))
+                    await trio.sleep(1.0)
+                    if link == "down":
+                        cable.cut()
+                    scope.cancel()
+            assert trio.current_time() < 20
+            assert hosted(World(alpha, beta, peer, cable, made)) == []
+            assert [what for _, what in LOG].count("stopped") == 2
 
 
 @pytest.mark.parametrize("order", ["stop", "drain", "kill"])
