@@ -64,7 +64,8 @@ class Answers:
         return number in self._scopes or number in self._relays
 
     def _answer(self, call: items.Call, value: Any) -> None:
-        self._association.control(items.Reply(call.id, value))
+        reply = items.Reply(call.id, value)
+        self._association.push("control", self._association.written(reply, value), call.id)
 
     def _refuse(self, call: items.Call, kind: str, text: str) -> None:
         self._association.control(items.Fail(call.id, items.Trouble(kind, "LinkRefused", text)))

@@ -158,6 +158,11 @@ class Proxy:
         return self.life
 
     @property
+    def line(self) -> tuple[tuple[str, str], str]:
+        """What its messages stay in order by: whoever is meant by a path, and by the life there."""
+        return self.home, self.path
+
+    @property
     def address(self) -> items.Address:
         """How the other end of the link finds it."""
         via = self.association
@@ -239,7 +244,7 @@ class Proxy:
                 return False
             if self.senders or not self._pay():
                 raise MailboxFull(self.ref, message, WINDOW)
-            self.association.push("data", text)
+            self.association.push("data", text, self.line)
         return True
 
     def _coded(self, message: object) -> Any:
@@ -268,7 +273,7 @@ class Proxy:
             if self.is_gone:
                 self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
             else:
-                self.association.push("data", text)
+                self.association.push("data", text, self.line)
         waiter.admitted()
 
     def _line_up(
@@ -289,7 +294,7 @@ class Proxy:
             if self.is_gone:
                 self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
             elif not waits:
-                self.association.push("data", text)
+                self.association.push("data", text, self.line)
         if not waits:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
@@ -312,7 +317,7 @@ class Proxy:
             if self.is_gone:
                 self.kernel.dead_letter(cast("Cell", self), message, sender, DeadLetterReason.STOPPED)
             else:
-                self.association.push("data", text)
+                self.association.push("data", text, self.line)
             if isinstance(waiter, trio.lowlevel.Task):
                 trio.lowlevel.reschedule(waiter)
             else:
@@ -372,7 +377,7 @@ class Proxy:
                 pending.number = number
                 self.association.asks[number] = pending
                 self.open += 1
-            self.association.push("data", text)
+            self.association.push("data", text, self.line)
 
     def request_ended(self, pending: AbroadPending) -> None:
         """It is done: an answer came, or its asker has left, and then the other node is told.

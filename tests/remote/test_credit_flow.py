@@ -11,7 +11,7 @@ from trio.testing import MockClock
 import actors
 from actors.remote.credit import WINDOW
 from actors.remote.session import BUFFER_BYTES
-from tests.remote.folk import Echo, Note, Seen, Worker, at_rest, link_of, settled
+from tests.remote.folk import Echo, Keep, Note, Seen, Worker, at_rest, link_of, settled
 from tests.remote.stage import World, linked
 
 CAPACITY = 10
@@ -340,3 +340,62 @@ async def test_a_large_message_goes_in_pieces_between_which_control_passes(autoj
         assert '"kill"' in sent[0]
         assert await ref.ask(Echo("after"), timeout=5) == "after"
         assert mine.state is actors.ActorState.IDLE
+
+
+async def test_a_large_message_delays_another_actors_ask_by_one_frame(autojump_clock: MockClock) -> None:
+    """And what is for the same actor stays behind it, as does the notice of its sender's end."""
+    async with linked() as world:
+        ref = await quick(world)
+        world.beta.spawn(Worker, name="other")
+        other = await world.peer.find("/other")
+        assert other is not None
+        frames = world.cable.frames
+        del frames[:]
+        large = Note("x" * 900_000)
+        other.tell(large)
+        other.tell(Note("behind"))
+        for _ in range(20):  # it is under way
+            await trio.lowlevel.checkpoint()
+        begun = [text for sender, text in frames if sender == "alpha"]
+        assert await ref.ask(Echo("quick"), timeout=5) == "quick"
+        behind = [text for sender, text in frames if sender == "alpha"][len(begun) :]
+        assert 0 < len(begun) < 20
+        assert any('"ask"' in text for text in behind[:2])
+        assert await world.peer.ref("/other").ask(Seen(), timeout=5) == [large.text, "behind"]
+        assert len([text for sender, text in frames if sender == "alpha" and '"part"' in text]) >= 28
+        assert link_of(world.alpha, "beta").session.unacknowledged[1] <= 2
+        await at_rest(world)
+        assert link_of(world.alpha, "beta").session.unacknowledged == (0, 0)
+
+
+async def test_a_notice_does_not_pass_a_large_message_of_the_dead(autojump_clock: MockClock) -> None:
+    log: list[str] = []
+
+    class Watcher(actors.Actor):
+        @actors.receive
+        async def keep(self, message: Keep) -> None:
+            self.ctx.watch(message.what)
+
+        @actors.receive
+        async def note(self, message: Note) -> None:
+            log.append(f"{len(message.text)} characters")
+
+        @actors.receive
+        async def ended(self, message: actors.Terminated) -> None:
+            log.append("ended")
+
+    class Last(actors.Actor):
+        @actors.receive
+        async def keep(self, message: Keep) -> None:
+            message.what.tell(Note("x" * 500_000))
+            self.ctx.stop()
+
+    async with linked() as world:
+        world.beta.spawn(Last, name="last")
+        last = await world.peer.find("/last")
+        assert last is not None
+        watcher = world.alpha.spawn(Watcher, name="watcher")
+        await watcher.ask(Keep(last))
+        last.tell(Keep(watcher))
+        await trio.sleep(1)
+        assert log == ["500000 characters", "ended"]
