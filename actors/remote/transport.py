@@ -118,7 +118,6 @@ class _Socket(WebSocketConnection):
 
     async def turn_away(self, status: int, reason: Reason, text: str) -> None:
         """Answer the handshake, or its absence, with HTTP. Bounded, a checkpoint, shielded."""
-        self.broke = text
         with trio.move_on_after(_POLITE, shield=True), contextlib.suppress(Exception):
             await self._reject(status, [], f"{reason}: {text}\n".encode())
 
@@ -386,6 +385,7 @@ async def _admit(nursery: trio.Nursery, socket: _Socket, stream: trio.abc.Stream
         raise WireBroken(f"no WebSocket handshake ({why})")
     problem = _fault(request, may_come)
     if problem is not None:
+        socket.broke = problem[2]
         await socket.turn_away(*problem)
         raise WireRefused(*problem[1:])
     await request.accept(subprotocol=SUBPROTOCOL)
