@@ -260,6 +260,8 @@ async def listen(
     _check_token(token)
     _check_ssl(ssl_context)
     _check_size(max_message)
+    if not 0 <= port <= 65535:  # the operating system would take the rest of a division
+        raise ValueError(f"a port is from 0 to 65535, not {port!r}")
     if isinstance(origins, str):
         raise TypeError(f"origins is a collection of texts, not {origins!r}: write [{origins!r}]")
     if token is None and ssl_context is None and not _is_loopback(host):
@@ -317,7 +319,9 @@ async def connect(
     if target.refused is not None:
         ref.kill()
         raise target.refused
-    assert target.name is not None
+    if target.name is None:  # it has ended without an answer
+        exit = ref.cell.exit
+        raise NodeUnreachable(url, f"the dialler has ended{f' ({exit.reason})' if exit is not None else ''}")
     return Peer(node, target.name, ref)
 
 

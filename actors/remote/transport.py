@@ -273,7 +273,7 @@ async def _reached(host: str, port: int, secure: ssl.SSLContext | bool | None) -
     """TCP, and TLS where it is asked for; raises `WireBroken`."""
     try:
         tcp = await trio.open_tcp_stream(host, port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name that is too long for the network is no text to it
         raise WireBroken(_os_reason(error)) from None
     if secure is None:
         return tcp

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 import actors
@@ -138,6 +139,29 @@ async def test_a_bad_answer_to_the_hello_is_a_refusal_with_the_reason(frame: Any
         error = await fails(url)
     assert isinstance(error, actors.LinkRefused)
     assert error.reason == reason
+
+
+@pytest.mark.parametrize("host", ["nobody.invalid", "n" * 300, "ü" * 100, "127.0.0.1"])
+async def test_a_name_that_leads_nowhere_is_unreachable(host: str) -> None:
+    assert isinstance(await fails(f"ws://{host}:1"), actors.NodeUnreachable)
+
+
+async def test_a_dialler_that_is_stopped_meanwhile_is_an_error_of_the_one_who_waits() -> None:
+    async with port(websocket()) as url, actors.open_system("alpha") as alpha:
+
+        async def stop() -> None:
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            for node in alpha.tree().children:
+                if node.path == "/system":
+                    for one in node.children[0].children:
+                        ref = alpha.find(one.path)
+                        assert ref is not None
+                        ref.kill()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stop)
+            with pytest.raises(actors.NodeUnreachable):
+                await alpha.connect(url, timeout=5)
 
 
 async def test_nobody_there_and_nobody_who_speaks_end_in_time() -> None:
