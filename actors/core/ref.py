@@ -85,7 +85,12 @@ class Ref:
 
     @property
     def state(self) -> ActorState:
-        """What it is doing right now; derived on each reading, never stale."""
+        """What it is doing right now; derived on each reading, never stale.
+
+        Of an actor of another node: STOPPED and UNREACHABLE as they are; while a request to it is open,
+        what it was doing at its node's last beat, a second ago at most; else IDLE, and it may be busy
+        with others.
+        """
         return self.cell.state
 
     @property

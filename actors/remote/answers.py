@@ -74,6 +74,8 @@ class Answers:
         try:
             with self._scopes[call.id]:
                 self._answer(call, await answer(call))
+        except ActorError as error:  # of a third node, say, that does not know the call
+            self._refuse(call, "bad-call", str(error))
         finally:
             self._scopes.pop(call.id, None)
 

@@ -478,3 +478,22 @@ async def test_an_exit_with_a_long_value_is_told_without_it(autojump_clock: Mock
         ref.stop()
         exit = await ref.wait_stopped()
         assert (exit.kind, exit.value) == (actors.ExitKind.SHUTDOWN, None)
+
+
+async def test_the_limit_of_each_end_is_its_own() -> None:
+    """Over real sockets: each end is told the other's with the handshake."""
+    async with actors.open_system("beta") as beta, actors.open_system("alpha") as alpha:
+        listener = await beta.listen("127.0.0.1", 0, max_message=2048)
+        peer = await alpha.connect(listener.url, max_message=4096)
+        await peer.wait_up()
+        worker = beta.spawn(Worker, name="worker")
+        ref = peer.ref("/worker")
+        text = "x" * 3000
+        with pytest.raises(actors.NotSerializable, match="is more than 'beta' takes, which is 2048"):
+            await ref.ask(Echo(text), timeout=5)
+        worker.tell(Note(text))
+        assert await ref.ask(Seen(), timeout=5) == [text]
+        worker.tell(Note(text))
+        with pytest.raises(actors.ActorFailed, match="is more than 'alpha' takes, which is 4096"):
+            await ref.ask(Seen(), timeout=5)
+        assert peer.state is actors.LinkState.UP

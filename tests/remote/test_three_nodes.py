@@ -192,6 +192,22 @@ async def test_a_request_given_up_is_taken_back_behind_a_third_node(autojump_clo
             assert (link.asks, link.inbound.incoming, link.windows, link.inbound.debts) == ({}, {}, {}, {})
 
 
+async def test_the_loss_of_an_asker_takes_its_requests_back_behind_a_third_node(
+    autojump_clock: MockClock,
+) -> None:
+    async with three() as world:
+        ref = await world.found()
+        at_home = world.gamma.find("/worker")
+        assert at_home is not None
+        ref.tell(Hold(40))
+        ref.request(Echo("of the lost"))
+        await settled()
+        world.cables["ab"].silent()
+        assert await at_home.ask(Seen()) == []
+        assert "alpha" not in [peer.name for peer in world.beta.nodes]
+        assert len(link_of(world.beta, "gamma").watched) == 0
+
+
 @BOTH_WAYS
 async def test_a_ref_that_was_given_on_is_watched_and_stopped(
     autojump_clock: MockClock, direct: bool
