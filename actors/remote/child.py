@@ -236,14 +236,16 @@ class RemoteChild(Cell):
             with self.hub.exporting(link):
                 coded = self.hub.codec.message_out(item[MESSAGE])
                 sender = None if item[SENDER] is None else self.hub.ref_out(item[SENDER].ref)
-        except NotSerializable as error:  # a change since it was accepted
+                left = None if asked is None else asked.left(self.now())
+                do = items.Do(self.number, number, coded, sender, asked is not None, left, hurried)
+                text = link.written(do, item[MESSAGE])
+        except NotSerializable as error:  # too long, or a change since it was accepted
             self.discard_unsent(item, error)
             return
-        left = None if asked is None else asked.left(self.now())
         self.handed[number] = item
         if hurried:
             self.urgent_ones.add(number)
-        link.data(items.Do(self.number, number, coded, sender, asked is not None, left, hurried))
+        link.push("data", text, self.number)
 
     def discard_unsent(self, item: Item, error: NotSerializable) -> None:
         """It cannot travel: its asker hears why, a told one is a dead letter."""
@@ -352,7 +354,6 @@ class RemoteChild(Cell):
         item = self.handed.get(said.n)
         if item is None:
             return
-        self.lanes.rests = bool(self.orders & order.SUSPEND)
         if said.error is not None and said.error.kind == "stopped" and self._keeps_queue:
             self.returned.append(said.n)  # when it has fallen, it is the head of the queue again
             return
@@ -360,6 +361,7 @@ class RemoteChild(Cell):
         if said.error is not None and said.error.kind == "withdrawn":
             still_wanted(self, item)
             return
+        self.lanes.rests = bool(self.orders & order.SUSPEND)
         self.item = item
         error = self._error(said, item[MESSAGE])
         if error is None:
@@ -476,11 +478,7 @@ class RemoteChild(Cell):
         urgent = [item for number, item in self.handed.items() if number in self.urgent_ones]
         normal = [item for number, item in self.handed.items() if number not in self.urgent_ones]
         self._forget_handed()
-        if self.lanes.closed:
-            for item in (*urgent, *normal):
-                self.discard(item, DeadLetterReason.STOPPED)
-        else:
-            self.lanes.take_back(urgent, normal)
+        self.lanes.take_back(urgent, normal)
 
     async def release(self, exit: Exit) -> None:
         """Wait until nothing of it is left over there, or its lease has lapsed.
@@ -488,6 +486,8 @@ class RemoteChild(Cell):
         A system that closes does not wait for a node that it does not hear: the lease ends it there.
         """
         self._take_back()
+        if self.lanes.closed:
+            self.flush()
         for pending in tuple(self.owed.values()):
             failed = exit.is_failure
             pending.fail(ActorFailed(self.ref, exit.error) if failed else ActorStopped(self.ref, exit))

@@ -465,6 +465,21 @@ async def test_a_reply_that_is_too_long_fails_its_asker(autojump_clock: MockCloc
         assert world.peer.state is actors.LinkState.UP
 
 
+async def test_a_message_that_is_too_long_for_a_child_over_there_ends_nothing_else(
+    autojump_clock: MockClock,
+) -> None:
+    async with linked(spawnable=(Worker,)) as world:
+        child = world.alpha.spawn(Worker, name="child", on="beta")
+        long = "x" * 2_000_000
+        with pytest.raises(actors.NotSerializable, match="more than 'beta' takes"):
+            await child.ask(Echo(long), timeout=5)
+        child.tell(Note(long))
+        assert await child.ask(Seen(), timeout=5) == []
+        assert [letter.reason for letter in world.alpha.dead_letters] == ["unhandled"]
+        assert child.cell.restarts == 0
+        assert await child.ask(Echo("x" * 900_000), timeout=5) == "x" * 900_000
+
+
 async def test_an_exit_with_a_long_value_is_told_without_it(autojump_clock: MockClock) -> None:
     async def wordy(ctx: actors.Context) -> str:
         async for _ in ctx.inbox:
