@@ -169,6 +169,21 @@ async def test_close_is_for_good_on_both_ends_whoever_has_dialled(
         assert await again.ref("/worker").ask(Echo("again"), timeout=5) == "again"
 
 
+async def test_close_while_the_cable_is_cut(autojump_clock: MockClock) -> None:
+    """Whoever has dialled closes, and does not dial again; the other end waits for its lease."""
+    async with linked() as world:
+        other = world.beta.node("alpha")
+        world.cable.cut()
+        await settled()
+        world.peer.close()
+        await world.peer.wait_down()
+        world.cable.mend()
+        await other.wait_down()
+        assert 13 <= trio.current_time() <= 16
+        await trio.sleep(60)
+        assert (world.alpha.nodes, world.beta.nodes) == ((), ())
+
+
 async def test_what_was_told_before_close_arrives(autojump_clock: MockClock) -> None:
     async with linked() as world:
         worker = world.beta.spawn(Worker, name="worker")
