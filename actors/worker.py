@@ -21,18 +21,16 @@ import trio
 from actors.messages import MAIN
 from actors.system import System, open_system
 
-__all__ = ["load", "main"]
+__all__ = ["main"]
 
 _GRACE: Final = 10.0
 """Seconds for an ordered end once the parent is gone."""
 _ORPHANED: Final = 70
 
 
-def load(name: str) -> Any:
+def _load(name: str) -> Any:
     """The class or function that `module:qualname` names. Raises ImportError or AttributeError."""
     module, _, qualname = name.partition(":")
-    if not module or not qualname:
-        raise ImportError(f"{name!r} names no class: write module:Class")
     loaded = sys.modules[MAIN] if module == "__main__" else importlib.import_module(module)
     return reduce(getattr, qualname.split("."), loaded)
 
@@ -50,18 +48,27 @@ def main() -> int:
     if "name" not in told:
         print("this is started by system.start_node(...); by hand use: actors node", file=sys.stderr)
         return 2
-    out = os.dup(1)
-    os.dup2(2, 1)  # what the actors print must not fill a pipe that nobody reads
+    out, parent = _private_ends()
     sys.path[:] = told["path"]
     try:
         if told["main"] is not None:
             _load_main(told["main"])
-        spawnable = [load(name) for name in told["spawnable"]]
+        spawnable = [_load(name) for name in told["spawnable"]]
     except Exception as error:
         _say(out, {"error": f"{type(error).__name__}: {error}"})
         return 2
-    trio.run(_serve, told, spawnable, out)
+    trio.run(_serve, told, spawnable, out, parent)
     return 0
+
+
+def _private_ends() -> tuple[int, int]:
+    """Our ends of the parent's pipes. What actors print, read or start must not get at them."""
+    out, parent = os.dup(1), os.dup(0)
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return out, parent
 
 
 def _say(out: int, said: dict[str, str]) -> None:
@@ -69,23 +76,23 @@ def _say(out: int, said: dict[str, str]) -> None:
     os.close(out)
 
 
-async def _serve(told: dict[str, Any], spawnable: list[Any], out: int) -> None:
+async def _serve(told: dict[str, Any], spawnable: list[Any], out: int, parent: int) -> None:
     ended = threading.Event()
     try:
         async with open_system(told["name"], spawnable=spawnable, lease=told["lease"]) as system:
             listener = await system.listen("127.0.0.1", 0, token=told["token"])
             _say(out, {"url": listener.url})
-            _watch_parent(system, ended)
+            _watch_parent(system, parent, ended)
             await trio.sleep_forever()
     finally:
         ended.set()
 
 
-def _watch_parent(system: System, ended: threading.Event) -> None:
+def _watch_parent(system: System, parent: int, ended: threading.Event) -> None:
     token = trio.lowlevel.current_trio_token()
 
     def watch() -> None:
-        while os.read(0, 4096):
+        while os.read(parent, 4096):
             pass
         try:
             token.run_sync_soon(system.stop)

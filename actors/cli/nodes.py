@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import attrs
 import trio
 
+from actors.checks import check_seconds
 from actors.cli.run import STOPS
-from actors.errors import ActorError, AskTimeout, LinkRefused, NodeUnreachable
+from actors.cli.what import imported
+from actors.core.recipe import recipe_of
+from actors.errors import ActorError, RemoteError, Unhandled, one_line
+from actors.names import split
 from actors.observe.tree import TreeNode
 from actors.remote.codec import Raw
 from actors.remote.peer import Peer
 from actors.remote.transport import url_faults
 from actors.system import System, open_system
-from actors.worker import load
 
 __all__ = ["NodeOptions", "ask_node", "serve_node", "show_tree"]
 
@@ -52,7 +54,10 @@ def serve_node(options: NodeOptions, out: TextIO, err: TextIO) -> int:
             sys.path.insert(0, os.getcwd())
         spawnable = [_loaded(name) for name in options.spawnable]
         return trio.run(_serve, options.name, host, port, token, spawnable, out)
-    except (_Misused, ActorError, ValueError, TypeError, OSError) as error:
+    except OSError as error:
+        print(f"actors node: cannot listen at {options.listen}: {error.strerror or error}", file=err)
+        return _BAD
+    except (_Misused, ActorError, ValueError) as error:
         print(f"actors node: {error}", file=err)
         return _BAD
 
@@ -78,24 +83,30 @@ def _token(file: Path | None) -> str | None:
 
 
 def _loaded(name: str) -> Any:
+    module, _, qualname = name.partition(":")
+    if not module or not qualname:
+        raise _Misused(f"--spawnable {name}: write module:Class")
     try:
-        return load(name)
-    except (ImportError, AttributeError) as error:
+        what = imported(name)
+        recipe_of(what)
+    except (ImportError, AttributeError, TypeError) as error:
         raise _Misused(f"--spawnable {name}: {error}") from None
+    except Exception as error:  # whatever the module does when it is imported
+        raise _Misused(f"--spawnable {name}: {one_line(error)}") from None
+    return what
 
 
 async def _serve(
     name: str, host: str, port: int, token: str | None, spawnable: list[Any], out: TextIO
 ) -> int:
+    """Until a signal comes. The receiver is outside: the block's body is cancelled by the first one."""
+    number = 0
     with trio.open_signal_receiver(*STOPS) as signals:
-        async with open_system(name, spawnable=spawnable) as system, trio.open_nursery() as nursery:
+        async with open_system(name, spawnable=spawnable) as system:
             listener = await system.listen(host, port, token=token)
             print(f"{name} listens at {listener.url}", file=out, flush=True)
-            number: int = await anext(signals)
-            system.stop()
-            nursery.cancel_scope.cancel()
-        return 128 + number if number == signal.SIGINT else 0
-    raise AssertionError("unreachable")
+            number = await anext(signals)
+    return 128 + number
 
 
 # --- from outside -----------------------------------------------------------------------
@@ -115,20 +126,33 @@ def ask_node(
     url: str, path: str, text: str, token_file: Path | None, timeout: float, out: TextIO, err: TextIO
 ) -> int:
     """Ask an actor of a node, print its reply as JSON; the exit code."""
+    try:
+        split(path)
+        check_seconds("--timeout", timeout)
+        request = _request(text)
+    except (_Misused, ValueError, TypeError) as error:
+        print(f"actors ask: {error}", file=err)
+        return _BAD
 
     async def ask(_: System, peer: Peer) -> None:
-        reply: object = await peer.ref(path).ask(_request(text), timeout=timeout)
+        reply: object = await peer.ref(path).ask(request, timeout=timeout)
         print(json.dumps(reply), file=out)
 
     return _visit("ask", url, token_file, ask, err)
 
 
+def _cause(error: Unhandled) -> str:
+    cause = error.__cause__
+    return cause.message if isinstance(cause, RemoteError) else str(error)
+
+
 def _request(text: str) -> Raw:
     try:
-        coded = json.loads(text)
+        coded: Any = json.loads(text)
     except ValueError as error:
         raise _Misused(f"the message is no JSON: {error}") from None
-    if not isinstance(coded, dict) or "$" not in coded:
+    tag: object = cast("dict[str, Any]", coded).get("$") if isinstance(coded, dict) else None
+    if not isinstance(tag, str):
         raise _Misused('the message is an object with its tag under "$": {"$": "shop.Price", "item": "tea"}')
     return Raw(coded)
 
@@ -148,7 +172,10 @@ def _visit(command: str, url: str, token_file: Path | None, do: Any, err: TextIO
     except _Misused as error:
         print(f"actors {command}: {error}", file=err)
         return _BAD
-    except (LinkRefused, NodeUnreachable, AskTimeout, ActorError, ValueError) as error:
+    except Unhandled as error:  # the other node knows the message, this process does not
+        print(f"actors {command}: {error.ref.path} cannot take it: {_cause(error)}", file=err)
+        return _FAILED
+    except (ActorError, ValueError) as error:
         print(f"actors {command}: {error}", file=err)
         return _FAILED
     return 0

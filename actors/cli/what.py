@@ -18,7 +18,16 @@ from actors.cli.team import Agent, Place, Team, walk
 from actors.core.recipe import recipe_of
 from actors.process import Command
 
-__all__ = ["OnLine", "OnOutput", "Surroundings", "agent_faults", "look_beside", "machine_faults", "what_of"]
+__all__ = [
+    "OnLine",
+    "OnOutput",
+    "Surroundings",
+    "agent_faults",
+    "imported",
+    "look_beside",
+    "machine_faults",
+    "what_of",
+]
 
 OnOutput = Callable[[str, bytes], object]
 """Called with "stdout" or "stderr", and a line."""
@@ -44,11 +53,12 @@ def what_of(agent: Agent, surroundings: Surroundings, on_output: OnOutput | None
     """What to spawn. Imports modules, and raises what that raises."""
     if agent.spec.command is not None:
         return _command(agent, surroundings, on_output)
-    what, args, config = _imported(agent.spec.class_ or ""), agent.spec.args, agent.spec.config
+    what, args, config = imported(agent.spec.class_ or ""), agent.spec.args, agent.spec.config
     return functools.partial(what, *args, **config) if args or config else what
 
 
-def _imported(reference: str) -> Any:
+def imported(reference: str) -> Any:
+    """What `module:qualname` names. Raises ImportError, AttributeError, and what the module raises."""
     module, _, name = reference.partition(":")
     return functools.reduce(getattr, name.split("."), importlib.import_module(module))
 
@@ -131,7 +141,7 @@ def _class_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
         yield fault
         return
     try:
-        recipe_of(_imported(reference))
+        recipe_of(imported(reference))
     except TypeError as error:
         yield here.fault(f'"{reference}" cannot be an agent: {error}')
         return
@@ -153,7 +163,7 @@ def _import_fault(here: Place, reference: str) -> Fault | None:
             f"and where Python finds them"
         )
     try:
-        _imported(reference)
+        imported(reference)
     except AttributeError:
         return here.fault(f'the module "{module}" has no "{name}": write "package.module:Class"')
     return None

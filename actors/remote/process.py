@@ -25,8 +25,8 @@ from actors.errors import ActorError
 from actors.names import check_name
 from actors.policy import Policy
 from actors.process.group import ProcessGroup
-from actors.remote.links import LINK_POLICY, Target, dial
 from actors.remote.node import Node, name_of
+from actors.remote.peer import MAX_MESSAGE, Peer, connect
 
 if TYPE_CHECKING:
     from actors.core.ref import Ref
@@ -36,6 +36,8 @@ __all__ = ["NodeProcessEnded", "start_process"]
 _POLICY: Final = Policy(restart="permanent", breaker=None, shutdown=10.0)
 _STARTUP: Final = 60.0
 """Seconds that a new process may take until it listens."""
+_LAST_STEPS: Final = 1.0
+"""Seconds for a process to end whose link has ended: how it ends says more."""
 _LONGEST: Final = 65536
 
 
@@ -87,7 +89,10 @@ def _main_file() -> str:
 
 @function(readiness=True)
 async def keep_process(ctx: Context, *, node: Node, plan: Plan) -> None:
-    """One life of the process: start, link, wait for its end or for ours."""
+    """One life of the process: start, link, wait for its end or for ours.
+
+    Raises `NodeProcessEnded`, and `LinkRefused` or `NodeUnreachable` when it cannot be linked.
+    """
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "actors.worker"],
         stdin=subprocess.PIPE,
@@ -96,39 +101,69 @@ async def keep_process(ctx: Context, *, node: Node, plan: Plan) -> None:
     )
     group = ProcessGroup(process)
     stdin, stdout = cast("trio.SocketStream", process.stdin), cast("Any", process.stdout)
-    dialler: Ref | None = None
+    peer: Peer | None = None
     try:
         token = secrets.token_urlsafe(32)
         url = await _begin(process, plan, token)
-        target = Target(node, url, token, None, _max_message())
-        dialler = node.links().spawn(partial(dial, target=target), policy=LINK_POLICY)
-        await target.done.wait()
-        if target.refused is not None:
-            raise target.refused
+        peer = await connect(node, url, token, None, _STARTUP, MAX_MESSAGE)
         ctx.ready()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_fail_when_ended, process, plan.name)
-            async for _ in ctx.inbox:
-                pass
-            nursery.cancel_scope.cancel()
+        ended = await _until_it_ends(ctx, process, node, plan.name)
+        if ended is not None:
+            raise ended
         await stdin.aclose()  # which asks it to end
         await process.wait()
     finally:
-        if dialler is not None:
-            dialler.kill()
         await group.end()
         link = node.living(plan.name)
-        if link is not None:
-            link.give_up(f"its process has ended with code {process.returncode}")
+        if link is not None and peer is not None:
+            link.give_up(_how(process))
+        if peer is not None:
+            peer.close()
         for pipe in (stdin, stdout):
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(pipe)
 
 
-def _max_message() -> int:
-    from actors.remote.peer import MAX_MESSAGE
+async def _until_it_ends(
+    ctx: Context, process: trio.Process, node: Node, name: str
+) -> NodeProcessEnded | None:
+    """Why it is of no use any more; None when it is to end."""
+    why: NodeProcessEnded | None = None
+    async with trio.open_nursery() as nursery:
 
-    return MAX_MESSAGE
+        async def dies() -> None:
+            nonlocal why
+            await process.wait()
+            why = NodeProcessEnded(name, _how(process))
+            nursery.cancel_scope.cancel()
+
+        async def is_lost() -> None:
+            """A process that stands still is alive, and of no use."""
+            nonlocal why
+            link = node.living(name)
+            if link is not None:
+                await link.over()
+                if link.parted:  # closed by hand
+                    ctx.ref.stop()
+                    return
+            with trio.move_on_after(_LAST_STEPS):
+                await process.wait()  # the link may end a moment before the process does
+                return
+            reason = "its link went down" if link is None else link.vitality.reason
+            why = NodeProcessEnded(name, f"does not answer: {reason}")
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(dies)
+        nursery.start_soon(is_lost)
+        async for _ in ctx.inbox:
+            pass
+        nursery.cancel_scope.cancel()
+    return why
+
+
+def _how(process: trio.Process) -> str:
+    code = process.returncode
+    return f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
 
 
 async def _begin(process: trio.Process, plan: Plan, token: str) -> str:
@@ -146,8 +181,8 @@ async def _begin(process: trio.Process, plan: Plan, token: str) -> str:
     try:
         said: Any = json.loads(line)
     except ValueError:
-        code = await process.wait()
-        raise NodeProcessEnded(plan.name, f"ended with code {code} before it listened") from None
+        await process.wait()
+        raise NodeProcessEnded(plan.name, f"{_how(process)} before it listened") from None
     if "url" not in said:
         raise NodeProcessEnded(plan.name, f"cannot begin: {said.get('error')}")
     return str(said["url"])
@@ -162,9 +197,3 @@ async def _first_line(process: trio.Process) -> bytes:
             break
         line += data
     return line
-
-
-async def _fail_when_ended(process: trio.Process, name: str) -> None:
-    code = await process.wait()
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-    raise NodeProcessEnded(name, how)

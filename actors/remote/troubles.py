@@ -46,6 +46,8 @@ def trouble_out(error: BaseException) -> Trouble:
     """What the other node hears of an error that ended an ask."""
     kind = next((name for cls, name in _OURS if isinstance(error, cls)), "error")
     said = error.error if isinstance(error, ActorFailed) and error.error is not None else error
+    if isinstance(error, Unhandled) and isinstance(error.__cause__, RemoteError):
+        said = error.__cause__  # passed on for a third node: which message it was, the first one knows
     if isinstance(error, ActorStopped) and error.exit is not None:
         return _described(kind, said, exit=_exit_out(error.exit, None))
     if isinstance(error, CircuitOpen):
