@@ -187,10 +187,14 @@ class RemoteChild(Cell):
         """Cancel it over there; what it has had in hand, only the other node can tell."""
         link.control(items.ChildOrder(self.number, "kill"))
         with trio.CancelScope(shield=True):
-            while self._told_end() is None and link.lost is None:
+            while self._told_end() is None and link.lost is None and not self._is_given_up(link):
                 await park(self)
         with suppress(EndedAs):  # our orders say how it has ended
             self._see_the_end(link)
+
+    def _is_given_up(self, link: Association) -> bool:
+        """A system that closes does not wait for a node that it does not hear: the lease ends it there."""
+        return self.kernel.closing and not link.is_up
 
     def _told_end(self) -> tuple[Exit, int | None] | None:
         return self.there
@@ -481,10 +485,7 @@ class RemoteChild(Cell):
         self.lanes.take_back(urgent, normal)
 
     async def release(self, exit: Exit) -> None:
-        """Wait until nothing of it is left over there, or its lease has lapsed.
-
-        A system that closes does not wait for a node that it does not hear: the lease ends it there.
-        """
+        """Wait until nothing of it is left over there, or its lease has lapsed."""
         self._take_back()
         if self.lanes.closed:
             self.flush()
@@ -498,7 +499,7 @@ class RemoteChild(Cell):
         if self.there is None:
             link.control(items.ChildOrder(self.number, "kill"))
         while not self.nothing_there and link.lost is None:
-            if self.kernel.closing and not link.is_up:
+            if self._is_given_up(link):
                 break
             await self.changed()
         self._is_over()
@@ -550,8 +551,11 @@ class RemoteChild(Cell):
         return "suspend-once" if self.orders & order.ONCE else "suspend"
 
     def _limit(self) -> None:
-        """Over there it is given `shutdown` seconds; here only the whole of a drain is."""
-        if self.orders & order.DRAIN and (self.policy.shutdown > 0 or self.lanes or self.handed):
+        """Over there it is given `shutdown` seconds; here the whole of a drain is, and who is not heard."""
+        link = self.association
+        unheard = link is not None and not link.is_up and not self.nothing_there
+        works = self.policy.shutdown > 0 or self.lanes or self.handed
+        if unheard or (self.orders & order.DRAIN and works):
             super()._limit()
 
     def _send_order(self, what: str) -> None:

@@ -60,6 +60,9 @@ class FarLanes(Lanes):
 
     def take_back(self, urgent: list[Item], normal: list[Item]) -> None:
         """What was handed over and has not begun stands at the head of its lane again."""
+        if self.closed:
+            self.early = deque([*urgent, *normal, *(self.early or ())])
+            return
         if urgent:
             self.early = deque([*urgent, *(self.early or ())])
             self.extra += sum(item[MARK] is None for item in urgent)
