@@ -80,15 +80,20 @@ class _Outgoing:
     """The items of one lane on their way out."""
 
     first: int = 1
-    """The number of the first item in `kept`."""
+    """The number of the oldest item that is not acknowledged."""
     sent: int = 0
     """The highest number that has entered a frame of this connection."""
-    kept: deque[str] = attrs.field(factory=deque[str])
+    most: int = 0
+    """The highest number that has entered a frame of any connection."""
+    flight: deque[str] = attrs.field(factory=deque[str])
+    """Sent over this connection and not acknowledged."""
+    waiting: deque[str] = attrs.field(factory=deque[str])
+    """Still to be sent over this connection."""
     later: deque[tuple[Hashable, str]] = attrs.field(factory=deque[tuple[Hashable, str]])
     """Whom it is for, and its text: the pieces of long items, and what must not come before them."""
     later_for: Counter[Hashable] = attrs.field(factory=Counter[Hashable])
     piece: int = 0
-    """The number of the newest piece in `kept`."""
+    """The number of the newest piece in `waiting`, or of one that has gone."""
     size: int = 0
 
     def push(self, text: str, to: Hashable, behind_all: bool) -> None:
@@ -99,7 +104,7 @@ class _Outgoing:
         elif to in self.later_for or (behind_all and self.later):
             self._put_later(to, text)
         else:
-            self.kept.append(text)
+            self.waiting.append(text)
             self.size += len(text)
 
     def _put_later(self, to: Hashable, text: str) -> None:
@@ -111,35 +116,49 @@ class _Outgoing:
         """Let the next one into the lane of those that wait behind a piece, if that has gone."""
         while self.later and self.sent >= self.piece:
             to, text = self.later.popleft()
-            self.kept.append(text)
+            self.waiting.append(text)
             if text.startswith('{"part"'):
-                self.piece = self.first + len(self.kept) - 1
+                self.piece = self.sent + len(self.waiting)
             self.later_for[to] -= 1
             if not self.later_for[to]:
                 del self.later_for[to]
 
     def __len__(self) -> int:
-        return len(self.kept) + len(self.later)
+        return len(self.flight) + len(self.waiting) + len(self.later)
 
     @property
     def waits(self) -> bool:
-        return self.sent - self.first + 1 < len(self)
+        return bool(self.waiting or self.later)
 
     def take(self, room: int) -> tuple[int, tuple[str, ...]]:
         """The next items, at least one if there is any, up to `room` characters."""
         self._feed()
-        start = index = self.sent - self.first + 1
-        while index < len(self.kept) and (index == start or len(self.kept[index]) <= room):
-            room -= len(self.kept[index])
-            index += 1
-        self.sent += index - start
-        taken = tuple(self.kept[i] for i in range(start, index))
-        return (self.first + start if taken else 0, taken)
+        taken: list[str] = []
+        while self.waiting and (not taken or len(self.waiting[0]) <= room):
+            text = self.waiting.popleft()
+            room -= len(text)
+            taken.append(text)
+        if not taken:
+            return 0, ()
+        self.flight.extend(taken)
+        first = self.sent + 1
+        self.sent += len(taken)
+        self.most = max(self.most, self.sent)
+        return first, tuple(taken)
 
     def forget(self, number: int) -> None:
+        """The other end has all up to this one, also what an earlier connection has carried."""
         while self.first <= number:
-            self.size -= len(self.kept.popleft())
+            self.size -= len((self.flight or self.waiting).popleft())
             self.first += 1
+        self.sent = max(self.sent, number)
+
+    def resume(self, number: int) -> None:
+        """A new connection: what was under way has to be sent again."""
+        self.forget(number)
+        self.waiting.extendleft(reversed(self.flight))
+        self.flight.clear()
+        self.sent = number
 
 
 @attrs.define
@@ -229,6 +248,11 @@ class Session:
         return any(out.waits for out in self._outgoing.values()) or self._owed >= ACK_AFTER
 
     @property
+    def unsent(self) -> int:
+        """How many items wait for a frame."""
+        return sum(len(out.waiting) + len(out.later) for out in self._outgoing.values())
+
+    @property
     def _owed(self) -> int:
         return sum(one.received - one.told for one in self._incoming.values())
 
@@ -270,23 +294,23 @@ class Session:
 
     def acknowledged(self, received: Received) -> None:
         """The other end has these. Raises `SessionFault` for more than were sent, and takes none then."""
-        self._forget(received, resuming=False)
+        self._check(received, resuming=False)
+        for lane, number in zip(LANES, received, strict=True):
+            self._outgoing[lane].forget(number)
 
     def resume(self, received: Received) -> None:
         """A new connection begins, and the other end has these.
 
         Raises `SessionFault` for numbers that cannot be those of the other end; nothing has changed then.
         """
-        self._forget(received, resuming=True)
+        self._check(received, resuming=True)
         for lane, number in zip(LANES, received, strict=True):
-            self._outgoing[lane].sent = number
+            self._outgoing[lane].resume(number)
 
-    def _forget(self, received: Received, *, resuming: bool) -> None:
-        lanes = [(self._outgoing[lane], number) for lane, number in zip(LANES, received, strict=True)]
-        for out, number in lanes:
-            if number > out.sent:
-                raise SessionFault(f"item {number} is acknowledged, but only {out.sent} were sent")
+    def _check(self, received: Received, *, resuming: bool) -> None:
+        for lane, number in zip(LANES, received, strict=True):
+            out = self._outgoing[lane]
+            if number > out.most:
+                raise SessionFault(f"item {number} is acknowledged, but only {out.most} were sent")
             if resuming and number < out.first - 1:
                 raise SessionFault(f"the other end has {number} items, and had {out.first - 1} before")
-        for out, number in lanes:
-            out.forget(number)

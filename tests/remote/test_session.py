@@ -381,3 +381,15 @@ def test_a_resume_within_what_was_acknowledged_is_a_replay() -> None:
     session.acknowledged((0, 10))
     with pytest.raises(SessionFault, match="the other end has 9 items, and had 10 before"):
         session.resume((0, 9))
+
+
+def test_what_an_earlier_connection_carried_may_be_acknowledged_on_the_next() -> None:
+    """The other end goes on taking what is still under way while it shakes hands anew."""
+    session = Session("s")
+    for text in ('"a"', '"b"', '"c"'):
+        session.push("data", text)
+    session.next_frame()
+    session.resume((0, 0))
+    session.acknowledged((0, 2))
+    assert session.unacknowledged == (0, 1)
+    assert session.next_frame().data == (3, ('"c"',))

@@ -211,9 +211,9 @@ class TwoSessions(RuleBasedStateMachine):
             ):
                 assert out.first - 1 <= got, "forgotten, and the other end has it not"
                 later = [text for _, text in out.later]
-                assert out.size == sum(map(len, (*out.kept, *later)))
+                assert out.size == sum(map(len, (*out.flight, *out.waiting, *later)))
                 assert out.later_for == Counter(to for to, _ in out.later)
-                assert kept == len(out.kept) + len(later)
+                assert kept == len(out.flight) + len(out.waiting) + len(later)
                 assert got <= out.first - 1 + kept
 
     def teardown(self) -> None:
