@@ -35,10 +35,15 @@ def _load(name: str) -> Any:
     return reduce(getattr, qualname.split("."), loaded)
 
 
-def _load_main(path: str) -> None:
+def _load_main(main: dict[str, Any]) -> None:
     """Run the parent's program for its definitions, under another name than `__main__`."""
     module = types.ModuleType(MAIN)
-    module.__dict__.update(runpy.run_path(path, run_name=MAIN))
+    named = main["module"]
+    if named is None:
+        defined = runpy.run_path(main["file"], run_name=MAIN)
+    else:
+        defined = runpy.run_module(named, run_name=MAIN)
+    module.__dict__.update(defined)
     sys.modules[MAIN] = module
 
 

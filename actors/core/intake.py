@@ -170,9 +170,7 @@ class Intake(Vitals):
         self.enter(pending, request, asker)
         return pending
 
-    def enter(
-        self, pending: Pending[Any], request: object, asker: Cell | None, urgent: bool = False
-    ) -> None:
+    def enter(self, pending: Pending[Any], request: object, asker: Cell | None, urgent: bool = False) -> None:
         """Queue an open request, or end it at once."""
         if self.barred and not self.lanes.closed and not self._admits(pending):
             return

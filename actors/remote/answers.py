@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 
-from actors import events as facts
-from actors.errors import ActorError, NotSerializable, StartFailed
-from actors.events import ActorEvent, Event
-from actors.exits import Exit
+from actors.errors import ActorError, StartFailed
+from actors.events import Event
 from actors.remote import items
-from actors.remote.troubles import ended_out, trouble_out
+from actors.remote.facts import KINDS, Relay
 
 if TYPE_CHECKING:
     from actors.remote.association import Association
 
-__all__ = ["KINDS", "Answers"]
-
-KINDS: dict[str, type[Event]] = {
-    name: kind for name, kind in vars(facts).items() if inspect.isclass(kind) and issubclass(kind, Event)
-}
-"""The kinds of events by name."""
+__all__ = ["Answers"]
 
 
 class Answers:
@@ -34,7 +25,7 @@ class Answers:
         self._association = association
         self._node = association.node
         self._scopes: dict[int, trio.CancelScope] = {}
-        self._relays: dict[int, _Relay] = {}
+        self._relays: dict[int, Relay] = {}
 
     def take(self, call: items.Call) -> None:
         """Answer a call, at once or from a task of the links' own."""
@@ -126,60 +117,6 @@ class Answers:
             if name not in KINDS:
                 raise ValueError(f"{name!r:.40} is no kind of event: use a name of actors.events")
             kinds.append(KINDS[name])
-        relay = self._relays[call.id] = _Relay(self._association, call.id, tuple(kinds) or (Event,))
+        relay = self._relays[call.id] = Relay(self._association, call.id, tuple(kinds) or (Event,))
         self._association.kernel.sink.attach(relay)
         return True
-
-
-class _Relay:
-    """Hears what the other node wants to know, and tells it; what there is no room for is counted."""
-
-    def __init__(self, association: Association, number: int, kinds: tuple[type[Event], ...]) -> None:
-        self._association = association
-        self._number = number
-        self._kinds = kinds
-        self._lost = 0
-
-    def takes(self, kind: type[Event]) -> bool:
-        """See `Subscriber`."""
-        return kind in self._kinds or (issubclass(kind, self._kinds) and not kind.by_name_only)
-
-    def put(self, event: Event) -> None:
-        """See `Subscriber`."""
-        if not self._association.has_room:
-            self._lost += 1
-            return
-        if self._lost:
-            lost, self._lost = self._lost, 0
-            self.put(facts.EventsLost(event.at, lost))
-        node = self._association.node
-        with node.exporting(self._association):
-            ref = node.ref_out(event.ref) if isinstance(event, ActorEvent) else None
-            said = {
-                field.name: self._said(getattr(event, field.name))
-                for field in attrs.fields(type(event))
-                if field.name not in ("at", "ref")
-            }
-            ago = max(0.0, self._association.kernel.now() - event.at)
-            fact = items.Fact(self._number, type(event).__name__, ago, ref, said)
-            try:
-                self._association.push("data", self._association.written(fact, event))
-            except NotSerializable:  # too long
-                self._lost += 1
-
-    def close(self) -> None:
-        """See `Subscriber`."""
-
-    def _said(self, value: Any) -> list[Any]:
-        """What stands in a fact: [how to read it, what it is]."""
-        codec = self._association.node.codec
-        if isinstance(value, Exit):
-            return ["exit", attrs.asdict(ended_out(value, codec))]
-        if isinstance(value, BaseException):
-            return ["error", attrs.asdict(trouble_out(value))]
-        if isinstance(value, facts.DeadLetterReason):
-            return ["reason", str(value)]
-        try:
-            return ["value", codec.value_out(value)]
-        except Exception:  # whatever a message has in it
-            return ["text", repr(value)[:1000]]

@@ -20,10 +20,12 @@ from actors.core.recipe import Recipe, recipe_of
 from actors.core.ref import Ref
 from actors.core.watch import Notice, watch
 from actors.errors import ActorError, ActorFailed, ActorStopped, NotSpawnable
+from actors.events import Event
 from actors.exits import Exit, ExitKind
 from actors.policy import Policy
 from actors.remote import items
 from actors.remote.codec import BadValue
+from actors.remote.facts import OF_CHILDREN, Relay
 from actors.remote.terms import policy_in
 from actors.remote.troubles import ended_out, trouble_out
 from actors.supervision.family import Family
@@ -274,6 +276,7 @@ class Hosting:
         self._association = association
         self._node = association.node
         self.runs: dict[int, Run] = {}
+        self._relay: Relay | None = None
         self._waiting: list[items.Spawn] = []
         """Incarnations whose former one is still ending."""
 
@@ -314,7 +317,15 @@ class Hosting:
             del self.runs[item.child]
             return
         name = None if run.home.name is None else run.home.name
+        if self._relay is None:
+            self._relay = Relay(self._association, items.OWN, OF_CHILDREN, self._concerns)
+            self._node.kernel.sink.attach(self._relay)
         hosts.host(run, recipe, args, name, policy, watching, item.groups)
+
+    def _concerns(self, event: Event) -> bool:
+        """True for what is noticed of one of them."""
+        ref = getattr(event, "ref", None)
+        return any(run.home == ref for run in self.runs.values())
 
     def do(self, item: items.Do) -> None:
         """A message for one of them."""
@@ -398,6 +409,9 @@ class Hosting:
             exit = (None if cell is None else cell.exit) or Exit(ExitKind.KILLED)
             self._fell(run, exit, None)
         self.runs.pop(run.number, None)
+        if not self.runs and self._relay is not None:
+            self._node.kernel.sink.detach(self._relay)
+            self._relay = None
         self._association.control(items.Over(run.number))
         living = self._node.living(self._association.name)  # another one, if the lease had lapsed
         if living is not None:

@@ -23,6 +23,7 @@ from actors.remote.answers import Answers
 from actors.remote.child import RemoteChild
 from actors.remote.codec import BadValue, Raw
 from actors.remote.credit import WINDOW, Debt
+from actors.remote.facts import event_in
 from actors.remote.hosting import Hosting
 from actors.remote.proxy import AbroadPending, Proxy
 from actors.remote.troubles import ended_in, ended_out, error_in, trouble_out
@@ -434,9 +435,21 @@ class Inbound:
                 child.alive(now - ago)
 
     def _fact(self, item: items.Fact) -> None:
+        if item.id == items.OWN:
+            self._of_own_child(item)
+            return
         take = self.association.facts.get(item.id)
         if take is not None:
             take(item)
+
+    def _of_own_child(self, item: items.Fact) -> None:
+        """Something was noticed of a child of ours where it runs: here it is an event like any other."""
+        event = event_in(item, self.association)
+        child = getattr(getattr(event, "ref", None), "cell", None)
+        if event is not None and child in self.association.children.values():
+            sink = self.kernel.sink
+            if sink.wants(type(event)):
+                sink.emit(event)
 
     def report_signs_of_life(self, now: float) -> None:
         """What the other node's children here have done since the last beat."""

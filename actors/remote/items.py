@@ -14,7 +14,7 @@ import attrs
 from actors.remote.handshake import Refusal
 from actors.remote.session import Received
 
-__all__ = ["FRAMES", "ITEMS", "Address", "Beat", "Bye", "Items", "Key"]
+__all__ = ["FRAMES", "ITEMS", "OWN", "Address", "Beat", "Bye", "Items", "Key"]
 
 Coded = Any
 """A JSON value of the codec."""
@@ -44,6 +44,10 @@ class Address:
     def of(cls, key: Key) -> Address:
         """The address with this key."""
         return cls(*key)
+
+
+OWN: Final = 0
+"""The number of the facts that nobody has subscribed to: they are about the receiver's own children."""
 
 
 # --- frames ----------------------------------------------------------------------

@@ -9,22 +9,18 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 
 from actors.checks import check_seconds
 from actors.core.ref import Ref
-from actors.errors import InsecureListen, NodeUnreachable, RemoteError, UnknownNode
-from actors.events import ActorEvent, DeadLetterReason, Event, EventsLost
-from actors.exits import Exit
+from actors.errors import InsecureListen, NodeUnreachable, UnknownNode
+from actors.events import Event, EventsLost
 from actors.names import split
 from actors.remote import items
-from actors.remote.answers import KINDS
-from actors.remote.codec import BadValue, Raw
+from actors.remote.facts import KINDS, event_in
 from actors.remote.link import LinkState
 from actors.remote.links import LINK_POLICY, Gate, Target, dial, listen_on
 from actors.remote.transport import url_faults
-from actors.remote.troubles import ended_in, told_error
 
 if TYPE_CHECKING:
     from actors.remote.association import Association
@@ -188,7 +184,7 @@ class _Facts:
         if fact is None:
             self._send.close()
             return
-        event = self._event(fact)
+        event = event_in(fact, self._link)
         if event is None:
             return
         try:
@@ -198,50 +194,6 @@ class _Facts:
             self._send.send_nowait(event)
         except trio.WouldBlock:
             self._lost += 1
-
-    def _event(self, fact: items.Fact) -> Event | None:
-        kind = KINDS.get(fact.event)
-        if kind is None:
-            return None
-        at = self._link.kernel.now() - fact.ago
-        codec = self._link.node.codec
-        try:
-            given = {name: self._fact(how, what) for name, (how, what) in fact.facts.items()}
-            if issubclass(kind, ActorEvent):
-                given["ref"] = codec.ref_in(fact.ref)
-            known = {field.name for field in attrs.fields(kind)}
-            return kind(at=at, **{name: value for name, value in given.items() if name in known})
-        except (BadValue, TypeError, ValueError):
-            return None
-
-    def _fact(self, how: str, what: Any) -> Any:
-        codec = self._link.node.codec
-        if how == "exit":
-            return _exit_of(what, self._link)
-        if how == "error":
-            return _error_of(what)
-        if how == "reason":
-            return DeadLetterReason(what)
-        try:
-            return codec.value_in(what) if how == "value" else what
-        except BadValue:
-            return Raw(what)  # a message whose class is not known here
-
-
-def _exit_of(what: Any, link: Association) -> Exit:
-    error = what.get("error")
-    ended = items.Ended(
-        what["kind"], what["reason"], what.get("v"), None if error is None else _trouble(error)
-    )
-    return ended_in(ended, link.node.codec)
-
-
-def _error_of(what: Any) -> RemoteError:
-    return told_error(_trouble(what))
-
-
-def _trouble(what: Any) -> items.Trouble:
-    return items.Trouble(**{key: value for key, value in what.items() if key != "exit"})
 
 
 # --- the calls -------------------------------------------------------------------------

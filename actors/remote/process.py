@@ -50,6 +50,15 @@ class NodeProcessEnded(ActorError):
         super().__init__(f"the process of the node {node!r} {why}")
 
 
+@attrs.frozen
+class Main:
+    """What is `__main__` here."""
+
+    file: str
+    module: str | None
+    """its name, if Python was started with -m: then what it imports may be relative to it"""
+
+
 @attrs.frozen(kw_only=True)
 class Plan:
     """What the process is told."""
@@ -59,8 +68,8 @@ class Plan:
     lease: float
     path: tuple[str, ...]
     """its `sys.path`"""
-    main: str | None
-    """the file of `__main__`, where something spawnable is defined there"""
+    main: Main | None
+    """where something spawnable is defined in `__main__`"""
 
 
 async def start_process(node: Node, name: str, spawnable: Iterable[Any] | None) -> Ref:
@@ -72,19 +81,20 @@ async def start_process(node: Node, name: str, spawnable: Iterable[Any] | None) 
         spawnable=allowed,
         lease=node.lease,
         path=tuple(sys.path),
-        main=_main_file() if any(one.startswith("__main__:") for one in allowed) else None,
+        main=_main() if any(one.startswith("__main__:") for one in allowed) else None,
     )
     keep = partial(keep_process, node=node, plan=plan)
     return await node.links().start(keep, (), f"node-{name}", _POLICY, None, False, {})
 
 
-def _main_file() -> str:
-    path = getattr(sys.modules.get("__main__"), "__file__", None)
+def _main() -> Main:
+    main = sys.modules.get("__main__")
+    path = getattr(main, "__file__", None)
     if path is None or not Path(path).is_file():
         raise ValueError(
             "what is defined at the prompt cannot be started in another process: put it in a module"
         )
-    return str(Path(path).resolve())
+    return Main(str(Path(path).resolve()), getattr(getattr(main, "__spec__", None), "name", None))
 
 
 @function(readiness=True)

@@ -27,9 +27,7 @@ async def main() -> None:
             await system.start_node(f"core-{core}")
         workers = [system.spawn(Counter, on=f"core-{core}") for core in range(cores)]
         step = 40_000 // cores
-        parts = [
-            worker.request(Count(core * step, (core + 1) * step)) for core, worker in enumerate(workers)
-        ]
+        parts = [worker.request(Count(core * step, (core + 1) * step)) for core, worker in enumerate(workers)]
         print(sum([await part.wait() for part in parts]), "primes, counted on", cores, "cores")
 
 

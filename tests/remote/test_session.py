@@ -393,3 +393,11 @@ def test_what_an_earlier_connection_carried_may_be_acknowledged_on_the_next() ->
     session.acknowledged((0, 2))
     assert session.unacknowledged == (0, 1)
     assert session.next_frame().data == (3, ('"c"',))
+
+
+def test_a_session_says_how_many_items_wait_for_a_frame() -> None:
+    """Pieces of a long item count, each as one."""
+    session = pushed("a", "x" * CHUNK)
+    assert session.unsent == 3
+    drained(session, Session("t"))
+    assert session.unsent == 0
