@@ -89,12 +89,11 @@ async def bare_server() -> None:
 
 async def bare(seconds: float) -> tuple[float, float]:
     """(frames/s one way, round trips/s)."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.bench_nodes", "--bare"], stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", "benchmarks.bench_nodes", "--bare"]
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
-        port = int(process.stdout.readline())
+        port = int(await process.stdout.receive_some(100))
         async with open_websocket_url(f"ws://127.0.0.1:{port}") as socket:
             ask = json.dumps({"ask": True, "text": _TEXT})
             sent, began = 0, trio.current_time()
@@ -112,7 +111,9 @@ async def bare(seconds: float) -> tuple[float, float]:
             return one_way, asked / (trio.current_time() - began)
     finally:
         process.kill()
-        process.wait()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+            await process.stdout.aclose()
 
 
 async def told(ref: actors.Ref, seconds: float) -> float:
@@ -122,8 +123,8 @@ async def told(ref: actors.Ref, seconds: float) -> float:
     while trio.current_time() - began < seconds:
         await ref.send(Note(sent, _TEXT))
         sent += 1
-    while await ref.ask(Ping(0, "")) < before + sent:
-        await trio.sleep(0.001)
+    counted = await ref.ask(Ping(0, ""))  # behind them all
+    assert counted == before + sent, f"{counted - before} of {sent} messages came"
     return sent / (trio.current_time() - began)
 
 

@@ -119,12 +119,13 @@ class Intake(Vitals):
 
     def take_from_line(self) -> list[Item]:
         """What came from elsewhere and waits for room: it was told before, whatever is ordered now."""
-        line = [one for one in (self.senders or {}).items() if not isinstance(one[0], trio.lowlevel.Task)]
-        for waiter, _ in line:
-            assert self.senders is not None
-            del self.senders[waiter]
-            waiter.admitted()
-        return [item for _, item in line]
+        line: list[Item] = []
+        for waiter in tuple(self.senders or ()):
+            if not isinstance(waiter, trio.lowlevel.Task):
+                assert self.senders is not None
+                line.append(self.senders.pop(waiter))
+                waiter.admitted()
+        return line
 
     def offer_or_wait(self, item: Item, waiter: Waiter) -> None:
         """Put in an item that came from elsewhere, or let it wait in the line of the senders.
