@@ -314,9 +314,10 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def started(script: Path, how: str) -> subprocess.Popen[str]:
+def started(script: Path | str, how: str, *more: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(script)],
+        [sys.executable, str(script), *more],
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -359,6 +360,22 @@ async def test_what_a_script_defines_itself_runs_in_another_process(
     assert program.returncode == 0, out
     assert int(out.split()[1]) != program.pid
     assert out.count("pid") == 1
+
+
+async def test_what_a_module_of_a_package_defines_runs_there_when_it_is_the_program(
+    tmp_path: Path, ended: list[subprocess.Popen[str]]
+) -> None:
+    """Started with `python -m`, its relative imports work there too."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "other.py").write_text("NAME = 'worker'\n")
+    (package / "program.py").write_text("from .other import NAME\n" + PROGRAM)
+    program = started("-m", "", "package.program", cwd=tmp_path)
+    ended.append(program)
+    out, _ = program.communicate(timeout=40)
+    assert program.returncode == 0, out
+    assert int(out.split()[1]) != program.pid
 
 
 async def test_ctrl_c_leaves_no_process(script: Path, ended: list[subprocess.Popen[str]]) -> None:
