@@ -6,7 +6,7 @@ import re
 
 from actors.errors import InvalidName
 
-__all__ = ["RESERVED", "ROOT", "adhoc_key", "check_name", "join", "split"]
+__all__ = ["RESERVED", "ROOT", "adhoc_key", "canonical", "check_name", "join", "split"]
 
 ROOT = "/"
 RESERVED = frozenset({"system", "jobs"})
@@ -38,3 +38,8 @@ def split(path: str) -> tuple[str, ...]:
     if not path.startswith(ROOT):
         raise ValueError(f"{path!r} is not a path from the root: write it as '/network/worker-1'")
     return tuple(part for part in path.split("/") if part)
+
+
+def canonical(path: str) -> str:
+    """The path as its actor shows it, without empty parts; raises ValueError for a relative one."""
+    return ROOT + "/".join(split(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -15,7 +15,10 @@ from actors.remote.facts import KINDS, Relay
 if TYPE_CHECKING:
     from actors.remote.association import Association
 
-__all__ = ["Answers"]
+__all__ = ["OPEN_CALLS", "Answers"]
+
+OPEN_CALLS: Final = 10_000
+"""Calls that wait and subscriptions that stand, of one node; each costs this one a task or work an event."""
 
 
 class Answers:
@@ -38,7 +41,9 @@ class Answers:
             "tree": lambda _: self._node.system.tree().as_dict(),
             "subscribe": self._subscribe,
         }
-        if call.what in plain:
+        if len(self._scopes) + len(self._relays) >= OPEN_CALLS:
+            self._refuse(call, "overloaded", f"{OPEN_CALLS} calls are open here: end some of them")
+        elif call.what in plain:
             try:
                 self._answer(call, plain[call.what](call))
             except (ActorError, ValueError, TypeError) as error:

@@ -449,6 +449,12 @@ class Association:
         if now >= self.vitality.lapses_at:
             self.inbound.lapse(f"nothing was heard of {self.name!r} within its lease")
         talk = self.conversation
+        if self.session.is_overdue:
+            control, data = self.session.unacknowledged
+            reason = f"{control + data} items are not acknowledged by {self.name!r}, and no more are kept"
+            _log.warning("the link ends: %s", reason)
+            self.give_up(reason)
+            return
         if verdict is LinkVerdict.LAPSED:
             self.give_up(f"no connection for {self.vitality.lease:g} s ({self.vitality.reason})")
             return

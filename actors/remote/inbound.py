@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 from actors.core.ask import Pending
 from actors.core.mailbox import Item
 from actors.core.watch import Notice
-from actors.errors import ActorFailed, NotSerializable
+from actors.errors import ActorFailed, InvalidName, NotSerializable
 from actors.events import DeadLetterReason, MessageUnread
-from actors.exits import Exit, ExitKind
+from actors.exits import Exit
 from actors.messages import Request
+from actors.names import check_name
 from actors.remote import items
 from actors.remote.answers import Answers
 from actors.remote.child import RemoteChild
@@ -25,7 +26,7 @@ from actors.remote.codec import BadValue, Raw
 from actors.remote.credit import WINDOW, Debt
 from actors.remote.facts import event_in
 from actors.remote.hosting import Hosting
-from actors.remote.proxy import AbroadPending, Proxy
+from actors.remote.proxy import NOBODY, AbroadPending, Proxy
 from actors.remote.troubles import ended_in, ended_out, error_in, trouble_out
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Inbound"]
 
 _log = logging.getLogger("actors.remote")
-_NOBODY = Exit(ExitKind.SHUTDOWN, reason="no such actor lives there")
 
 
 class Incoming(Pending[Any]):
@@ -355,7 +355,7 @@ class Inbound:
     def _watch(self, item: items.Watch) -> None:
         cell = self.node.resolve(item.to, self.association)
         if cell.is_gone:
-            self._say_gone(item.to, cell.exit or _NOBODY)
+            self._say_gone(item.to, cell.exit or NOBODY)
             return
         self.export(cell, item.to)
 
@@ -406,6 +406,10 @@ class Inbound:
     # --- groups ---
 
     def _join(self, item: items.Join) -> None:
+        try:
+            check_name(item.group)
+        except InvalidName as error:
+            raise BadValue(f"a group: {error}") from None
         cell = self.codec.ref_in(item.ref).cell
         if not cell.is_gone:
             self.kernel.list_member(item.group, cell)

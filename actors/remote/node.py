@@ -25,9 +25,9 @@ from actors.core.recipe import Recipe, recipe_of
 from actors.core.ref import Ref
 from actors.errors import NotSerializable, NotSpawnable, SystemClosed, UnknownNode
 from actors.events import ConnectionRefused
-from actors.exits import Exit, ExitKind
 from actors.messages import home_of
 from actors.monitor import SERVICES_POLICY, SYSTEM, Services
+from actors.names import ROOT, canonical
 from actors.policy import OneForOne, Policy
 from actors.remote import items
 from actors.remote.association import LEAST_LIMIT, Association
@@ -36,7 +36,7 @@ from actors.remote.codec import BadValue, Codec
 from actors.remote.handshake import Acquaintance, Reason, Refusal
 from actors.remote.hosting import NODES_POLICY, Hosts, HostsFamily
 from actors.remote.link import Vitality
-from actors.remote.proxy import Proxy
+from actors.remote.proxy import NOBODY, Proxy
 from actors.remote.session import Session
 from actors.remote.terms import policy_at_home, policy_out
 from actors.supervision.family import Family
@@ -50,7 +50,6 @@ __all__ = ["LINKS", "NODES", "Node"]
 LINKS: Final = "links"
 NODES: Final = "nodes"
 _log = logging.getLogger("actors.remote")
-_NOBODY = Exit(ExitKind.SHUTDOWN, reason="no such actor lives there")
 _PAST: Final = 1000
 """Former lives of other nodes that are remembered."""
 
@@ -221,7 +220,7 @@ class Node:
         if cell.identity[:2] == (link.name, link.incarnation):
             return  # it is theirs
         if cell.is_gone:
-            link.inbound.tell_gone(cell, cell.exit or _NOBODY)
+            link.inbound.tell_gone(cell, cell.exit or NOBODY)
         else:
             link.inbound.export(cell)
 
@@ -264,7 +263,7 @@ class Node:
         if found is None:
             assert via is not None
             found = self._ghosts[key] = Proxy(via, home, path, life, home[0])
-            found.gone(_NOBODY, nobody=True)
+            found.gone(NOBODY, nobody=True)
         return found
 
     def resolve(self, to: items.Address, via: Association) -> Any:
@@ -278,8 +277,10 @@ class Node:
         if to.life:
             found = self.exported.get(to.life)
         else:
-            found = self.system.find(to.path) if to.path.startswith("/") else None
-        if found is None:
+            found = self.system.find(to.path) if to.path.startswith(ROOT) else None
+        # one actor has one address of each kind, or there would be no end of windows for it
+        shown = None if found is None else found.path if to.life else canonical(to.path)
+        if found is None or shown != to.path:
             return self._ghost((home[0], home[1]), to.path, to.life, via)
         return found.cell
 

@@ -15,7 +15,7 @@ from actors.checks import check_seconds
 from actors.core.ref import Ref
 from actors.errors import InsecureListen, NodeUnreachable, UnknownNode
 from actors.events import Event, EventsLost
-from actors.names import split
+from actors.names import canonical
 from actors.remote import items
 from actors.remote.facts import KINDS, event_in
 from actors.remote.link import LinkState
@@ -95,8 +95,7 @@ class Peer:
 
         Raises ValueError for a path not from the root. `find` gives the ref of one life.
         """
-        split(path)
-        link = self._link()
+        path, link = canonical(path), self._link()
         return link.proxy((link.name, link.incarnation), path, 0, link.name).ref
 
     async def find(self, path: str) -> Ref | None:
@@ -104,8 +103,7 @@ class Peer:
 
         Raises ValueError for a path not from the root, and `NodeLost`.
         """
-        split(path)
-        link = self._link()
+        path, link = canonical(path), self._link()
         coded = await link.call("find", items.Address(path))
         if coded is None:
             return None

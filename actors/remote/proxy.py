@@ -22,7 +22,7 @@ from actors.core.statistics import Statistics
 from actors.core.watch import notify
 from actors.errors import ActorStopped, Deadlock, MailboxFull, NodeLost, StartFailed
 from actors.events import DeadLetterReason
-from actors.exits import Exit
+from actors.exits import Exit, ExitKind
 from actors.messages import Request
 from actors.remote import items
 from actors.remote.credit import WINDOW
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from actors.core.kernel import Kernel
     from actors.remote.association import Association
 
-__all__ = ["AbroadPending", "Proxy"]
+__all__ = ["NOBODY", "AbroadPending", "Proxy"]
 
+NOBODY: Final = Exit(ExitKind.SHUTDOWN, reason="no such actor lives there")
+"""How whoever is not there has ended."""
 _STATES: Final = {str(state): state for state in ActorState}
 
 
@@ -443,7 +445,7 @@ class Proxy:
         if answer == "failed":
             raise StartFailed(self.ref)
         if answer is not True:
-            raise ActorStopped(self.ref, self.exit)
+            raise ActorStopped(self.ref, self.exit or NOBODY)
 
     async def _ask_node(self, what: str) -> Any:
         try:

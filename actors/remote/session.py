@@ -26,6 +26,8 @@ from actors.remote.jsontext import BadFrame, parse
 
 __all__ = [
     "ACK_AFTER",
+    "BACKLOG_ITEMS",
+    "BACKLOG_MESSAGES",
     "BUFFER_BYTES",
     "BUFFER_ITEMS",
     "CHUNK",
@@ -56,6 +58,10 @@ BUFFER_ITEMS: Final = 10_000
 """Data items that may wait or be unacknowledged before no more are taken."""
 BUFFER_BYTES: Final = 8 * 1024 * 1024
 """The same in characters."""
+BACKLOG_ITEMS: Final = 500_000
+"""Items of a lane that are kept for an end that acknowledges none: replies and orders have no other bound."""
+BACKLOG_MESSAGES: Final = 256
+"""The same in the longest messages."""
 
 
 class SessionFault(Exception):
@@ -236,6 +242,12 @@ class Session:
         """True while data may be pushed; control is taken always, as it only answers."""
         data = self._outgoing["data"]
         return len(data) < BUFFER_ITEMS and data.size < BUFFER_BYTES
+
+    @property
+    def is_overdue(self) -> bool:
+        """True when so much is not acknowledged that the other end cannot mean well, or cannot follow."""
+        most = BACKLOG_MESSAGES * self.max_message
+        return any(len(out) > BACKLOG_ITEMS or out.size > most for out in self._outgoing.values())
 
     @property
     def unacknowledged(self) -> Received:

@@ -16,7 +16,7 @@ from trio_websocket import ConnectionRejected
 
 import actors
 from actors.events import ConnectionRefused
-from actors.remote import links
+from actors.remote import answers, links, session
 from actors.remote.credit import WINDOW
 from tests.remote.strangers import TOKEN, UPGRADE, Parrot, door, hello, read_all, stranger
 
@@ -342,6 +342,7 @@ async def test_a_bad_frame_ends_the_connection_with_the_reason(frame: Any, reaso
         ({"k": "child-order", "child": 1, "order": "dance"}, "bad-frame", "'dance'"),
         ({"k": "credit", "to": {"path": "/parrot"}, "n": 1}, "bad-frame", "none are owed"),
         ({"k": "join", "group": "g", "ref": ["x"]}, "bad-frame", "a ref is"),
+        ({"k": "join", "group": "a b", "ref": ["stranger", "a1", "/x", 1]}, "bad-frame", "'a b'"),
         ({"k": "leave", "group": "g", "ref": [1, 2, 3, 4]}, "bad-frame", "a ref is"),
         ({"k": "alive", "children": [[1]]}, "bad-frame", ""),
         ({"part": 7, "left": True}, "bad-numbers", "a piece must be"),
@@ -510,7 +511,8 @@ async def test_what_cannot_be_read_or_found_is_answered_and_the_link_goes_on() -
                     ("/nobody", TELL["m"], "stopped"),
                     ("nowhere", TELL["m"], "stopped"),
                     ("", TELL["m"], "stopped"),
-                    ("/" * 5000, TELL["m"], "unhandled"),  # the root, which takes no messages
+                    ("/" * 5000, TELL["m"], "stopped"),
+                    ("/", TELL["m"], "unhandled"),  # the root takes no messages
                 ],
                 start=1,
             ):
@@ -618,3 +620,56 @@ async def test_a_refusal_is_an_event_and_a_line_of_the_log(caplog: pytest.LogCap
         assert line.getMessage() == (
             f"a connection from {event.address} ended: unauthorized (the token is not the right one)"
         )
+
+
+# --- who is let in, and asks for too much ----------------------------------------------
+
+
+async def test_no_spelling_of_an_address_is_worth_more_credit() -> None:
+    async with door() as node:
+        ref = node.system.spawn(Slow, name="slow", policy=actors.Policy(mailbox=actors.Mailbox(capacity=1)))
+        async with stranger(node.url) as caller:
+            await caller.join()
+            await caller.put({"k": "call", "id": 1, "what": "find", "to": {"path": "/slow"}}, lane="c")
+            life = (await caller.take("reply"))["v"][3]
+            wait = {"k": "ask", "m": {"$": "test.bad_input.Wait"}}
+            await caller.put(wait | {"id": 2, "to": {"path": "/slow"}})
+            await caller.put(wait | {"id": 3, "to": {"path": "/slow", "life": life}})
+            for number, to in enumerate(
+                [{"path": "//slow"}, {"path": "/slow/"}, {"path": "/sl0w", "life": life}]
+            ):
+                await caller.put(wait | {"id": 4 + number, "to": to})
+                failed = await caller.take("fail")
+                assert (failed["id"], failed["error"]["kind"]) == (4 + number, "stopped")
+            assert (ref.state, ref.statistics().depth["normal"]) == (actors.ActorState.BUSY, 1)
+        await node.serves()
+
+
+async def test_a_peer_that_acknowledges_nothing_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(session, "BACKLOG_ITEMS", 100)
+    async with door() as node:
+        async with stranger(node.url) as caller:
+            await caller.join()
+            await caller.put(*[{"k": "watch", "to": {"path": f"/nobody-{n}"}} for n in range(101)], lane="c")
+            reason, text = await caller.refused()
+        assert reason == "closing"
+        assert "101 items are not acknowledged by 'stranger'" in text
+        assert any(text in record.getMessage() for record in caplog.records)
+        assert not node.system.nodes
+        await node.serves()
+
+
+async def test_calls_that_wait_are_not_taken_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "OPEN_CALLS", 3)
+    async with door() as node:
+        async with stranger(node.url) as caller:
+            await caller.join()
+            calls = [{"k": "call", "id": number, "what": "subscribe"} for number in range(1, 5)]
+            await caller.put(*calls, lane="c")
+            failed = await caller.take("fail")
+            assert (failed["id"], failed["error"]["kind"]) == (4, "overloaded")
+            await caller.put({"k": "cancel", "id": 1}, calls[3] | {"id": 5}, lane="c")
+            assert (await caller.take("reply"))["id"] == 5
+        await node.serves()

@@ -14,7 +14,7 @@ from actors.core.ref import Ref
 from actors.events import Event
 from actors.exits import ExitKind
 from actors.outcome import FailureKind
-from actors.remote import association, credit, jsontext, link, links, session, transport
+from actors.remote import answers, association, credit, jsontext, link, links, session, transport
 from actors.remote.answers import KINDS
 from actors.remote.codec import Codec, decode_frame, decode_handshake, decode_item, encode
 from actors.remote.handshake import PROTOCOL, SETTINGS, SHORTEST_LEASE, SUBPROTOCOL, Hello, Reason
@@ -156,6 +156,8 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
         jsontext.DEEPEST,
         credit.WINDOW,
         session.ACK_AFTER,
+        session.BACKLOG_ITEMS,
+        answers.OPEN_CALLS,
         association.HANDSHAKE,
         link.BEAT,
         links._STRANGERS,  # pyright: ignore[reportPrivateUsage]

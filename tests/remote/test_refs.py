@@ -299,3 +299,17 @@ async def test_the_end_of_the_link_forgets_who_was_known(autojump_clock: MockClo
         await trio.sleep(30)
         assert world.alpha.nodes == ()
         assert world.beta.nodes == ()
+
+
+async def test_a_ref_by_path_is_the_same_however_its_path_is_spelt(autojump_clock: MockClock) -> None:
+    async with linked() as world:
+        world.beta.spawn(Worker, name="worker")
+        assert world.peer.ref("//worker/") == world.peer.ref("/worker")
+        assert world.peer.ref("//worker/").path == "/worker"
+        assert await world.peer.find("//worker/") == await world.peer.find("/worker")
+
+
+async def test_waiting_for_the_start_of_nobody_says_that_nobody_is_there(autojump_clock: MockClock) -> None:
+    async with linked() as world:
+        with pytest.raises(actors.ActorStopped, match="no such actor lives there"):
+            await world.peer.ref("/nobody").wait_started()
