@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 import attrs
 
 from actors.outcome import Outcome
+from actors.process.marked import MARK
 
 __all__ = [
     "Environment",
@@ -97,6 +98,8 @@ def as_environment(env: Environment | None) -> Environment | None:
 
 def environment_of(env: Environment | None, dependencies: Mapping[str | int, Outcome]) -> Environment | None:
     """The environment of a process: of a job that comes after others, with how those have ended."""
+    if env is not None and MARK in os.environ:  # who clears its environment would be lost to a node's end
+        env = {**env, MARK: os.environ[MARK]}
     if not dependencies:
         return env
     told = {key: {"ok": one.ok, "failure": one.failure} for key, one in dependencies.items()}

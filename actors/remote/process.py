@@ -8,6 +8,7 @@ process ends too: no node outlives the system that started it.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -25,7 +26,8 @@ from actors.errors import ActorError
 from actors.names import check_name
 from actors.policy import Policy
 from actors.process.group import ProcessGroup
-from actors.remote.node import Node, name_of
+from actors.process.marked import MARK, end_marked
+from actors.remote.node import Node, name_of, several
 from actors.remote.peer import MAX_MESSAGE, Peer, connect
 
 if TYPE_CHECKING:
@@ -75,7 +77,12 @@ class Plan:
 async def start_process(node: Node, name: str, spawnable: Iterable[Any] | None) -> Ref:
     """See `System.start_node`: the ref of the actor that keeps the process."""
     check_name(name)
-    allowed = tuple(node.spawnable) if spawnable is None else tuple(name_of(what) for what in spawnable)
+    allowed = (
+        tuple(node.spawnable) if spawnable is None else tuple(map(name_of, several("spawnable", spawnable)))
+    )
+    for one in allowed:
+        if "<" in one:  # <locals>, <lambda>
+            raise ValueError(f"{one} cannot be started in another process: define it at the top of a module")
     plan = Plan(
         name=name,
         spawnable=allowed,
@@ -103,11 +110,13 @@ async def keep_process(ctx: Context, *, node: Node, plan: Plan) -> None:
 
     Raises `NodeProcessEnded`, and `LinkRefused` or `NodeUnreachable` when it cannot be linked.
     """
+    mark = secrets.token_hex(16)
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "actors.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
+        env={**os.environ, MARK: mark},
     )
     group = ProcessGroup(process)
     stdin, stdout = cast("trio.SocketStream", process.stdin), cast("Any", process.stdout)
@@ -124,6 +133,8 @@ async def keep_process(ctx: Context, *, node: Node, plan: Plan) -> None:
         await process.wait()
     finally:
         await group.end()
+        if process.returncode != 0:  # it could not end what it had started
+            await end_marked(mark)
         link = node.living(plan.name)
         if link is not None and peer is not None:
             link.give_up(_how(process))

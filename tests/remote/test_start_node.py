@@ -18,6 +18,7 @@ import trio
 import actors
 from actors import ExitKind, LinkState
 from actors.events import Failed, NodeUp, Restarted
+from actors.process import Command
 from tests.remote.host import PATIENCE, ROOT, until_dead
 
 pytestmark = pytest.mark.timeout(90)
@@ -124,7 +125,7 @@ async def test_a_node_may_be_given_less_than_its_starter_has() -> None:
         ("raise RuntimeError('not today')", "not today"),
         ("raise SystemExit(7)", "ended with code 7 before it listened"),
         ("import os; os.abort()", "was ended by signal 6 before it listened"),
-        ("", "has no attribute 'Late'"),
+        ("", "has no Late when it is imported: define it outside functions"),
     ],
     ids=["import", "error", "exit", "abort", "missing"],
 )
@@ -234,6 +235,29 @@ async def test_a_temporary_child_of_a_process_that_is_killed_ends_as_node_down_a
             exit = await child.wait_stopped()
         assert exit.kind is ExitKind.NODE_DOWN
         assert "signal 9" in str(exit.error)
+
+
+async def runs_a_program(ctx: actors.Context, said: str) -> None:
+    """Its program has a session of its own, and says who it is in a file."""
+    text = 'echo $$ > "$1.new"; mv "$1.new" "$1"; exec sleep 1000'
+    program = Command(["sh", "-c", text, "sh", said], env={"PATH": os.environ["PATH"]})
+    await ctx.system.spawn(program).wait_stopped()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
+async def test_what_a_killed_node_process_was_running_is_ended_too(tmp_path: Path) -> None:
+    """Its programs have sessions and environments of their own, and nobody else knows of them."""
+    said = tmp_path / "pid"
+    async with actors.open_system("alpha", spawnable=[Worker, runs_a_program]) as alpha:
+        await alpha.start_node("n1")
+        worker = await alpha.start(Worker, name="worker", on="n1", policy=CHILD)
+        once = actors.Policy(restart="temporary", breaker=None)
+        alpha.spawn(runs_a_program, str(said), name="runs", on="n1", policy=once)
+        with trio.fail_after(PATIENCE):
+            while not said.exists():
+                await trio.sleep(0.05)
+        os.kill(await worker.ask(Pid(), timeout=PATIENCE), signal.SIGKILL)
+        await until_dead(int(said.read_text()), PATIENCE)
 
 
 async def test_a_node_that_is_closed_by_hand_is_not_started_anew() -> None:
@@ -400,6 +424,47 @@ async def test_no_process_outlives_a_program_that_is_killed(
     pid = line(program, "pid" if how == "wait" else "standing")
     program.kill()
     await until_dead(pid, 15)
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        (
+            PROGRAM.replace('if __name__ == "__main__":\n    trio.run', "trio.run"),
+            'write `if __name__ == "__main__":`',
+        ),
+        (PROGRAM.replace("class Worker", "if __name__ == '__main__':\n  class Worker"), "define it outside"),
+    ],
+    ids=["no guard", "behind the guard"],
+)
+def test_a_program_that_cannot_be_run_for_its_definitions_says_what_to_change(
+    program: str, said: str, tmp_path: Path
+) -> None:
+    """Once, by the process that was started by hand: no other one starts more."""
+    (tmp_path / "program.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "program.py")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=40,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "StartFailed" in done.stderr.rstrip().splitlines()[-1]
+    assert said in done.stderr.rstrip().splitlines()[-1]
+
+
+async def test_what_another_process_cannot_find_is_refused_at_once() -> None:
+    class Hidden(actors.Actor):
+        pass
+
+    async with actors.open_system("alpha") as alpha:
+        with pytest.raises(ValueError, match="define it at the top of a module"):
+            await alpha.start_node("n1", spawnable=[Hidden])
+        with pytest.raises(TypeError, match=r"write spawnable=\[\.\.\.\]"):
+            await alpha.start_node("n1", spawnable=Hidden)  # pyright: ignore[reportArgumentType]
+        assert alpha.nodes == ()
 
 
 def test_what_is_defined_at_the_prompt_cannot_go_to_another_process() -> None:
