@@ -24,7 +24,7 @@ from actors.core.groups import Group
 from actors.core.kernel import Kernel
 from actors.core.recipe import recipe_of
 from actors.core.ref import Ref
-from actors.core.scope import CURRENT
+from actors.core.scope import CURRENT, DEFINING
 from actors.errors import (
     NameReserved,
     NestedSystem,
@@ -44,7 +44,7 @@ from actors.observe.tree import TreeNode
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
 from actors.policy import OneForOne, Policy, Strategy
-from actors.remote.node import Node
+from actors.remote.node import Node, several
 from actors.remote.peer import MAX_MESSAGE, Listener, Peer, connect, listen, peer_of
 from actors.remote.process import start_process
 from actors.root import make_root
@@ -289,7 +289,8 @@ class System:
         `spawnable` are: classes and functions that the process can import, or that are defined in the
         file that Python was started with (below its `if __name__ == "__main__"` nothing runs there).
         The process is a supervised child: it is started anew when it ends, and ends with this
-        system, however that ends. Raises `StartFailed`, `NameTaken` and `SystemClosed`.
+        system, however that ends. Raises `StartFailed`, `NameTaken`, `SystemClosed`, ValueError for a
+        bad name and for what no other process could find.
         """
         await start_process(self._node, name, spawnable)
         return Peer(self._node, name)
@@ -465,14 +466,20 @@ def open_system(
     inside = CURRENT.get()
     if inside is not None:
         raise NestedSystem(inside.path)
+    if DEFINING.get():  # or every node process would do all that its parent does
+        raise RuntimeError(
+            "a node process runs this program for its definitions, and must open no system with it: "
+            'write `if __name__ == "__main__":` before what starts it'
+        )
     if watchdog is not None and not isinstance(watchdog, Watchdog):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"watchdog must be a Watchdog or None, not {watchdog!r}: write actors.Watchdog(...)")
     check_seconds("lease", lease)
     if not 0.5 <= lease < math.inf:
         raise ValueError(f"lease is in seconds, 0.5 or more and finite, not {lease!r}")
-    for what in spawnable:
+    allowed = several("spawnable", spawnable)
+    for what in allowed:
         recipe_of(what)
-    return _opened(name, chosen, policy, random or Random(), watchdog, spawnable, lease)
+    return _opened(name, chosen, policy, random or Random(), watchdog, allowed, lease)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import trio
 
+from actors.core.scope import DEFINING
 from actors.messages import MAIN
 from actors.system import System, open_system
 
@@ -32,17 +33,26 @@ def _load(name: str) -> Any:
     """The class or function that `module:qualname` names. Raises ImportError or AttributeError."""
     module, _, qualname = name.partition(":")
     loaded = sys.modules[MAIN] if module == "__main__" else importlib.import_module(module)
-    return reduce(getattr, qualname.split("."), loaded)
+    try:
+        return reduce(getattr, qualname.split("."), loaded)
+    except AttributeError:
+        here = "the program" if module == "__main__" else module
+        below = 'outside functions and `if __name__ == "__main__":`'
+        raise AttributeError(f"{here} has no {qualname} when it is imported: define it {below}") from None
 
 
 def _load_main(main: dict[str, Any]) -> None:
     """Run the parent's program for its definitions, under another name than `__main__`."""
     module = types.ModuleType(MAIN)
     named = main["module"]
-    if named is None:
-        defined = runpy.run_path(main["file"], run_name=MAIN)
-    else:
-        defined = runpy.run_module(named, run_name=MAIN)
+    defining = DEFINING.set(True)
+    try:
+        if named is None:
+            defined = runpy.run_path(main["file"], run_name=MAIN)
+        else:
+            defined = runpy.run_module(named, run_name=MAIN)
+    finally:
+        DEFINING.reset(defining)
     module.__dict__.update(defined)
     sys.modules[MAIN] = module
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.outcome import Outcome
 
-__all__ = ["CURRENT", "DEPENDENCIES", "NO_DEPENDENCIES"]
+__all__ = ["CURRENT", "DEFINING", "DEPENDENCIES", "NO_DEPENDENCIES"]
 
 CURRENT: ContextVar[Cell | None] = ContextVar("actors_current_cell", default=None)
+DEFINING: ContextVar[bool] = ContextVar("actors_defining", default=False)
+"""True while a node process runs the program of its parent for its definitions."""
 NO_DEPENDENCIES: Mapping[str | int, Outcome] = MappingProxyType({})
 DEPENDENCIES: ContextVar[Mapping[str | int, Outcome]] = ContextVar(
     "actors_dependencies", default=NO_DEPENDENCIES

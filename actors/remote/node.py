@@ -45,7 +45,7 @@ from actors.supervision.supervisor import Supervisor
 if TYPE_CHECKING:
     from actors.system import System
 
-__all__ = ["LINKS", "NODES", "Node"]
+__all__ = ["LINKS", "NODES", "Node", "name_of", "several"]
 
 LINKS: Final = "links"
 NODES: Final = "nodes"
@@ -414,6 +414,13 @@ def _taken_apart(what: Any) -> tuple[Any, dict[str, Any]]:
             )
         return what.func, dict(what.keywords)
     return what, {}
+
+
+def several(name: str, given: Iterable[Any]) -> tuple[Any, ...]:
+    """All of them; raises TypeError for a class or function that stands alone."""
+    if callable(given) or isinstance(given, str):
+        raise TypeError(f"{name} takes several classes and functions, not {given!r}: write {name}=[...]")
+    return tuple(given)
 
 
 def name_of(what: Any) -> str:

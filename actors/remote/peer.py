@@ -210,7 +210,11 @@ async def listen(
     _check_token(token)
     _check_ssl(ssl_context)
     _check_size(max_message)
-    if not 0 <= port <= 65535:  # the operating system would take the rest of a division
+    if not isinstance(host, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a host is a str, not {host!r}: write 127.0.0.1, or 0.0.0.0 for all addresses")
+    if (
+        type(port) is not int or not 0 <= port <= 65535
+    ):  # the operating system would take the rest of a division
         raise ValueError(f"a port is from 0 to 65535, not {port!r}")
     if isinstance(origins, str):
         raise TypeError(f"origins is a collection of texts, not {origins!r}: write [{origins!r}]")
