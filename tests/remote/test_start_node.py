@@ -237,27 +237,31 @@ async def test_a_temporary_child_of_a_process_that_is_killed_ends_as_node_down_a
         assert "signal 9" in str(exit.error)
 
 
-async def runs_a_program(ctx: actors.Context, said: str) -> None:
-    """Its program has a session of its own, and says who it is in a file."""
-    text = 'echo $$ > "$1.new"; mv "$1.new" "$1"; exec sleep 1000'
-    program = Command(["sh", "-c", text, "sh", said], env={"PATH": os.environ["PATH"]})
-    await ctx.system.spawn(program).wait_stopped()
+async def runs_a_program(ctx: actors.Context) -> None:
+    """Runs a program that has a session and an environment of its own, and says who it is."""
+    put, get = trio.open_memory_channel[int](1)
+
+    def heard(_: str, line: bytes) -> None:
+        put.send_nowait(int(line))
+
+    program = ["sh", "-c", "echo $$; exec sleep 1000"]
+    ctx.system.spawn(Command(program, env={"PATH": os.environ["PATH"]}, on_output=heard))
+    pid = await get.receive()
+    async for _ in ctx.inbox:
+        ctx.reply(pid)
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
-async def test_what_a_killed_node_process_was_running_is_ended_too(tmp_path: Path) -> None:
-    """Its programs have sessions and environments of their own, and nobody else knows of them."""
-    said = tmp_path / "pid"
+async def test_what_a_killed_node_process_was_running_is_ended_too() -> None:
+    """Nobody else knows of its programs."""
     async with actors.open_system("alpha", spawnable=[Worker, runs_a_program]) as alpha:
         await alpha.start_node("n1")
         worker = await alpha.start(Worker, name="worker", on="n1", policy=CHILD)
         once = actors.Policy(restart="temporary", breaker=None)
-        alpha.spawn(runs_a_program, str(said), name="runs", on="n1", policy=once)
-        with trio.fail_after(PATIENCE):
-            while not said.exists():
-                await trio.sleep(0.05)
+        runs = alpha.spawn(runs_a_program, name="runs", on="n1", policy=once)
+        program = await runs.ask(Pid(), timeout=PATIENCE)
         os.kill(await worker.ask(Pid(), timeout=PATIENCE), signal.SIGKILL)
-        await until_dead(int(said.read_text()), PATIENCE)
+        await until_dead(program, PATIENCE)
 
 
 async def test_a_node_that_is_closed_by_hand_is_not_started_anew() -> None:
