@@ -393,6 +393,8 @@ class RemoteError(ActorError):
         self.kind = kind
         self.retry_after = retry_after
         super().__init__(f"{type_name}: {message}" if message else type_name)
+        if traceback_text:
+            self.add_note(f"on the other node:\n{traceback_text.rstrip()}")  # or it would be seen by nobody
 
 
 # --- what ended a run that had bounds --------------------------------------------

@@ -131,6 +131,12 @@ async def test_arguments_by_name_go_in_a_partial(autojump_clock: MockClock) -> N
         assert len(system.tree().children) == 1
 
 
+@pytest.mark.parametrize("alone", [Worker, "test_slips:Worker"])
+def test_what_may_be_spawned_for_others_is_a_list(alone: Any) -> None:
+    with pytest.raises(TypeError, match=r"write spawnable=\[\.\.\.\]"):
+        actors.open_system("s", spawnable=alone)
+
+
 @pytest.mark.parametrize("other", ["/worker", None, Worker])
 async def test_what_is_no_ref_or_path_is_a_type_error(autojump_clock: MockClock, other: Any) -> None:
     async def watcher(ctx: actors.Context) -> None:

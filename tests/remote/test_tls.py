@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -197,6 +198,24 @@ async def test_pages_connect_only_from_the_origins_that_are_named() -> None:
                     pass
             assert caught.value.status_code == 403
             assert (await node.refusal()).reason == "forbidden-origin"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "error", "said"),
+    [
+        (None, 0, TypeError, "0.0.0.0 for all addresses"),
+        (7000, 0, TypeError, "a host is a str, not 7000"),
+        ("127.0.0.1", "7000", ValueError, "a port is from 0 to 65535, not '7000'"),
+        ("127.0.0.1", 65536, ValueError, "not 65536"),
+        ("127.0.0.1", True, ValueError, "not True"),
+    ],
+)
+async def test_where_to_listen_is_a_text_and_a_number(
+    host: Any, port: Any, error: type[Exception], said: str
+) -> None:
+    async with actors.open_system("beta") as beta:
+        with pytest.raises(error, match=said):
+            await beta.listen(host, port)
 
 
 async def test_origins_are_a_collection_of_texts() -> None:

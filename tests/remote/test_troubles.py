@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from typing import Any, cast
 
 import attrs
@@ -170,6 +171,13 @@ def test_only_a_finite_number_is_a_time_to_wait(said: Any, heard: float | None) 
     error = Odd()
     error.retry_after = said
     assert told(error).retry_after == heard
+
+
+def test_a_printed_error_shows_the_traceback_of_the_other_node() -> None:
+    trouble = trouble_out(raised(ValueError("no")))
+    printed = "".join(traceback.format_exception(error_in(trouble, REF, Order(), CODEC)))
+    assert "RemoteError: ValueError: no\non the other node:\nTraceback" in printed
+    assert printed.count("in raised") == 1
 
 
 def test_long_texts_are_cut_and_tracebacks_keep_their_end() -> None:
