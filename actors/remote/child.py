@@ -47,6 +47,8 @@ __all__ = ["RemoteChild", "live"]
 _AHEAD: Final = 32
 """Messages that are handed over before the first of them is handled."""
 _ORDERS: Final = ((order.STOP, "stop"), (order.HALT, "halt"))
+_ORDERED: Final = order.FINAL | order.HALT | order.CANCELS
+"""Its end was wanted here."""
 
 
 class ForwardedPending(Pending[Any]):
@@ -321,9 +323,13 @@ class RemoteChild(Cell):
 
     def _ended(self, said: items.Ended) -> Exit:
         exit = ended_in(said, self.hub.codec)
-        if exit.kind is not ExitKind.NODE_DOWN:
+        if exit.kind is ExitKind.NODE_DOWN:
+            why = f"there the lease has lapsed: {said.reason}"
+        elif exit.kind in (ExitKind.SHUTDOWN, ExitKind.KILLED) and not self.orders & _ORDERED:
+            why = f"it has ended what runs there for others ({said.reason})"  # it closes
+        else:
             return exit
-        return Exit(ExitKind.NODE_DOWN, error=NodeLost(self.on, f"there the lease has lapsed: {said.reason}"))
+        return Exit(ExitKind.NODE_DOWN, error=NodeLost(self.on, why))
 
     def joined(self, group: str) -> None:
         """It has joined a group over there: it is a member until it is gone, whatever restarts there are."""
@@ -386,7 +392,9 @@ class RemoteChild(Cell):
         """True when another incarnation will handle what this one leaves."""
         if self.is_final or self.lanes.closed:
             return False
-        again = self.name is not None and self.policy.restart == "permanent"
+        quits = self.orders & order.QUIT  # else its node closes
+        restarts = ("permanent",) if quits else ("permanent", "transient")
+        again = self.name is not None and self.policy.restart in restarts
         return again or bool(self.orders & order.HALT)
 
     def _let_go(self, number: int) -> Pending[Any] | None:

@@ -9,6 +9,7 @@ import actors
 from actors import ActorState, ExitKind, FailureKind
 from actors.events import Failed, Restarting
 from actors.outcome import kind_of
+from actors.policy import RestartType
 from tests.remote.cast import (
     AT_ONCE,
     LOG,
@@ -23,6 +24,7 @@ from tests.remote.cast import (
     settled,
     staged,
 )  # fmt: skip
+from tests.remote.stage import Cable, cables
 
 Clock = trio.testing.MockClock
 
@@ -322,3 +324,36 @@ async def test_its_signs_of_life_are_those_of_its_supervisor_too(autojump_clock:
         assert exit.kind is ExitKind.STALLED
         assert 24 <= trio.current_time() <= 28  # 20 s of progress over there, and 5 s of silence
         assert hosted(world) == []
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
+@pytest.mark.parametrize("shutdown", [5.0, 0.0], ids=["in time", "cancelled"])
+async def test_a_node_that_closes_is_a_failure_of_the_children_that_run_there(
+    autojump_clock: Clock, restart: RestartType, shutdown: float
+) -> None:
+    """Nobody here has ordered their end. What waited there is handled by the next life, on the next node."""
+    LOG.clear()
+    policy = actors.Policy(
+        restart=restart, breaker=None, backoff=actors.Backoff.fixed(1.0), shutdown=shutdown
+    )
+    with cables() as made:
+        async with actors.open_system("alpha") as alpha, alpha.subscribe(Failed) as events:
+            async with actors.open_system("beta", spawnable=[Worker]) as beta:
+                url = made.door(beta, Cable())
+                await alpha.connect(url)
+                child = await alpha.start(Worker, name="w", on="beta", policy=policy)
+                child.tell(Do("long", 1.0))
+                waiting = child.request(Ask("system"))
+                await settled()
+            async with actors.open_system("beta", spawnable=[Worker]) as beta:
+                made.redirect(url, beta)
+                if restart == "temporary":
+                    assert (await child.wait_stopped()).kind is ExitKind.NODE_DOWN
+                    with pytest.raises(actors.ActorStopped):
+                        await waiting.wait()
+                else:
+                    assert await waiting.wait(timeout=60) == "beta"
+                    failed = collect(events, Failed)[0]
+                    assert failed.exit.kind is ExitKind.NODE_DOWN
+                    assert "it has ended what runs there for others" in failed.exit.reason
+    LOG.clear()
