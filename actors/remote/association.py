@@ -297,7 +297,9 @@ class Association:
                 ended = talk.cut_for
             if self.conversation is talk:
                 self.conversation = None
-                if talk.confirmed:
+                if talk.bye is not None:  # it did not get through, and the link is closed all the same
+                    self.give_up(talk.bye)
+                elif talk.confirmed:
                     self._disconnected(str(ended))
         return ended
 

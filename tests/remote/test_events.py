@@ -184,6 +184,20 @@ async def test_close_while_the_cable_is_cut(autojump_clock: MockClock) -> None:
         assert (world.alpha.nodes, world.beta.nodes) == ((), ())
 
 
+@pytest.mark.parametrize("closer", ["alpha", "beta"])
+async def test_a_link_that_breaks_before_its_goodbye_is_out_is_closed_all_the_same(
+    autojump_clock: MockClock, closer: str
+) -> None:
+    """For whoever has closed it; the other end hears of nothing but a cut cable, and waits for the lease."""
+    async with linked() as world:
+        peer = world.peer if closer == "alpha" else world.beta.node("alpha")
+        peer.close()
+        world.cable.cut()
+        with trio.fail_after(2):
+            await peer.wait_down()
+        assert not (world.alpha if closer == "alpha" else world.beta).nodes
+
+
 async def test_what_was_told_before_close_arrives(autojump_clock: MockClock) -> None:
     async with linked() as world:
         worker = world.beta.spawn(Worker, name="worker")
