@@ -373,9 +373,9 @@ class NodeDown(NodeEvent):
 
 @attrs.frozen
 class MessageUnread(NodeEvent):
-    """A message for `path` could not be read where it came, or an order was not allowed, and `why`."""
+    """A message for the path `to` could not be read where it came, or an order was not allowed, and `why`."""
 
-    path: str
+    to: str
     why: str
 
 
