@@ -111,6 +111,11 @@ class Run:
         """How often it was interrupted."""
         self.heard_at: float | None = None
 
+    @property
+    def key(self) -> str:
+        """Its path over there, as one part of its path here."""
+        return self.home.path.strip("/").replace("/", ":") or "root"
+
     def control(self, item: object) -> None:
         """Tell the other node."""
         self.association.control(item)
@@ -151,6 +156,13 @@ class _Home:
 
     run_of: Run
 
+    def become_ready(self) -> None:
+        """Its start succeeded: tell its supervisor."""
+        fresh = not cast("Cell", self).ready
+        super().become_ready()  # pyright: ignore
+        if fresh:
+            self.run_of.control(items.Ready(self.run_of.number))
+
     def resume(self) -> None:
         """Take messages again; when a message did it, its supervisor's node does not know."""
         if cast("Cell", self).orders & order.ONCE:
@@ -185,8 +197,8 @@ class _Home:
 
     @property
     def key(self) -> str:
-        """Its path over there, as one part of its path here."""
-        return self.run_of.home.path.strip("/").replace("/", ":") or "root"
+        """See `Run.key`."""
+        return self.run_of.key
 
 
 class Hosted(_Home, Cell):
@@ -199,13 +211,6 @@ class Hosted(_Home, Cell):
         super().__init__(*args)
         run.cell = self
 
-    def become_ready(self) -> None:
-        """Its start succeeded: tell its supervisor."""
-        fresh = not self.ready
-        super().become_ready()
-        if fresh:
-            self.run_of.control(items.Ready(self.run_of.number))
-
 
 class HostedFamily(_Home, Family):
     """The cell of a supervisor that is a child of the other node's."""
@@ -216,13 +221,6 @@ class HostedFamily(_Home, Family):
         self.run_of = run
         super().__init__(*args)
         run.cell = self
-
-    def become_ready(self) -> None:
-        """Its start succeeded: tell its supervisor."""
-        fresh = not self.ready
-        super().become_ready()
-        if fresh:
-            self.run_of.control(items.Ready(self.run_of.number))
 
 
 class Hosts(Supervisor):
@@ -310,17 +308,16 @@ class Hosting:
             self._fell(run, exit, None)
             self.over(run)
             return
-        former = hosts.children.get(_key_of(run))
+        former = hosts.children.get(run.key)
         if former is not None:  # of a life that its supervisor has given up
             former.kill()
             self._waiting.append(item)
             del self.runs[item.child]
             return
-        name = None if run.home.name is None else run.home.name
         if self._relay is None:
             self._relay = Relay(self._association, items.OWN, OF_CHILDREN, self._concerns)
             self._node.kernel.sink.attach(self._relay)
-        hosts.host(run, recipe, args, name, policy, watching, item.groups)
+        hosts.host(run, recipe, args, run.home.name, policy, watching, item.groups)
 
     def _concerns(self, event: Event) -> bool:
         """True for what is noticed of one of them."""
@@ -454,7 +451,3 @@ def _watched(cell: Cell | None) -> list[Ref]:
         return cell.lanes.any(lambda item: isinstance(item[MARK], Notice) and item[MARK].watched is watched)
 
     return [ref for ref in cell.watching if not ref.cell.is_gone or untold(ref.cell)]
-
-
-def _key_of(run: Run) -> str:
-    return run.home.path.strip("/").replace("/", ":") or "root"
