@@ -24,8 +24,8 @@ from actors.events import Event
 from actors.exits import Exit, ExitKind
 from actors.policy import Policy
 from actors.remote import items
-from actors.remote.codec import BadValue
 from actors.remote.facts import OF_CHILDREN, Relay
+from actors.remote.strict import BadValue
 from actors.remote.terms import policy_in
 from actors.remote.troubles import ended_out, trouble_out
 from actors.supervision.family import Family
@@ -287,6 +287,8 @@ class Hosting:
         codec = self._node.codec
         try:
             run = Run(self._association, item.child, codec.ref_in(item.ref), codec.ref_in(item.parent))
+            if run.home.identity[:2] != (self._association.name, self._association.incarnation):
+                raise BadValue(f"{item.child} is not yours: a child's ref is of the node that starts it")
             what = self._node.spawnable.get(item.what)
             if what is None:
                 raise NotSpawnable(item.what, self._node.name, self._node.spawnable)

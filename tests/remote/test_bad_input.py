@@ -546,7 +546,7 @@ async def test_nobody_orders_the_root_or_the_services_of_another_node() -> None:
 async def test_only_what_is_allowed_is_spawned() -> None:
     async with door() as node:
         async with stranger(node.url) as caller:
-            await caller.join()
+            welcome = await caller.join()
             spawn = {
                 "k": "spawn", "child": 1,
                 "ref": ["stranger", "a1", "/c", 1], "parent": ["stranger", "a1", "/", 0],
@@ -565,6 +565,8 @@ async def test_only_what_is_allowed_is_spawned() -> None:
                 {"policy": {"timeout": {"initial": "soon"}}},
                 {"policy": {"shutdown": -1}},
                 {"args": [{"$": "shop.Unknown"}]},
+                {"ref": ["beta", welcome["incarnation"], "/parrot", 1]},
+                {"ref": ["gamma", "c3", "/c", 1]},
             ):
                 await caller.put(spawn | {"what": allowed} | wrong, lane="c")
                 assert (await caller.take("fell"))["exit"]["kind"] == "START_FAILED"
