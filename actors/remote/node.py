@@ -370,7 +370,9 @@ class Node:
 
     def refused(self, address: str, reason: str, text: str) -> None:
         """Somebody was turned away: for the log of this end."""
-        _log.warning("a connection from %s ended: %s (%s)", address, reason, text)
+        usual = reason == Reason.ALREADY_LINKED  # both have dialled, or one has twice: the link is there
+        level = logging.INFO if usual else logging.WARNING
+        _log.log(level, "a connection from %s ended: %s (%s)", address, reason, text)
         sink = self.kernel.sink
         if sink.wants(ConnectionRefused):
             sink.emit(ConnectionRefused(self.kernel.now(), address, reason, text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import trio
 
 import actors
 from actors import LinkState
-from actors.events import NodeDown
-from tests.remote.stage import Cable, cables
+from actors.events import ConnectionRefused, NodeDown
+from tests.remote.stage import Cable, cables, linked
 
 
 @pytest.mark.parametrize("later", [None, "alpha", "beta"])
@@ -52,3 +53,17 @@ async def test_one_link_is_left_and_nobody_was_down(
                 assert len([wire for wire in cable.wires if wire.open]) == 2
                 listening.cancel_scope.cancel()
             assert downs == []
+
+
+async def test_a_node_that_is_linked_already_is_nothing_to_warn_of(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who connects again gets the link that is there; the event is for those who want to know."""
+    async with linked() as world:
+        async with world.beta.subscribe(ConnectionRefused) as events:
+            again = await world.alpha.connect(next(iter(world.cables.doors)))
+            refused = await anext(events)
+        assert (again.name, again.state) == ("beta", LinkState.UP)
+        assert isinstance(refused, ConnectionRefused)
+        assert refused.reason == "already-linked"
+        assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
