@@ -306,6 +306,8 @@ class Node:
 
     def place_for(self, name: str) -> _Place:
         """See `Kernel.place_for`; raises `UnknownNode`."""
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"on= takes the name of a node, not {name!r}: write on='beta', or on=peer.name")
         return _Place(self, self.place(name))
 
     # --- actors of our own ---

@@ -435,3 +435,9 @@ async def test_many_children_come_and_go_and_sizes_return_to_zero(autojump_clock
         nothing_left(world)
         assert hosted(world) == []
         assert letters(world.alpha) == letters(world.beta) == []
+
+
+async def test_a_place_is_the_name_of_a_node(autojump_clock: Clock) -> None:
+    async with staged(spawnable=ALL) as world:
+        with pytest.raises(TypeError, match=r"write on='beta', or on=peer\.name"):
+            world.alpha.spawn(Worker, on=world.peer)  # pyright: ignore[reportArgumentType]
