@@ -20,15 +20,16 @@ from actors.errors import LinkRefused, NodeLost, NotSerializable
 from actors.events import NodeDown, NodeReconnecting, NodeSuspected, NodeUp
 from actors.exits import Exit, ExitKind
 from actors.remote import items
-from actors.remote.codec import BadFrame, BadValue, decode_frame, decode_item, encode
 from actors.remote.credit import Window
 from actors.remote.handshake import Acquaintance, Reason, Refusal
 from actors.remote.inbound import Inbound
-from actors.remote.jsontext import DEEPEST, is_deep
+from actors.remote.jsontext import DEEPEST, BadFrame, is_deep
 from actors.remote.link import LinkState, LinkVerdict, Vitality
 from actors.remote.proxy import AbroadPending, Proxy
 from actors.remote.session import LANES, Lane, Session, SessionFault
+from actors.remote.strict import BadValue
 from actors.remote.transport import Wire, WireBroken, WireRefused
+from actors.remote.wire import decode_frame, decode_item, encode
 
 if TYPE_CHECKING:
     from actors.core.alarms import Alarm

@@ -33,7 +33,7 @@ from actors.errors import ActorFailed, ActorStopped, Interrupted, NodeLost, NotS
 from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
 from actors.remote import items
-from actors.remote.codec import BadValue
+from actors.remote.strict import BadValue
 from actors.remote.troubles import ended_in, error_in
 from actors.remote.window import FarLanes
 

@@ -13,8 +13,9 @@ from actors.errors import NotSerializable
 from actors.events import ActorEvent, DeadLetterReason, Event, EventsLost
 from actors.exits import Exit
 from actors.remote import items
-from actors.remote.codec import BadValue, Raw
+from actors.remote.codec import Raw
 from actors.remote.session import Lane
+from actors.remote.strict import BadValue
 from actors.remote.troubles import ended_in, ended_out, told_error, trouble_out
 
 if TYPE_CHECKING:

@@ -22,11 +22,12 @@ from actors.names import check_name
 from actors.remote import items
 from actors.remote.answers import Answers
 from actors.remote.child import RemoteChild
-from actors.remote.codec import BadValue, Raw
+from actors.remote.codec import Raw
 from actors.remote.credit import WINDOW, Debt
 from actors.remote.facts import event_in
 from actors.remote.hosting import Hosting
 from actors.remote.proxy import NOBODY, AbroadPending, Proxy
+from actors.remote.strict import BadValue
 from actors.remote.troubles import ended_in, ended_out, error_in, trouble_out
 
 if TYPE_CHECKING:

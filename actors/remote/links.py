@@ -23,7 +23,6 @@ from actors.core.ref import Ref
 from actors.errors import LinkRefused, NodeUnreachable, SystemClosed
 from actors.policy import Backoff, Policy
 from actors.remote.association import HANDSHAKE, Association, Conversation
-from actors.remote.codec import BadFrame, decode_handshake, encode
 from actors.remote.handshake import (
     PROTOCOL,
     Hello,
@@ -34,9 +33,11 @@ from actors.remote.handshake import (
     judge,
     judge_welcome,
 )
+from actors.remote.jsontext import BadFrame
 from actors.remote.node import Node
 from actors.remote.session import SessionFault
 from actors.remote.transport import Wire, WireBroken, WireRefused, accepted, address_of, dialled
+from actors.remote.wire import decode_handshake, encode
 from actors.supervision.backoff import Retreat
 
 __all__ = ["LINK_POLICY", "Gate", "Target", "answer", "dial", "listen_on"]

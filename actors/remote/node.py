@@ -32,12 +32,13 @@ from actors.policy import OneForOne, Policy
 from actors.remote import items
 from actors.remote.association import LEAST_LIMIT, Association
 from actors.remote.child import RemoteChild, live
-from actors.remote.codec import BadValue, Codec
+from actors.remote.codec import Codec
 from actors.remote.handshake import Acquaintance, Reason, Refusal
 from actors.remote.hosting import NODES_POLICY, Hosts, HostsFamily
 from actors.remote.link import Vitality
 from actors.remote.proxy import NOBODY, Proxy
 from actors.remote.session import Session
+from actors.remote.strict import BadValue
 from actors.remote.terms import policy_at_home, policy_out
 from actors.supervision.family import Family
 from actors.supervision.supervisor import Supervisor

@@ -19,11 +19,13 @@ from actors.errors import (
 )
 from actors.exits import Exit, ExitKind
 from actors.outcome import FailureKind, kind_of
-from actors.remote.codec import BadValue, Codec, dump
 from actors.remote.items import Ended, Trouble
+from actors.remote.strict import BadValue
+from actors.remote.wire import dump
 
 if TYPE_CHECKING:
     from actors.core.ref import Ref
+    from actors.remote.codec import Codec
 
 __all__ = ["ended_in", "ended_out", "error_in", "told_error", "trouble_out"]
 

@@ -17,19 +17,11 @@ from hypothesis import strategies as st
 import actors
 from actors.core.ref import Ref
 from actors.remote import items
-from actors.remote.codec import (
-    BadFrame,
-    BadValue,
-    Codec,
-    Raw,
-    decode_frame,
-    decode_handshake,
-    decode_item,
-    dump,
-    encode,
-)
+from actors.remote.codec import Codec, Raw
 from actors.remote.handshake import Hello, Reason, Refusal, Resume, Welcome
-from actors.remote.jsontext import DEEPEST, is_deep, parse
+from actors.remote.jsontext import DEEPEST, BadFrame, is_deep, parse
+from actors.remote.strict import BadValue
+from actors.remote.wire import decode_frame, decode_handshake, decode_item, dump, encode
 
 if TYPE_CHECKING:
     from decimal import Decimal

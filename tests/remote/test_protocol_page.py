@@ -16,10 +16,11 @@ from actors.exits import ExitKind
 from actors.outcome import FailureKind
 from actors.remote import answers, association, credit, jsontext, link, links, session, transport
 from actors.remote.answers import KINDS
-from actors.remote.codec import Codec, decode_frame, decode_handshake, decode_item, encode
+from actors.remote.codec import Codec
 from actors.remote.handshake import PROTOCOL, SETTINGS, SHORTEST_LEASE, SUBPROTOCOL, Hello, Reason
 from actors.remote.items import FRAMES, ITEMS
 from actors.remote.peer import MAX_MESSAGE
+from actors.remote.wire import decode_frame, decode_handshake, decode_item, encode
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
 EXAMPLES: list[Any] = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", PAGE, re.S | re.M)]

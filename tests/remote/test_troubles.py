@@ -15,10 +15,11 @@ import actors
 from actors.core.ref import Ref
 from actors.exits import Exit, ExitKind
 from actors.outcome import FailureKind, kind_of
-from actors.remote.codec import Codec, decode_item, encode
+from actors.remote.codec import Codec
 from actors.remote.items import Address, Ended, Fail, Gone, Trouble
 from actors.remote.jsontext import parse
 from actors.remote.troubles import ended_in, ended_out, error_in, told_error, trouble_out
+from actors.remote.wire import decode_item, encode
 
 CODEC = Codec(cast("Any", None))
 
