@@ -1,8 +1,7 @@
 """An association: this node and another one, over as many connections as it takes.
 
 It owns the session and the clocks (pure, next door), and carries out what they answer. One
-connection at a time is in use: `converse` runs on the task of whoever has dialled or
-accepted it, reads always, and writes what waits. What arrives goes to `inbound`; what other
+connection at a time is in use, see `conversation`. What arrives goes to `inbound`; what other
 files have to say they push with `control` and `data`, which never block.
 """
 
@@ -20,16 +19,15 @@ from actors.errors import LinkRefused, NodeLost, NotSerializable
 from actors.events import NodeDown, NodeReconnecting, NodeSuspected, NodeUp
 from actors.exits import Exit, ExitKind
 from actors.remote import items
+from actors.remote.conversation import Conversation
 from actors.remote.credit import Window
 from actors.remote.handshake import Acquaintance, Reason, Refusal
 from actors.remote.inbound import Inbound
-from actors.remote.jsontext import DEEPEST, BadFrame, is_deep
+from actors.remote.jsontext import DEEPEST, is_deep
 from actors.remote.link import LinkState, LinkVerdict, Vitality
 from actors.remote.proxy import AbroadPending, Proxy
-from actors.remote.session import LANES, Lane, Session, SessionFault
-from actors.remote.strict import BadValue
-from actors.remote.transport import Wire, WireBroken, WireRefused
-from actors.remote.wire import decode_frame, decode_item, encode
+from actors.remote.session import Lane, Session
+from actors.remote.wire import encode
 
 if TYPE_CHECKING:
     from actors.core.alarms import Alarm
@@ -37,66 +35,17 @@ if TYPE_CHECKING:
     from actors.remote.child import RemoteChild
     from actors.remote.node import Node
 
-__all__ = ["HANDSHAKE", "LEAST_LIMIT", "Association", "Conversation", "ProtocolFault"]
+__all__ = ["LEAST_LIMIT", "Association"]
 
-HANDSHAKE: Final = 10.0
-"""Seconds for each step of a handshake."""
 LEAST_LIMIT: Final = 256 * 1024
 """Characters of what nodes say by themselves that every node takes, whatever its limit for messages."""
 _FRAME_LEVELS: Final = 3
 """Of what may stand in each other, these are the frame's."""
-_FULL: Final = 64
-"""Items that are worth a frame without waiting for more."""
 _log = logging.getLogger("actors.remote")
 
 
-class ProtocolFault(Exception):
-    """The other end broke the rules: the connection ends, and both ends know why."""
-
-    def __init__(self, reason: Reason, text: str) -> None:
-        self.refusal = Refusal(reason, text)
-        super().__init__(str(self.refusal))
-
-
-class Conversation:
-    """One connection in use: its wire, and what its writer waits for."""
-
-    def __init__(self, wire: Wire, dialled_by: str) -> None:
-        self.wire = wire
-        self.dialled_by = dialled_by
-        self.scope = trio.CancelScope()
-        self.confirmed = False
-        self.cut_for: Refusal | None = None
-        self.beat_due = False
-        self.bye: str | None = None
-        self.on_confirmed: Callable[[], None] | None = None
-        self._writer: trio.lowlevel.Task | None = None
-
-    def rouse(self) -> None:
-        """There is something to write."""
-        task, self._writer = self._writer, None
-        if task is not None:
-            trio.lowlevel.reschedule(task)
-
-    async def until_roused(self) -> None:
-        """Park the writer. A checkpoint."""
-        self._writer = trio.lowlevel.current_task()
-
-        def left(_: Any) -> trio.lowlevel.Abort:
-            self._writer = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(left)
-
-    def cut(self, reason: Refusal) -> None:
-        """End it; the other end is told why, if it listens."""
-        if self.cut_for is None:
-            self.cut_for = reason
-        self.scope.cancel()
-
-
 class Association:
-    """What this node and another one have with each other. Plain calls, but for `converse`."""
+    """What this node and another one have with each other. Plain calls."""
 
     def __init__(
         self,
@@ -266,169 +215,34 @@ class Association:
         if former is not None:
             former.cut(Refusal(Reason.REPLACED, "a newer connection took over"))
 
-    async def converse(
-        self, talk: Conversation, proved: float, hello: Callable[[], str] | None
-    ) -> Refusal | str:
-        """Use a connection until it ends; the reason. A checkpoint.
-
-        `hello` makes the frame that goes out first. The dialler's connection is in use at once,
-        the listener's with the first frame that comes.
-        """
-        ended: Refusal | str = "the connection ended"
-        try:
-            with talk.scope:
-                if hello is not None:
-                    await talk.wire.send(hello())
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._write, talk, nursery.cancel_scope)
-                    if talk.dialled_by == self.node.name:
-                        self._confirmed(talk, proved)
-                    ended = await self._read(talk, proved)
-                    nursery.cancel_scope.cancel()
-        except* WireBroken as group:
-            broken: WireBroken = _first(group)
-            large = broken.code == 1009
-            ended = Refusal(Reason.TOO_LARGE, broken.reason) if large else broken.reason
-        except* trio.TooSlowError:
-            talk.cut_for = Refusal(Reason.TOO_SLOW, f"no first beat within {HANDSHAKE:g} s")
-        except* WireRefused as group:
-            talk.cut_for = Refusal(_first(group).reason, _first(group).text)
-        finally:
-            if talk.cut_for is not None:
-                ended = talk.cut_for
-            if self.conversation is talk:
-                self.conversation = None
-                if talk.bye is not None:  # it did not get through, and the link is closed all the same
-                    self.give_up(talk.bye)
-                elif talk.confirmed:
-                    self._disconnected(str(ended))
-        return ended
-
-    def _confirmed(self, talk: Conversation, proved: float) -> None:
-        """Both ends have shaken hands, and use the connection."""
+    def confirmed(self, proved: float) -> None:
+        """Both ends have shaken hands, and use the connection. `proved`: see `Vitality.connected`."""
         resumed, self._began = self._began, True
-        talk.confirmed = True
-        talk.beat_due = True
-        now = self.kernel.now()
-        self.vitality.connected(now, proved)
+        self.vitality.connected(self.kernel.now(), proved)
         self.emit(NodeUp, resumed)
         self.stirred()
-        self._room_again()
-        if talk.on_confirmed is not None:
-            talk.on_confirmed()
-        talk.rouse()
+        self.room_again()
 
-    def _disconnected(self, reason: str) -> None:
-        if self.is_down:
+    def ended(self, talk: Conversation, reason: str) -> None:
+        """A connection is over; if it was the one in use, the session waits for the next."""
+        if self.conversation is not talk:
             return
-        self.vitality.disconnected(self.kernel.now(), reason)
-        self.emit(NodeReconnecting, reason)
-        self.stirred()
+        self.conversation = None
+        if talk.bye is not None:  # it did not get through, and the link is closed all the same
+            self.give_up(talk.bye)
+        elif talk.confirmed and not self.is_down:
+            self.vitality.disconnected(self.kernel.now(), reason)
+            self.emit(NodeReconnecting, reason)
+            self.stirred()
 
-    async def _write(self, talk: Conversation, reading: trio.CancelScope) -> None:
-        """The one task that writes."""
-        try:
-            while True:
-                if talk.beat_due:
-                    talk.beat_due = False
-                    await talk.wire.send(self._beat())
-                elif talk.confirmed and self.conversation is talk and self.session.waits:
-                    await self._gather()
-                    await talk.wire.send(self._frame())
-                elif talk.bye is not None:
-                    await talk.wire.send(encode(items.Bye(talk.bye, self.parted)))
-                    reading.cancel()
-                    self.give_up(talk.bye)
-                    return
-                else:
-                    await talk.until_roused()
-        except WireBroken:
-            return  # the reader knows more
-
-    async def _gather(self) -> None:
-        """Let others add to the frame while they do: a frame costs as much as ten messages."""
-        still = 0  # passes in a row in which nothing came: in one, a sender may have had its turn before us
-        while still < 2 and (before := self.session.unsent) < _FULL:
-            await trio.lowlevel.checkpoint()
-            still = still + 1 if self.session.unsent == before else 0
-
-    def _beat(self) -> str:
-        time, echo = self.vitality.beat_out(self.kernel.now())
-        return encode(items.Beat(time, echo, self.session.sent, self.session.acknowledge()))
-
-    def _frame(self) -> str:
-        """Written by hand: the items are JSON already."""
-        frame = self.session.next_frame()
-        said = [f'{{"k":"items","ack":[{frame.ack[0]},{frame.ack[1]}]']
-        for key, (first, texts) in (("c", frame.control), ("d", frame.data)):
-            if texts:
-                said.append(f'"{key}":[{first},[{",".join(texts)}]]')
-        return ",".join(said) + "}"
-
-    async def _read(self, talk: Conversation, proved: float) -> Refusal | str:
-        """Read until the connection ends."""
-        while True:
-            if talk.confirmed:
-                text = await talk.wire.receive()
-            else:
-                with trio.fail_after(HANDSHAKE):
-                    text = await talk.wire.receive()
-            try:
-                over = self._take(text, talk, proved)
-            except ProtocolFault as fault:
-                talk.cut_for = fault.refusal
-                return fault.refusal
-            if over is not None:
-                return over
-
-    def _take(self, text: str, talk: Conversation, proved: float) -> str | None:
-        """One frame; the reason when the other end says goodbye."""
-        now = self.kernel.now()
+    def heard(self, now: float) -> None:
+        """A frame came."""
         before = self.state
         self.vitality.heard(now)
         if before is not self.state:
             self.stirred()
-        try:
-            frame: Any = decode_frame(text)
-            if not talk.confirmed and not isinstance(frame, Refusal):
-                self._confirmed(talk, proved)
-            if isinstance(frame, items.Items):
-                self.session.acknowledged(frame.ack)
-                for lane, (first, coded) in zip(LANES, (frame.c, frame.d), strict=True):
-                    for item in self.session.take(lane, first, tuple(coded)):
-                        self.inbound.take(decode_item(item))
-            elif isinstance(frame, items.Beat):
-                self.session.acknowledged(frame.ack)
-                self.session.check_sent(frame.sent)
-                trip = self.vitality.beat_in(frame.time, frame.echo, now)
-                self.round_trip = trip if trip is not None else self.round_trip
-            elif isinstance(frame, Refusal):
-                reason = f"the other node refused to go on ({frame})"
-                expected = frame.reason in (Reason.CLOSING, Reason.REPLACED)
-                _log.log(logging.INFO if expected else logging.WARNING, "%r: %s", self.name, reason)
-                if frame.reason is Reason.CLOSING:  # else the next connection goes on where this one ends
-                    self.give_up(reason)
-                return reason
-            else:
-                self.parted = frame.final
-                reason = f"the other node closed{f': {frame.reason}' if frame.reason else ''}"
-                self.give_up(reason)
-                return reason
-        except (BadFrame, BadValue) as error:
-            raise ProtocolFault(Reason.BAD_FRAME, str(error)) from None
-        except SessionFault as fault:
-            raise ProtocolFault(Reason.BAD_NUMBERS, fault.reason) from None
-        except ProtocolFault:
-            raise
-        except Exception as error:  # a mistake of ours: it must not end more than this connection
-            _log.exception("an item of %r could not be done", self.name)
-            raise ProtocolFault(Reason.BAD_FRAME, f"an item could not be done: {error!r:.200}") from None
-        self._room_again()
-        if self.conversation is not None and self.session.waits:
-            self.conversation.rouse()
-        return None
 
-    def _room_again(self) -> None:
+    def room_again(self) -> None:
         """Acknowledged items have made room: let those go on who wait for it."""
         if self.choked and self.has_room:
             self.choked = False
@@ -557,10 +371,3 @@ class Association:
                 raise NodeLost(self.name, self.vitality.reason)
             raise LinkRefused(trouble.kind, trouble.text)
         return value
-
-
-def _first(group: BaseExceptionGroup[Any]) -> Any:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-    return error  # pyright: ignore[reportUnknownVariableType]

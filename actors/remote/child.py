@@ -286,6 +286,7 @@ class RemoteChild(Cell):
 
     def link_changed(self) -> None:
         """The link is up, silent, down or lost."""
+        self._limit()  # an end that was ordered before is bounded here from when it is not heard
         self.wake()
         if self.lot is not None:
             self.lot.unpark_all()

@@ -23,8 +23,10 @@ from actors.remote import items
 from actors.remote.answers import Answers
 from actors.remote.child import RemoteChild
 from actors.remote.codec import Raw
+from actors.remote.conversation import ProtocolFault
 from actors.remote.credit import WINDOW, Debt
 from actors.remote.facts import event_in
+from actors.remote.handshake import Reason
 from actors.remote.hosting import Hosting
 from actors.remote.proxy import NOBODY, AbroadPending, Proxy
 from actors.remote.strict import BadValue
@@ -326,9 +328,6 @@ class Inbound:
             del via.windows[key]
 
     def _fault(self, text: str, reason: str = "bad-frame") -> Exception:
-        from actors.remote.association import ProtocolFault
-        from actors.remote.handshake import Reason
-
         return ProtocolFault(Reason(reason), text)
 
     # --- actors ---

@@ -22,7 +22,8 @@ from actors.core.context import Context
 from actors.core.ref import Ref
 from actors.errors import LinkRefused, NodeUnreachable, SystemClosed
 from actors.policy import Backoff, Policy
-from actors.remote.association import HANDSHAKE, Association, Conversation
+from actors.remote.association import Association
+from actors.remote.conversation import HANDSHAKE, Conversation
 from actors.remote.handshake import (
     PROTOCOL,
     Hello,
@@ -193,7 +194,7 @@ async def _greet(ctx: Context, wire: Wire, gate: Gate, stranger: trio.CancelScop
         spawnable=tuple(node.spawnable),
         max_message=gate.max_message,
     )
-    await _use(ctx, link, Conversation(wire, hello.node), lambda: encode(welcome))
+    await _use(ctx, link, Conversation(link, wire, hello.node), lambda: encode(welcome))
 
 
 def _judged(hello: Hello, gate: Gate) -> Refusal | None:
@@ -250,7 +251,7 @@ async def _use(
 
         async def converse() -> None:
             nonlocal ended
-            ended = await link.converse(talk, ctx.cell.now() if proved is None else proved, hello)
+            ended = await talk.run(ctx.cell.now() if proved is None else proved, hello)
             nursery.cancel_scope.cancel()
 
         nursery.start_soon(converse)
@@ -384,7 +385,7 @@ async def _present(ctx: Context, wire: Wire, target: Target, limit: trio.CancelS
             return fault.reason
     target.name = said.node
     link.dialler = ctx.ref
-    talk = Conversation(wire, node.name)
+    talk = Conversation(link, wire, node.name)
     talk.on_confirmed = target.done.set
     ended = await _use(ctx, link, talk, None, sent)
     return None if link.parted else ended

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -129,6 +130,7 @@ async def keep_process(ctx: Context, *, node: Node, plan: Plan) -> None:
         ended = await _until_it_ends(ctx, process, node, plan.name)
         if ended is not None:
             raise ended
+        group.signal(signal.SIGCONT)  # who was paused can end in order too
         await stdin.aclose()  # which asks it to end
         await process.wait()
     finally:

@@ -61,6 +61,21 @@ async def test_a_system_that_closes_leaves_nothing_on_the_other_node(autojump_cl
         assert hosted(world) == []
 
 
+async def test_a_system_that_closes_does_not_wait_out_the_lease_of_a_node_that_falls_silent(
+    autojump_clock: Clock,
+) -> None:
+    """Its child there has `shutdown` seconds from when it is not heard any more."""
+    with cables() as made:
+        async with actors.open_system("beta", spawnable=[Worker], lease=100) as beta:
+            cable = Cable()
+            async with actors.open_system("alpha", lease=100) as alpha:
+                await alpha.connect(made.door(beta, cable))
+                await alpha.start(Worker, name="w", on="beta")
+                cable.silent()
+                began = trio.current_time()
+            assert 5 <= trio.current_time() - began < 15
+
+
 @pytest.mark.parametrize("link", ["up", "down"])
 async def test_a_system_whose_block_is_cancelled_leaves_nothing_on_the_other_node(
     autojump_clock: Clock, link: str

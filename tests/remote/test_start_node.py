@@ -298,6 +298,19 @@ async def test_no_process_outlives_the_system(how: str) -> None:
     await until_dead(pid, 1)
 
 
+async def test_a_process_that_is_paused_does_not_keep_its_system_from_closing() -> None:
+    async with actors.open_system("alpha", spawnable=[Worker]) as alpha:
+        await alpha.start_node("n1")
+        child = await alpha.start(Worker, name="worker", on="n1")
+        pid = await child.ask(Pid(), timeout=PATIENCE)
+        child.stop()
+        await child.wait_stopped()
+        os.kill(pid, signal.SIGSTOP)
+        began = trio.current_time()
+    assert trio.current_time() - began < 8  # else it would be killed after ten
+    await until_dead(pid, 1)
+
+
 # --- whole programs -----------------------------------------------------------------------
 
 PROGRAM = """
