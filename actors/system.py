@@ -454,8 +454,8 @@ def open_system(
     `watchdog` says when a thread reports that the event loop stands still; None: never.
     `spawnable` are the classes and functions that linked nodes may start here; `lease` is
     for how many seconds this node's children elsewhere live on when it is not heard.
-    Raises `InvalidName`, ValueError for an unknown strategy, and `NestedSystem` inside
-    an actor.
+    Raises `InvalidName`, ValueError for an unknown strategy, `NestedSystem` inside an actor, and
+    RuntimeError where a node process runs its parent's program for its definitions.
     """
     check_name(name)
     if store is not None:
