@@ -14,7 +14,7 @@ from actors.core.ref import Ref
 from actors.events import Event
 from actors.exits import ExitKind
 from actors.outcome import FailureKind
-from actors.remote import answers, association, credit, jsontext, link, links, session, transport
+from actors.remote import answers, conversation, credit, jsontext, link, links, session, transport
 from actors.remote.answers import KINDS
 from actors.remote.codec import Codec
 from actors.remote.handshake import PROTOCOL, SETTINGS, SHORTEST_LEASE, SUBPROTOCOL, Hello, Reason
@@ -159,7 +159,7 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
         session.ACK_AFTER,
         session.BACKLOG_ITEMS,
         answers.OPEN_CALLS,
-        association.HANDSHAKE,
+        conversation.HANDSHAKE,
         link.BEAT,
         links._STRANGERS,  # pyright: ignore[reportPrivateUsage]
     ]
