@@ -50,6 +50,7 @@ from actors.errors import (
     NameTaken,
     NestedSystem,
     NodeLost,
+    NodeProcessEnded,
     NodeUnreachable,
     NotSerializable,
     NotSpawnable,
@@ -95,9 +96,6 @@ from actors.messages import (
 from actors.observe.bus import (
     Subscription,
 )
-from actors.observe.tree import (
-    TreeNode,
-)
 from actors.outcome import (
     FailureKind,
     Outcome,
@@ -133,6 +131,9 @@ from actors.system import (
 from actors.timeouts.scopes import (
     ProgressiveTimeout,
     progressive_timeout,
+)
+from actors.tree import (
+    TreeNode,
 )
 
 __all__ = [
@@ -170,6 +171,7 @@ __all__ = [
     "NameTaken",
     "NestedSystem",
     "NodeLost",
+    "NodeProcessEnded",
     "NodeUnreachable",
     "NotSerializable",
     "NotSpawnable",

@@ -8,8 +8,8 @@ import attrs
 
 from actors.core.cell import Cell
 from actors.core.lifecycle import ActorState
-from actors.observe.tree import TreeNode
 from actors.supervision.family import Family
+from actors.tree import TreeNode
 
 __all__ = ["SystemStatistics", "below", "count", "tree_of"]
 

@@ -37,6 +37,7 @@ __all__ = [
     "NameTaken",
     "NestedSystem",
     "NodeLost",
+    "NodeProcessEnded",
     "NodeUnreachable",
     "NotSerializable",
     "NotSpawnable",
@@ -356,6 +357,15 @@ class NodeLost(ActorError):
         self.node = node
         self.reason = reason
         super().__init__(f"the node {node!r} is gone: {reason}")
+
+
+class NodeProcessEnded(ActorError):
+    """The process of a node has ended by itself, or could not begin; see `.why`."""
+
+    def __init__(self, node: str, why: str) -> None:
+        self.node = node
+        self.why = why
+        super().__init__(f"the process of the node {node!r} {why}")
 
 
 class NotSpawnable(ActorError, ValueError):

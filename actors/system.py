@@ -40,12 +40,12 @@ from actors.limits import Watchdog
 from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Monitor, Services, Watches
 from actors.names import RESERVED, check_name, split
 from actors.observe.bus import Bus, Subscription
-from actors.observe.tree import TreeNode
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
 from actors.policy import OneForOne, Policy, Strategy
-from actors.remote.node import Node, several
+from actors.remote.node import Node
 from actors.remote.peer import MAX_MESSAGE, Listener, Peer, connect, listen, peer_of
+from actors.remote.place import several
 from actors.remote.process import start_process
 from actors.root import make_root
 from actors.supervision.breaker import BreakerState
@@ -53,6 +53,7 @@ from actors.supervision.breakers import Breakers
 from actors.supervision.family import Family
 from actors.supervision.supervisor import check_strategy
 from actors.timeouts import DeadlineGuard, Durations
+from actors.tree import TreeNode
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

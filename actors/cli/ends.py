@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from actors.core.lifecycle import ActorState
 from actors.names import RESERVED
-from actors.observe.tree import TreeNode
+from actors.tree import TreeNode
 
 __all__ = ["all_ended", "all_settled"]
 

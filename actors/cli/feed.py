@@ -16,7 +16,7 @@ import trio
 from actors.cli.ledger import Row
 from actors.cli.lines import Fact
 from actors.events import EventsLost
-from actors.observe.tree import TreeNode
+from actors.tree import TreeNode
 
 __all__ = ["Feed", "Picture", "Screen"]
 

@@ -19,7 +19,6 @@ from actors.cli.what import imported
 from actors.core.recipe import recipe_of
 from actors.errors import ActorError, RemoteError, Unhandled, one_line
 from actors.names import split
-from actors.observe.tree import TreeNode
 from actors.remote.codec import Raw
 from actors.remote.peer import Peer
 from actors.remote.transport import url_faults
@@ -117,7 +116,7 @@ def show_tree(url: str, token_file: Path | None, as_json: bool, out: TextIO, err
 
     async def show(_: System, peer: Peer) -> None:
         tree = await peer.tree()
-        print(json.dumps(tree) if as_json else str(TreeNode.from_dict(tree)), file=out)
+        print(json.dumps(tree.as_dict()) if as_json else tree, file=out)
 
     return _visit("tree", url, token_file, show, err)
 

@@ -26,8 +26,8 @@ from actors.cli.team import Team
 from actors.cli.what import Surroundings
 from actors.errors import SupervisorFailed
 from actors.events import BreakerOpened, Event, Stopped
-from actors.observe.tree import TreeNode
 from actors.system import System, open_system
+from actors.tree import TreeNode
 
 __all__ = ["GAVE_UP", "NOBODY_READS", "STOPS", "Over", "Run", "Verdict", "run_team"]
 

@@ -11,8 +11,8 @@ from rich.tree import Tree
 from actors.cli.feed import Picture
 from actors.cli.ledger import Row
 from actors.cli.lines import exit_text, shorten
-from actors.observe.tree import TreeNode
 from actors.supervision.breaker import BreakerState, CircuitState
+from actors.tree import TreeNode
 
 __all__ = ["live_tree", "status_table"]
 

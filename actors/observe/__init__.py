@@ -1,6 +1,6 @@
 """Seeing: the tree and the event bus. Users reach them through `System`."""
 
 from actors.observe.bus import Subscription
-from actors.observe.tree import TreeNode
+from actors.tree import TreeNode
 
 __all__ = ["Subscription", "TreeNode"]

@@ -161,7 +161,12 @@ class Association:
 
     def written(self, item: object, of: object, limit: int | None = None) -> str:
         """An item as it goes out. Raises `NotSerializable` when the other node does not take as much."""
-        text = encode(item)
+        try:
+            text = encode(item)
+        except NotSerializable as error:
+            if error.kind not in (dict, list):
+                raise
+            raise NotSerializable(type(of), str(error).partition(" ")[2]) from None
         limit = self.longest if limit is None else limit
         if len(text) > limit:
             why = f"of {len(text)} characters on the wire is more than {self.name!r} takes, which is {limit}"

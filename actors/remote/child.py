@@ -33,6 +33,7 @@ from actors.errors import ActorFailed, ActorStopped, Interrupted, NodeLost, NotS
 from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
 from actors.remote import items
+from actors.remote.credit import WINDOW
 from actors.remote.strict import BadValue
 from actors.remote.troubles import ended_in, error_in
 from actors.remote.window import FarLanes
@@ -233,7 +234,7 @@ class RemoteChild(Cell):
         """One at a time as a probe, and where the oldest may have to be dropped; what hurries goes on."""
         if self.orders & order.PROBE or self.lanes.overflow == "drop_oldest":
             return not self.handed
-        return hurried or len(self.handed) < _AHEAD
+        return len(self.handed) < (WINDOW if hurried else _AHEAD)
 
     def _hand(self, link: Association, item: Item, hurried: bool) -> None:
         number = link.next_id()

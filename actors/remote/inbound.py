@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from actors.core.ask import Pending
 from actors.core.mailbox import Item
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Inbound"]
 
+_MEMBERS: Final = 100_000
+"""Members of our groups that one other node may have."""
 _log = logging.getLogger("actors.remote")
 
 
@@ -410,6 +412,8 @@ class Inbound:
             check_name(item.group)
         except InvalidName as error:
             raise BadValue(f"a group: {error}") from None
+        if len(self.members) >= _MEMBERS:
+            raise self._fault(f"more than {_MEMBERS} members of groups")
         cell = self.codec.ref_in(item.ref).cell
         if not cell.is_gone:
             self.kernel.list_member(item.group, cell)

@@ -398,6 +398,8 @@ def _refused(refusal: Refusal, target: Target, link: Association | None) -> Refu
         target.done.set()
         return None
     target.fail(LinkRefused(str(refusal.reason), refusal.text, target.url))
+    if refusal.reason in _FINAL and target.name is not None:
+        _log.warning("%r at %s is not dialled any more: %s", target.name, target.url, refusal)
     if link is not None and refusal.reason is not Reason.NAME_TAKEN:
         link.give_up(f"it refuses to go on ({refusal})")
     return None if refusal.reason in _FINAL else refusal

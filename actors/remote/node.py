@@ -8,7 +8,6 @@ A node is made with its system, and does nothing until somebody listens or conne
 
 from __future__ import annotations
 
-import functools
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Generator, Iterable
@@ -20,33 +19,31 @@ import trio
 
 from actors.core.cell import Cell
 from actors.core.kernel import Kernel
-from actors.core.parent import Parent
 from actors.core.recipe import Recipe, recipe_of
 from actors.core.ref import Ref
-from actors.errors import NotSerializable, NotSpawnable, SystemClosed, UnknownNode
+from actors.errors import SystemClosed, UnknownNode
 from actors.events import ConnectionRefused
-from actors.messages import home_of
 from actors.monitor import SERVICES_POLICY, SYSTEM, Services
 from actors.names import ROOT, canonical
 from actors.policy import OneForOne, Policy
 from actors.remote import items
 from actors.remote.association import LEAST_LIMIT, Association
-from actors.remote.child import RemoteChild, live
+from actors.remote.child import RemoteChild
 from actors.remote.codec import Codec
 from actors.remote.handshake import Acquaintance, Reason, Refusal
-from actors.remote.hosting import NODES_POLICY, Hosts, HostsFamily
+from actors.remote.hosted import NODES_POLICY, Hosts, HostsFamily
 from actors.remote.link import Vitality
+from actors.remote.place import NodePlace, name_of
 from actors.remote.proxy import NOBODY, Proxy
 from actors.remote.session import Session
 from actors.remote.strict import BadValue
-from actors.remote.terms import policy_at_home, policy_out
 from actors.supervision.family import Family
 from actors.supervision.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from actors.system import System
 
-__all__ = ["LINKS", "NODES", "Node", "name_of", "several"]
+__all__ = ["LINKS", "NODES", "Node"]
 
 LINKS: Final = "links"
 NODES: Final = "nodes"
@@ -305,11 +302,11 @@ class Node:
 
     # --- children elsewhere ---
 
-    def place_for(self, name: str) -> _Place:
+    def place_for(self, name: str) -> NodePlace:
         """See `Kernel.place_for`; raises `UnknownNode`."""
         if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"on= takes the name of a node, not {name!r}: write on='beta', or on=peer.name")
-        return _Place(self, self.place(name))
+        return NodePlace(self, self.place(name))
 
     # --- actors of our own ---
 
@@ -373,65 +370,10 @@ class Node:
 
     def refused(self, address: str, reason: str, text: str) -> None:
         """Somebody was turned away: for the log of this end."""
-        usual = reason == Reason.ALREADY_LINKED  # both have dialled, or one has twice: the link is there
+        # both have dialled, or one has twice: the link is there; or somebody has looked whether it is open
+        usual = reason in (Reason.ALREADY_LINKED, "broken")
         level = logging.INFO if usual else logging.WARNING
         _log.log(level, "a connection from %s ended: %s (%s)", address, reason, text)
         sink = self.kernel.sink
         if sink.wants(ConnectionRefused):
             sink.emit(ConnectionRefused(self.kernel.now(), address, reason, text))
-
-
-class _Place:
-    """Another node as a place for children."""
-
-    def __init__(self, node: Node, link: Association) -> None:
-        self._node = node
-        self._link = link
-
-    def prepare(
-        self, what: Any, args: tuple[Any, ...], policy: Policy
-    ) -> Callable[[Parent, str | None], Cell]:
-        """See `Place`."""
-        base, options = _taken_apart(what)
-        called = name_of(base)
-        if called not in self._link.spawnable:
-            raise NotSpawnable(called, self._link.name, sorted(self._link.spawnable))
-        for one in (*args, *options.values()):
-            self._node.codec.value_out(one)
-        terms = policy_out(policy)
-
-        def make(parent: Parent, name: str | None) -> Cell:
-            recipe = Recipe("remote", live, readiness=True)
-            given = (args, options, terms)
-            at_home = policy_at_home(policy)
-            return RemoteChild(
-                self._node, self._link.name, called, self._node.kernel, parent, recipe, given, name, at_home
-            )
-
-        return make
-
-
-def _taken_apart(what: Any) -> tuple[Any, dict[str, Any]]:
-    if isinstance(what, functools.partial):
-        if what.args:
-            raise NotSerializable(
-                functools.partial, "with arguments by place cannot run on another node: pass them to spawn"
-            )
-        return what.func, dict(what.keywords)
-    return what, {}
-
-
-def several(name: str, given: Iterable[Any]) -> tuple[Any, ...]:
-    """All of them; raises TypeError for a class or function that stands alone."""
-    if callable(given) or isinstance(given, str):
-        raise TypeError(f"{name} takes several classes and functions, not {given!r}: write {name}=[...]")
-    return tuple(given)
-
-
-def name_of(what: Any) -> str:
-    """What a class or function is called on the wire: `module:qualname`. Raises `NotSerializable`."""
-    module, name = getattr(what, "__module__", None), getattr(what, "__qualname__", None)
-    if module is None or name is None or not callable(what):
-        why = "cannot run on another node: spawn a class or a function there"
-        raise NotSerializable(cast("type[Any]", type(what)), why)
-    return f"{home_of(what)}:{name}"

@@ -13,7 +13,7 @@ import trio
 
 from actors.checks import check_seconds
 from actors.core.ref import Ref
-from actors.errors import InsecureListen, NodeUnreachable, UnknownNode
+from actors.errors import InsecureListen, LinkRefused, NodeUnreachable, UnknownNode
 from actors.events import Event, EventsLost
 from actors.names import canonical
 from actors.remote import items
@@ -21,6 +21,7 @@ from actors.remote.facts import KINDS, event_in
 from actors.remote.link import LinkState
 from actors.remote.links import LINK_POLICY, Gate, Target, dial, listen_on
 from actors.remote.transport import url_faults
+from actors.tree import TreeNode
 
 if TYPE_CHECKING:
     from actors.remote.association import Association
@@ -110,10 +111,13 @@ class Peer:
         with self._node.codec.heard_from(link):
             return self._node.codec.ref_in(coded)
 
-    async def tree(self) -> dict[str, Any]:
-        """The node's tree as plain data, see `TreeNode.as_dict`. A checkpoint. Raises `NodeLost`."""
-        tree: dict[str, Any] = await self._link().call("tree")
-        return tree
+    async def tree(self) -> TreeNode:
+        """The node's actors, as a moment ago; `str()` draws them. A checkpoint. Raises `NodeLost`."""
+        said: Any = await self._link().call("tree")
+        try:
+            return TreeNode.from_dict(said)
+        except (KeyError, TypeError) as error:
+            raise LinkRefused("bad-frame", f"what {self._name!r} says is no tree: {error!r:.80}") from None
 
     @asynccontextmanager
     async def subscribe(self, *kinds: type[Event]) -> AsyncGenerator[AsyncIterator[Event]]:

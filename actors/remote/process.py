@@ -23,18 +23,19 @@ import trio
 
 from actors.core.actor import function
 from actors.core.context import Context
-from actors.errors import ActorError
+from actors.errors import NodeProcessEnded
 from actors.names import check_name
 from actors.policy import Policy
 from actors.process.group import ProcessGroup
 from actors.process.marked import MARK, end_marked
-from actors.remote.node import Node, name_of, several
+from actors.remote.node import Node
 from actors.remote.peer import MAX_MESSAGE, Peer, connect
+from actors.remote.place import name_of, several
 
 if TYPE_CHECKING:
     from actors.core.ref import Ref
 
-__all__ = ["NodeProcessEnded", "start_process"]
+__all__ = ["start_process"]
 
 _POLICY: Final = Policy(restart="permanent", breaker=None, shutdown=10.0)
 _STARTUP: Final = 60.0
@@ -42,15 +43,6 @@ _STARTUP: Final = 60.0
 _LAST_STEPS: Final = 1.0
 """Seconds for a process to end whose link has ended: how it ends says more."""
 _LONGEST: Final = 65536
-
-
-class NodeProcessEnded(ActorError):
-    """The process of a node has ended by itself, or could not begin."""
-
-    def __init__(self, node: str, why: str) -> None:
-        self.node = node
-        self.why = why
-        super().__init__(f"the process of the node {node!r} {why}")
 
 
 @attrs.frozen
@@ -77,7 +69,8 @@ class Plan:
 
 async def start_process(node: Node, name: str, spawnable: Iterable[Any] | None) -> Ref:
     """See `System.start_node`: the ref of the actor that keeps the process."""
-    check_name(name)
+    if check_name(name) == node.name:
+        raise ValueError(f"{name!r} is this node's own name: choose another one for the new process")
     allowed = (
         tuple(node.spawnable) if spawnable is None else tuple(map(name_of, several("spawnable", spawnable)))
     )

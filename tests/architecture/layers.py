@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 
 _VOCABULARY = frozenset(
-    {"errors", "names", "messages", "exits", "events", "policy", "outcome", "checks", "limits"}
+    {"errors", "names", "messages", "exits", "events", "policy", "outcome", "checks", "limits", "tree"}
 )
 _TOP = {
     "": "door",

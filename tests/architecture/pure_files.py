@@ -34,7 +34,7 @@ PURE_FILES = frozenset(
         "monitor/tally.py",
         "observe/spell.py",
         "observe/tally.py",
-        "observe/tree.py",
+        "tree.py",
         "people/request.py",
         "process/output.py",
         "remote/credit.py",

@@ -7,7 +7,7 @@ from trio.testing import MockClock
 
 from actors.cli.feed import Feed, Picture
 from actors.events import Event
-from actors.observe.tree import TreeNode
+from actors.tree import TreeNode
 from tests.cli.cast import Notes
 
 

@@ -16,7 +16,7 @@ from actors.cli.run import GAVE_UP, NOBODY_READS, Run, Verdict, over_when_all_en
 from actors.cli.what import Surroundings
 from actors.events import EventsLost
 from actors.exits import ExitKind
-from actors.observe.tree import TreeNode
+from actors.tree import TreeNode
 from tests.cli.cast import Notes, team_of
 
 NOTHING = Surroundings({}, "python")

@@ -12,8 +12,8 @@ from actors.cli.ledger import Row
 from actors.cli.report import PIPE_WIDTH, live_screen
 from actors.cli.show import live_tree, status_table
 from actors.exits import Exit, ExitKind
-from actors.observe.tree import TreeNode
 from actors.supervision.breaker import BreakerState, CircuitState
+from actors.tree import TreeNode
 
 OPEN = BreakerState(state=CircuitState.OPEN, failures=3, retry_after=9.0, velocity=12.5, risk="critical")
 FAILED = Exit(ExitKind.FAILED, error=ValueError("[bold]x[/bold]\ny"))

@@ -27,6 +27,7 @@ from actors.events import (
     Stopped,
 )
 from actors.messages import MessageRegistry
+from actors.tree import TreeNode
 from tests.remote.folk import Break, Echo, Hold, Note, Unknown, Worker, at_rest, link_of, settled
 from tests.remote.stage import Cable, cables, linked
 
@@ -101,12 +102,21 @@ async def test_a_call_that_is_given_up_leaves_nothing(autojump_clock: MockClock)
         assert await at_rest(world) == {}
 
 
-async def test_the_tree_of_a_node_comes_as_plain_data(autojump_clock: MockClock) -> None:
+async def test_the_tree_of_a_node_is_what_it_is_over_there(autojump_clock: MockClock) -> None:
     async with linked() as world:
         world.beta.spawn(Worker, name="worker")
         tree = await world.peer.tree()
-        assert tree == world.beta.tree().as_dict()
+        assert tree == world.beta.tree()
         assert "worker" in str(tree)
+
+
+async def test_a_tree_that_is_none_is_refused(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with linked() as world:
+        monkeypatch.setattr(TreeNode, "as_dict", lambda _: {"name": "beta"})
+        with pytest.raises(actors.LinkRefused, match="no tree"):
+            await world.peer.tree()
 
 
 # --- links ---
