@@ -37,6 +37,7 @@ from actors.remote.place import NodePlace, name_of
 from actors.remote.proxy import NOBODY, Proxy
 from actors.remote.session import Session
 from actors.remote.strict import BadValue
+from actors.remote.transport import NOTHING
 from actors.supervision.family import Family
 from actors.supervision.supervisor import Supervisor
 
@@ -371,7 +372,7 @@ class Node:
     def refused(self, address: str, reason: str, text: str) -> None:
         """Somebody was turned away: for the log of this end."""
         # both have dialled, or one has twice: the link is there; or somebody has looked whether it is open
-        usual = reason in (Reason.ALREADY_LINKED, "broken")
+        usual = reason == Reason.ALREADY_LINKED or NOTHING in text
         level = logging.INFO if usual else logging.WARNING
         _log.log(level, "a connection from %s ended: %s (%s)", address, reason, text)
         sink = self.kernel.sink

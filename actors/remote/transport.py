@@ -35,6 +35,7 @@ from actors.remote.handshake import SUBPROTOCOL, Reason
 
 __all__ = [
     "FRAME_LIMIT",
+    "NOTHING",
     "Wire",
     "WireBroken",
     "WireRefused",
@@ -47,6 +48,8 @@ __all__ = [
 FRAME_LIMIT: Final = 256 * 1024
 """Characters of one frame: a longer one ends the connection before it is in memory."""
 _TOO_LARGE: Final = 1009
+NOTHING: Final = "nothing came"
+"""Somebody has connected and hung up: as whoever looks whether a port is open."""
 _QUEUE: Final = 16
 _POLITE: Final = 1.0
 """Seconds for the closing handshake."""
@@ -381,7 +384,7 @@ async def _admit(nursery: trio.Nursery, socket: _Socket, stream: trio.abc.Stream
     if request is None:
         if socket.broke is not None:
             raise WireRefused(Reason.BAD_FRAME, socket.broke)
-        why = "nothing came" if socket.fault is None else _os_reason(socket.fault)
+        why = NOTHING if socket.fault is None else _os_reason(socket.fault)
         raise WireBroken(f"no WebSocket handshake ({why})")
     problem = _fault(request, may_come)
     if problem is not None:

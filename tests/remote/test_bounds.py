@@ -69,9 +69,3 @@ async def test_a_number_that_json_cannot_carry_names_its_message(autojump_clock:
         world.beta.spawn(Slow, name="slow")
         with pytest.raises(actors.NotSerializable, match=r"Number cannot be written"):
             await world.peer.ref("/slow").ask(Number(10**5000))
-
-
-async def test_a_node_is_not_started_under_the_name_of_its_starter() -> None:
-    async with actors.open_system("alpha") as system:
-        with pytest.raises(ValueError, match="own name"):
-            await system.start_node("alpha")
