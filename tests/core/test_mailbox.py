@@ -178,3 +178,20 @@ def test_capacity_one_holds_one(overflow: str, urgent: bool) -> None:
     expected = {"reject": Verdict.FULL, "drop_newest": Verdict.DROPPED, "drop_oldest": item("a")}
     assert second == expected[overflow]
     assert drained(mailbox) == (["b"] if overflow == "drop_oldest" else ["a"])
+
+
+def test_what_comes_back_is_taken_next_in_its_order_and_not_counted() -> None:
+    """It had been taken before: marked items stay what they are, the others count as redelivered."""
+    lanes = Lanes(Mailbox(capacity=1))
+    timer = object()
+    lanes.offer(("later", None, None, 0.0, None))
+    lanes.restore([("second", None, None, 0.0, timer)])
+    lanes.restore([("first", None, None, 0.0, None)])
+    assert lanes.counted == 1
+    taken = [lanes.take() for _ in range(3)]
+    assert [None if item is None else (item[MESSAGE], item[MARK]) for item in taken] == [
+        ("first", REDELIVERED),
+        ("second", timer),
+        ("later", None),
+    ]
+    assert lanes.counted == 0
