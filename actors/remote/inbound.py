@@ -391,8 +391,8 @@ class Inbound:
 
     def report_states(self) -> None:
         """Tell what those are doing that have open requests of the other node's."""
-        for key in {pending.key: pending for pending in self.incoming.values()}.items():
-            self.association.control(items.State(items.Address.of(key[0]), str(key[1].cell.state)))
+        for key, asked in {pending.key: pending for pending in self.incoming.values()}.items():
+            self.association.control(items.State(items.Address.of(key), str(asked.cell.state)))
 
     def _state(self, item: items.State) -> None:
         proxy = self._proxy(item.to)

@@ -19,7 +19,6 @@ import attrs
 import trio
 
 from actors.core.context import Context
-from actors.core.ref import Ref
 from actors.errors import LinkRefused, NodeUnreachable, SystemClosed
 from actors.policy import Backoff, Policy
 from actors.remote.association import Association
@@ -285,8 +284,6 @@ class Target:
     """The node that answers there."""
     refused: LinkRefused | NodeUnreachable | None = None
     done: trio.Event = attrs.field(factory=trio.Event)
-    dialler: Ref | None = None
-    closed: bool = False
 
     def fail(self, error: LinkRefused | NodeUnreachable) -> None:
         """The first attempt failed."""
@@ -330,32 +327,17 @@ async def _dial_once(ctx: Context, target: Target) -> Refusal | str | None:
 
 
 async def _present(ctx: Context, wire: Wire, target: Target, limit: trio.CancelScope) -> Refusal | str | None:
+    """Shake hands, and use the connection."""
     node = target.node
     link = None if target.name is None else node.living(target.name)
     resume = None
     if link is not None:
         resume = Resume(session=link.session.id, incarnation=link.incarnation, received=link.session.received)
     sent = ctx.cell.now()
-    hello = Hello(
-        protocol=PROTOCOL,
-        node=node.name,
-        incarnation=node.incarnation,
-        token=target.token,
-        lease=node.lease,
-        spawnable=tuple(node.spawnable),
-        max_message=target.max_message,
-        resume=resume,
-    )
-    await wire.send(encode(hello))
-    try:
-        said = decode_handshake(await wire.receive())
-    except BadFrame as error:
-        said = Refusal(Reason.BAD_FRAME, str(error))
+    said = await _answer_to(_hello(target, resume), wire)
     limit.deadline = float("inf")
     if isinstance(said, Refusal):
         return _refused(said, target, link)
-    if isinstance(said, Hello):
-        return _refused(Refusal(Reason.BAD_FRAME, "a hello answered a hello"), target, link)
     wrong = judge_welcome(
         said,
         node=node.name,
@@ -389,6 +371,29 @@ async def _present(ctx: Context, wire: Wire, target: Target, limit: trio.CancelS
     talk.on_confirmed = target.done.set
     ended = await _use(ctx, link, talk, None, sent)
     return None if link.parted else ended
+
+
+def _hello(target: Target, resume: Resume | None) -> Hello:
+    node = target.node
+    return Hello(
+        protocol=PROTOCOL,
+        node=node.name,
+        incarnation=node.incarnation,
+        token=target.token,
+        lease=node.lease,
+        spawnable=tuple(node.spawnable),
+        max_message=target.max_message,
+        resume=resume,
+    )
+
+
+async def _answer_to(hello: Hello, wire: Wire) -> Welcome | Refusal:
+    await wire.send(encode(hello))
+    try:
+        said = decode_handshake(await wire.receive())
+    except BadFrame as error:
+        return Refusal(Reason.BAD_FRAME, str(error))
+    return Refusal(Reason.BAD_FRAME, "a hello answered a hello") if isinstance(said, Hello) else said
 
 
 def _refused(refusal: Refusal, target: Target, link: Association | None) -> Refusal | None:

@@ -264,7 +264,6 @@ async def connect(
     links = node.links()
     target = Target(node, url, token, ssl_context, max_message)
     ref = links.spawn(partial(dial, target=target), policy=LINK_POLICY)
-    target.dialler = ref
     try:
         with trio.move_on_after(timeout) as limit:
             await _first_of(target.done, ref)

@@ -249,12 +249,9 @@ class Proxy:
             self.association.push("data", text, self.line)
         return True
 
-    def _coded(self, message: object) -> Any:
-        return self.association.node.codec.message_out(message)
-
     def _written(self, message: object, sender: Cell | None, urgent: bool = False) -> str:
         """The item that says it; raises `NotSerializable`, and nothing was sent."""
-        coded = self._coded(message)
+        coded = self.association.node.codec.message_out(message)
         out = None if sender is None else self.association.node.ref_out(sender.ref)
         return self.association.written(items.Tell(self.address, coded, out, urgent), message)
 
@@ -341,7 +338,7 @@ class Proxy:
         asker = CURRENT.get()
         pending = AbroadPending(cast("Cell", self), request, asker if keep else None)
         with self.association.node.exporting(self.association):
-            coded = self._coded(request)
+            coded = self.association.node.codec.message_out(request)
             if keep and asker is not None:
                 if asker.pendings is None:
                     asker.pendings = {}
