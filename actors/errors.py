@@ -10,7 +10,7 @@ code that knows only trio.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from trio import TooSlowError
@@ -26,11 +26,14 @@ __all__ = [
     "ActorStopped",
     "AskTimeout",
     "CircuitOpen",
+    "CooldownActive",
     "DeadlineExceeded",
     "Deadlock",
+    "DepthExceeded",
     "InsecureListen",
     "Interrupted",
     "InvalidName",
+    "InvalidTemplate",
     "LinkRefused",
     "MailboxFull",
     "NameReserved",
@@ -39,6 +42,8 @@ __all__ = [
     "NodeLost",
     "NodeProcessEnded",
     "NodeUnreachable",
+    "NotAChild",
+    "NotReady",
     "NotSerializable",
     "NotSpawnable",
     "PatternFound",
@@ -47,6 +52,9 @@ __all__ = [
     "Refused",
     "RemoteError",
     "RestartsExhausted",
+    "SpawnDenied",
+    "SpawnLimitReached",
+    "SpawnRefused",
     "Stalled",
     "StartFailed",
     "SupervisorFailed",
@@ -172,6 +180,69 @@ class SystemClosed(ActorError, RuntimeError):
         super().__init__(f"the system {system!r} is closed: spawn inside its `async with` block")
 
 
+class InvalidTemplate(ActorError, ValueError, TypeError):
+    """What a template says does not fit what it is of; the text names the keys that would."""
+
+
+class NotAChild(ActorError, ValueError):
+    """The ref is of no child of this supervisor, nor of one that it has had from this spawner."""
+
+    def __init__(self, ref: object, supervisor: str) -> None:
+        self.ref = ref
+        self.supervisor = supervisor
+        super().__init__(f"{ref!r} is no child of {supervisor}: pass the ref of one of its children")
+
+
+# --- growth that is bounded: try again later, or not ----------------------------
+
+
+class SpawnRefused(ActorError, RuntimeError):
+    """A spawner does not spawn this; nothing was started. The base of the reasons."""
+
+
+class SpawnLimitReached(SpawnRefused):
+    """As many live as may; `.active` of `.max_active`. Despawn one, or wait until one has ended."""
+
+    def __init__(self, active: int, max_active: int, whose: str = "the spawner") -> None:
+        self.active = active
+        self.max_active = max_active
+        self.whose = whose
+        super().__init__(
+            f"{whose} has {active} of at most {max_active} alive: despawn one, or raise max_active"
+        )
+
+
+class CooldownActive(SpawnRefused):
+    """The last spawn was too short a time ago; `.retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(
+            f"the last spawn was too short a time ago: try again in {retry_after:g} s, "
+            f"or `await wait_spawn(...)`"
+        )
+
+
+class DepthExceeded(SpawnRefused, ValueError):
+    """It would be a child of a child of ... deeper than allowed; `.depth`, `.max_depth`."""
+
+    def __init__(self, depth: int, max_depth: int) -> None:
+        self.depth = depth
+        self.max_depth = max_depth
+        super().__init__(
+            f"the depth would be {depth}, and at most {max_depth} is allowed: spawn from a shallower one, "
+            f"or raise max_depth"
+        )
+
+
+class SpawnDenied(SpawnRefused):
+    """The approval hook said no; `.reason` is what it said, or empty."""
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"the approval hook has denied the spawn{f': {reason}' if reason else ''}")
+
+
 # --- how an ask can end without an answer -------------------------------------
 
 
@@ -274,6 +345,29 @@ class StartFailed(ActorError):
         said = "it ended before it was ready" if error is None else one_line(error)
         super().__init__(f"{ref.path} failed to start: {said}")
         self.__cause__ = error
+
+
+class NotReady(ActorError):
+    """Of the actors waited for, `.failed` never became ready, and `.late` were not in time; `.ready` are.
+
+    `.failed` maps each ref to its error; `.timeout` is in seconds, or None.
+    """
+
+    def __init__(
+        self,
+        failed: Mapping[Ref, BaseException],
+        late: Sequence[Ref] = (),
+        ready: Sequence[Ref] = (),
+        timeout: float | None = None,
+    ) -> None:
+        self.failed = dict(failed)
+        self.late = tuple(late)
+        self.ready = tuple(ready)
+        self.timeout = timeout
+        said = [f"{ref.path} failed ({one_line(error)})" for ref, error in self.failed.items()]
+        said += [f"{ref.path} was not ready within {timeout or 0.0:g} s" for ref in self.late]
+        total = len(self.failed) + len(self.late) + len(self.ready)
+        super().__init__(f"{len(self.ready)} of {total} are ready: {'; '.join(said)}")
 
 
 class RestartsExhausted(ActorError):

@@ -42,6 +42,8 @@ __all__ = [
     "NodeUp",
     "Nudged",
     "PatternMatched",
+    "PoolGrew",
+    "PoolShrank",
     "Progressed",
     "Recovered",
     "Restarted",
@@ -49,7 +51,10 @@ __all__ = [
     "Resumed",
     "SilenceNoticed",
     "SilenceWarning",
+    "SpawnRejected",
+    "SpawnRolledBack",
     "Spawned",
+    "SpawnerUnhealthy",
     "StallConfirmed",
     "StallSuspected",
     "StartAttemptFailed",
@@ -316,6 +321,52 @@ class CheckFailed(ActorEvent):
 
     what: str
     error: BaseException
+
+
+@attrs.frozen
+class SpawnRejected(ActorEvent):
+    """The spawner over this supervisor has refused `template`; `error` says why and what would help."""
+
+    template: str
+    error: BaseException
+
+
+@attrs.frozen
+class SpawnRolledBack(ActorEvent):
+    """What a spawner had spawned never became ready: its slot is free, and it counts as failed."""
+
+    error: BaseException | None
+
+
+@attrs.frozen
+class SpawnerUnhealthy(ActorEvent):
+    """The spawner over this supervisor breaks a rule of health: `rule` is "failures" or "limit"."""
+
+    rule: str
+    text: str
+
+
+@attrs.frozen
+class PoolGrew(ActorEvent):
+    """The pool has started `worker`; `workers` live now. `trigger` is a `SpawnTrigger`.
+
+    `waiting` messages were queued then, the oldest for `oldest` seconds.
+    """
+
+    worker: Ref
+    workers: int
+    trigger: str
+    waiting: int
+    oldest: float
+
+
+@attrs.frozen
+class PoolShrank(ActorEvent):
+    """The pool lets `worker` finish what it has and end: it was idle for `idle` seconds. `workers` are left."""
+
+    worker: Ref
+    workers: int
+    idle: float
 
 
 @attrs.frozen

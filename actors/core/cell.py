@@ -260,6 +260,8 @@ class Cell(Intake):
             self.step(Signal.READY)
         elif self.lot is not None:
             self.lot.unpark_all()
+        if self.kernel.followers:
+            self.kernel.tell_ready(self)
         if not self.kernel.listeners:
             return
         if self.restarts:
@@ -309,3 +311,5 @@ class Cell(Intake):
         self.args = ()
         self.kernel.emit(Stopped, self.ref, exit)
         self.parent.gone(self, exit)
+        if self.kernel.followers:
+            self.kernel.tell_gone(self, exit)

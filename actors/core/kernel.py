@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from actors.core.place import Place
     from actors.core.ref import Ref
     from actors.core.vigil import Guard
+    from actors.exits import Exit
     from actors.system import System
 
-__all__ = ["DEAD_LETTERS_KEPT", "Kernel", "Sink", "Subscriber"]
+__all__ = ["DEAD_LETTERS_KEPT", "Follower", "Kernel", "Sink", "Subscriber"]
 
 DEAD_LETTERS_KEPT = 1000
 
@@ -43,6 +44,18 @@ class Subscriber(Protocol):
 
     def close(self) -> None:
         """No more will come."""
+        ...
+
+
+class Follower(Protocol):
+    """Somebody who is told in the step itself what becomes of one actor. Must not block or raise."""
+
+    def became_ready(self, cell: Cell, /) -> None:
+        """An incarnation of it is ready."""
+        ...
+
+    def went(self, cell: Cell, exit: Exit, /) -> None:
+        """It is finally gone, and so is this following of it."""
         ...
 
 
@@ -98,6 +111,7 @@ class Kernel:
         self.dead_letter_count = 0
         self.handled_by_the_dead = 0
         self.groups: dict[str, dict[Cell, None]] = {}
+        self.followers: dict[Cell, list[Follower]] = {}
         self.next_serial = itertools.count(1).__next__
         self.next_request = itertools.count(1).__next__
         self.closing = False
@@ -119,6 +133,28 @@ class Kernel:
         self.dead_letter_count += 1
         if self.sink.wants(DeadLetter):
             self.sink.emit(letter)
+
+    def follow(self, cell: Cell, follower: Follower) -> None:
+        """Let it hear when the actor is ready, and when it is gone."""
+        self.followers.setdefault(cell, []).append(follower)
+
+    def unfollow(self, cell: Cell, follower: Follower) -> None:
+        """Not any more. Idempotent."""
+        others = [one for one in self.followers.get(cell, ()) if one is not follower]
+        if others:
+            self.followers[cell] = others
+        else:
+            self.followers.pop(cell, None)
+
+    def tell_ready(self, cell: Cell) -> None:
+        """Tell those who follow it."""
+        for follower in tuple(self.followers.get(cell, ())):
+            follower.became_ready(cell)
+
+    def tell_gone(self, cell: Cell, exit: Exit) -> None:
+        """Tell those who follow it, for the last time."""
+        for follower in self.followers.pop(cell, ()):
+            follower.went(cell, exit)
 
     def _nowhere(self, node: str) -> Place:
         raise UnknownNode(node)
