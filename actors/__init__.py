@@ -125,6 +125,12 @@ from actors.remote.peer import (
     Listener,
     Peer,
 )
+from actors.spawning.limits import (
+    SpawnLimits,
+)
+from actors.spawning.triggers import (
+    SpawnTrigger,
+)
 from actors.supervision.breaker import (
     BreakerState,
     CircuitState,
@@ -210,7 +216,9 @@ __all__ = [
     "RestartsExhausted",
     "SpawnDenied",
     "SpawnLimitReached",
+    "SpawnLimits",
     "SpawnRefused",
+    "SpawnTrigger",
     "Stall",
     "Stalled",
     "StartFailed",
