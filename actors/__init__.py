@@ -125,6 +125,13 @@ from actors.remote.peer import (
     Listener,
     Peer,
 )
+from actors.spawning.coordination import (
+    Consensus,
+    consensus,
+    parallel,
+    sequential,
+    stop_all,
+)
 from actors.spawning.limits import (
     SpawnLimits,
 )
@@ -163,6 +170,7 @@ __all__ = [
     "BreakerState",
     "CircuitOpen",
     "CircuitState",
+    "Consensus",
     "Context",
     "CooldownActive",
     "DeadlineExceeded",
@@ -240,10 +248,14 @@ __all__ = [
     "UnknownNode",
     "Watchdog",
     "classify",
+    "consensus",
     "function",
     "message",
     "open_system",
+    "parallel",
     "progressive_timeout",
     "receive",
+    "sequential",
+    "stop_all",
     "tag_of",
 ]

@@ -12,6 +12,7 @@ import attrs
 
 __all__ = [
     "at_least",
+    "check_count",
     "check_seconds",
     "count",
     "finite",
@@ -61,12 +62,18 @@ def at_least(least: float) -> Any:
     return check
 
 
+def check_count(name: str, value: object, *, least: int = 1) -> int:
+    """Return `value` if it is a whole number of at least `least`, else raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be a whole number of {least} or more, not {value!r}")
+    return value
+
+
 def count(least: int) -> Any:
     """A validator: a whole number of at least `least`."""
 
     def check(_: object, field: attrs.Attribute[int], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{field.name} must be a whole number of {least} or more, not {value!r}")
+        check_count(field.name, value, least=least)
 
     return check
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from actors.core.kernel import Kernel
     from actors.core.ref import Ref
 
-__all__ = ["Group", "outcomes_of"]
+__all__ = ["Group", "ask_each", "outcome_of", "outcomes_of"]
 
 
 class Group:
@@ -63,32 +63,61 @@ class Group:
         return await outcomes_of(self.members, request, timeout)
 
 
-async def outcomes_of(refs: Iterable[Ref], message: object, timeout: float | None) -> dict[Ref, Outcome]:
-    """Ask each (a request), or tell each (anything else), all at once. A checkpoint."""
+async def outcomes_of(
+    refs: Iterable[Ref], message: object, timeout: float | None, limit: int | None = None
+) -> dict[Ref, Outcome]:
+    """Ask each (a request), or tell each (anything else), all at once. A checkpoint.
+
+    With a `limit` only so many are asked at a time. Cancelled before it has begun, nothing is told.
+    """
     if timeout is not None:
         check_seconds("timeout", timeout)
     outcomes: dict[Ref, Outcome | None] = dict.fromkeys(refs)
-    if isinstance(message, Request):
-        async with trio.open_nursery() as nursery:
-            for ref in outcomes:
-                nursery.start_soon(_ask_one, outcomes, ref, cast("Request[Any]", message), timeout)
+    if outcomes and isinstance(message, Request):
+        await ask_each(outcomes, cast("Request[Any]", message), timeout, outcomes.__setitem__, limit)
     else:
+        await trio.lowlevel.checkpoint_if_cancelled()
         for ref in outcomes:
             outcomes[ref] = _tell_one(ref, message)
-    await trio.lowlevel.checkpoint()
+        await trio.lowlevel.cancel_shielded_checkpoint()
     return {ref: outcome for ref, outcome in outcomes.items() if outcome is not None}
 
 
-async def _ask_one(
-    outcomes: dict[Ref, Outcome | None], ref: Ref, request: Request[Any], timeout: float | None
+async def ask_each(
+    refs: Collection[Ref],
+    request: Request[Any],
+    timeout: float | None,
+    came: Callable[[Ref, Outcome], bool | None],
+    limit: int | None = None,
 ) -> None:
+    """Ask each, in their order, at most `limit` at a time; `came` is called with each outcome.
+
+    It ends when all have one, or `came` answers True: requests that are open then are withdrawn.
+    """
+    waiting = iter(
+        tuple(refs)
+    )  # whichever task comes first takes the next one: trio promises no order of tasks
+
+    async def ask() -> None:
+        for ref in waiting:
+            if came(ref, await outcome_of(ref, request, timeout)):
+                nursery.cancel_scope.cancel()
+                return
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(len(refs) if limit is None else min(limit, len(refs))):
+            nursery.start_soon(ask)
+
+
+async def outcome_of(ref: Ref, request: Request[Any], timeout: float | None) -> Outcome:
+    """Ask one; errors are its outcome, cancellation is not. A checkpoint."""
     now = ref.cell.kernel.now
     started = now()
     try:
         value = await ref.ask(request, timeout=timeout)
     except Exception as error:
         attempts = 0 if isinstance(error, CircuitOpen | MailboxFull | Deadlock | ActorStopped) else 1
-        outcomes[ref] = Outcome(
+        return Outcome(
             ok=False,
             error=error,
             failure=kind_of(error),
@@ -96,8 +125,7 @@ async def _ask_one(
             started=started,
             elapsed=now() - started,
         )
-    else:
-        outcomes[ref] = Outcome(ok=True, value=value, started=started, elapsed=now() - started)
+    return Outcome(ok=True, value=value, started=started, elapsed=now() - started)
 
 
 def _tell_one(ref: Ref, message: object) -> Outcome:

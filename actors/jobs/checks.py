@@ -13,7 +13,7 @@ from actors.jobs.job import Job
 if TYPE_CHECKING:
     from actors.supervision.family import Family
 
-__all__ = ["as_batch", "check_callback", "check_limit", "check_names"]
+__all__ = ["as_batch", "check_callback", "check_names"]
 
 
 def as_batch(jobs: object) -> list[Job]:
@@ -30,12 +30,6 @@ def as_batch(jobs: object) -> list[Job]:
             name = getattr(job, "__qualname__", repr(job))
             raise TypeError(f"jobs[{index}] is {job!r}, not a Job: write Job({name}, ...)")
     return batch
-
-
-def check_limit(limit: object) -> None:
-    """Raise ValueError for anything but a whole number from 1."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ValueError(f"limit must be a whole number of 1 or more, not {limit!r}")
 
 
 def check_callback(on_progress: object) -> None:

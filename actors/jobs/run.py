@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import attrs
 import trio
 
-from actors.checks import check_seconds
+from actors.checks import check_count, check_seconds
 from actors.core import orders as order
 from actors.core.cell import Cell
 from actors.core.scope import CURRENT, DEPENDENCIES
@@ -35,7 +35,7 @@ from actors.errors import (
     flatten,
 )
 from actors.exits import Exit, ExitKind
-from actors.jobs.checks import as_batch, check_callback, check_limit, check_names
+from actors.jobs.checks import as_batch, check_callback, check_names
 from actors.jobs.graph import Links, keys, links
 from actors.jobs.job import Job
 from actors.jobs.plan import Names, Plan
@@ -82,7 +82,7 @@ async def run_jobs(
     began = trio.current_time()
     batch = as_batch(jobs)
     after = links(batch)
-    check_limit(limit)
+    check_count("limit", limit)
     check_seconds("stagger", stagger)
     if stagger == math.inf:
         raise ValueError("stagger must be finite: with infinity the second job would never start")

@@ -50,6 +50,7 @@ PURE_FILES = frozenset(
         "spawning/routing.py",
         "spawning/scale.py",
         "spawning/triggers.py",
+        "spawning/votes.py",
         "supervision/backoff.py",
         "supervision/breaker.py",
         "supervision/restart.py",
