@@ -12,6 +12,7 @@ import attrs
 
 __all__ = [
     "at_least",
+    "between",
     "check_count",
     "check_seconds",
     "count",
@@ -67,6 +68,18 @@ def check_count(name: str, value: object, *, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name} must be a whole number of {least} or more, not {value!r}")
     return value
+
+
+def between(least: float, most: float, *, whole: bool = False, unit: str = "") -> Any:
+    """A validator: a number from `least` to `most`, both allowed."""
+    kind: Any = int if whole else int | float
+    what = f"{'a whole number ' if whole else ''}from {least:g} to {most:g}{unit}"
+
+    def check(_: object, field: attrs.Attribute[float], value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+            raise ValueError(f"{field.name} must be {what}, not {value!r}")
+
+    return check
 
 
 def count(least: int) -> Any:

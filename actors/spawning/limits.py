@@ -8,28 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 
-from actors.checks import one_of, yes_or_no
+from actors.checks import between, one_of, yes_or_no
 from actors.errors import CooldownActive, DepthExceeded, SpawnLimitReached, SpawnRefused
 
 __all__ = ["Admission", "CooldownScope", "SpawnLimits"]
 
 CooldownScope = Literal["template", "spawner"]
-
-
-def _within(least: float, most: float, *, whole: bool = False, unit: str = "") -> Any:
-    """A validator: a number from `least` to `most`, both allowed; NaN is none, nor is a bool."""
-    kind: Any = int if whole else int | float
-    what = f"{'a whole number ' if whole else ''}from {least:g} to {most:g}{unit}"
-
-    def check(_: object, field: attrs.Attribute[float], value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
-            raise ValueError(f"{field.name} must be {what}, not {value!r}")
-
-    return check
 
 
 @attrs.frozen
@@ -43,11 +31,11 @@ class SpawnLimits:
     `workload_threshold`, 1 to 10,000 messages.
     """
 
-    max_active: int = attrs.field(default=10, validator=_within(1, 100, whole=True))
-    cooldown: float = attrs.field(default=5.0, validator=_within(0.1, 60, unit=" seconds"))
-    max_depth: int = attrs.field(default=3, validator=_within(1, 10, whole=True))
-    performance_threshold: float = attrs.field(default=0.6, validator=_within(0, 1))
-    workload_threshold: int = attrs.field(default=100, validator=_within(1, 10_000, whole=True))
+    max_active: int = attrs.field(default=10, validator=between(1, 100, whole=True))
+    cooldown: float = attrs.field(default=5.0, validator=between(0.1, 60, unit=" seconds"))
+    max_depth: int = attrs.field(default=3, validator=between(1, 10, whole=True))
+    performance_threshold: float = attrs.field(default=0.6, validator=between(0, 1))
+    workload_threshold: int = attrs.field(default=100, validator=between(1, 10_000, whole=True))
     auto: bool = attrs.field(default=False, validator=yes_or_no)
     per: CooldownScope = attrs.field(default="template", validator=one_of(CooldownScope))
 
@@ -79,15 +67,15 @@ class Admission:
     """When a template last had a success. Bounded: one that has cooled down goes at the next success."""
 
     def refusal(
-        self, now: float, key: Hashable, depth: int, *, check_cooldown: bool = True
+        self, now: float, key: Hashable, depth: int, *, check_cooldown: bool = True, slots: int = 1
     ) -> SpawnRefused | None:
-        """Why a spawn of the template `key` at `depth` may not be, or None.
+        """Why a spawn of the template `key` at `depth`, which takes `slots`, may not be, or None.
 
         What no waiting cures comes first: depth, then the slots, then the cooldown.
         """
         if depth > self.limits.max_depth:
             return DepthExceeded(depth, self.limits.max_depth)
-        if self.taken >= self.limits.max_active:
+        if self.taken + slots > self.limits.max_active:
             return SpawnLimitReached(self.taken, self.limits.max_active)
         left = self.cooldown_remaining(now, key) if check_cooldown else 0.0
         return CooldownActive(left) if left > 0 else None
@@ -110,15 +98,15 @@ class Admission:
             return max(self.last.values(), default=-math.inf) + self.limits.cooldown
         return self.last.get(key, -math.inf) + self.limits.cooldown
 
-    def take(self) -> None:
-        """Take a slot. It is for the caller to have asked `refusal` in the same step."""
-        self.taken += 1
+    def take(self, slots: int = 1) -> None:
+        """Take slots. It is for the caller to have asked `refusal` in the same step."""
+        self.taken += slots
 
-    def free(self) -> None:
-        """Give a slot back. Raises RuntimeError when none is taken: somebody has freed twice."""
-        if self.taken == 0:
+    def free(self, slots: int = 1) -> None:
+        """Give slots back. Raises RuntimeError when fewer are taken: somebody has freed twice."""
+        if self.taken < slots:
             raise RuntimeError("no slot is taken: each take() allows one free()")
-        self.taken -= 1
+        self.taken -= slots
 
     def succeeded(self, now: float, key: Hashable) -> float | None:
         """Start the cooldown of `key`; returns the time of the success before, which `undo` wants."""
