@@ -132,8 +132,30 @@ from actors.spawning.coordination import (
     sequential,
     stop_all,
 )
+from actors.spawning.history import (
+    SpawnMetrics,
+    SpawnRecord,
+    SpawnRequest,
+)
 from actors.spawning.limits import (
     SpawnLimits,
+)
+from actors.spawning.network import (
+    Spawning,
+)
+from actors.spawning.news import (
+    NetworkReady,
+    ReadyWatch,
+)
+from actors.spawning.readiness import (
+    SpawnStep,
+)
+from actors.spawning.spawner import (
+    Spawner,
+    SpawnerStatistics,
+)
+from actors.spawning.template import (
+    Template,
 )
 from actors.spawning.triggers import (
     SpawnTrigger,
@@ -195,6 +217,7 @@ __all__ = [
     "NameReserved",
     "NameTaken",
     "NestedSystem",
+    "NetworkReady",
     "NodeLost",
     "NodeProcessEnded",
     "NodeUnreachable",
@@ -215,6 +238,7 @@ __all__ = [
     "Policy",
     "ProgressiveTimeout",
     "RateLimited",
+    "ReadyWatch",
     "Ref",
     "Refused",
     "RemoteError",
@@ -225,8 +249,15 @@ __all__ = [
     "SpawnDenied",
     "SpawnLimitReached",
     "SpawnLimits",
+    "SpawnMetrics",
+    "SpawnRecord",
     "SpawnRefused",
+    "SpawnRequest",
+    "SpawnStep",
     "SpawnTrigger",
+    "Spawner",
+    "SpawnerStatistics",
+    "Spawning",
     "Stall",
     "Stalled",
     "StartFailed",
@@ -238,6 +269,7 @@ __all__ = [
     "SystemClosed",
     "SystemStatistics",
     "TagTaken",
+    "Template",
     "Terminated",
     "TimedOut",
     "Timeout",

@@ -362,7 +362,7 @@ class PoolGrew(ActorEvent):
 
 @attrs.frozen
 class PoolShrank(ActorEvent):
-    """The pool lets `worker` finish what it has and end: it was idle for `idle` seconds. `workers` are left."""
+    """The pool lets `worker`, idle for `idle` seconds, finish what it has and end. `workers` are left."""
 
     worker: Ref
     workers: int

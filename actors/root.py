@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from actors.core.cell import Cell
 from actors.core.parent import Fate
 from actors.core.recipe import recipe_of
-from actors.errors import CircuitOpen
+from actors.errors import CircuitOpen, NameReserved
 from actors.exits import Exit
 from actors.monitor import SYSTEM
 from actors.names import RESERVED, ROOT
@@ -57,6 +57,11 @@ class RootFamily(Family):
     def killed_at_once(self) -> Iterable[Cell]:
         """All but `/system`: others' ends go over its links."""
         return [child for child in self.children.values() if child.name != SYSTEM]
+
+    def _check_free(self, name: str, trial: bool, own: bool) -> None:
+        if name in RESERVED and not own:
+            raise NameReserved(name)
+        super()._check_free(name, trial, own)
 
     def _end_for_good(self, bits: int) -> None:
         self.kernel.closing = True

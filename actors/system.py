@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any, Never
@@ -26,7 +26,6 @@ from actors.core.recipe import recipe_of
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT, DEFINING
 from actors.errors import (
-    NameReserved,
     NestedSystem,
     SupervisorFailed,
     SystemClosed,
@@ -38,7 +37,7 @@ from actors.jobs.plan import Names
 from actors.jobs.run import JOBS, JOBS_POLICY, Jobs, OnProgress, run_jobs
 from actors.limits import Watchdog
 from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Monitor, Services, Watches
-from actors.names import RESERVED, check_name, split
+from actors.names import check_name, split
 from actors.observe.bus import Bus, Subscription
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
@@ -48,6 +47,8 @@ from actors.remote.peer import MAX_MESSAGE, Listener, Peer, connect, listen, pee
 from actors.remote.place import several
 from actors.remote.process import start_process
 from actors.root import make_root
+from actors.spawning.network import Networks, Spawning
+from actors.spawning.news import NetworkReady, ReadyWatch
 from actors.supervision.breaker import BreakerState
 from actors.supervision.breakers import Breakers
 from actors.supervision.family import Family
@@ -87,6 +88,7 @@ class System:
         self._root = make_root(self._kernel, strategy, self._breakers)
         self._node = Node(self, self._kernel, self._root, lease, spawnable)
         self._names_at_work = Names()
+        self._networks = Networks(self._kernel, self._is_open)
         self._body = trio.CancelScope()
         self._ended = trio.Event()
 
@@ -96,9 +98,14 @@ class System:
         deadline = () if timeout is None else (DeadlineGuard(cell, timeout, self._durations),)
         return (*deadline, *self._watches.guards_for(cell))
 
+    def _is_open(self) -> bool:
+        """False before its first step, and from the moment in which it begins to close."""
+        root = self._root
+        return not (self._kernel.closing or root.is_final or root.ended or root.nursery is None)
+
     def _ensure_monitor(self) -> Cell | None:
         """The monitor's cell, made where it is not there; None while the system closes."""
-        if self._kernel.closing or self._root.is_final or self._root.ended or self._root.nursery is None:
+        if not self._is_open():
             return None
         services = self._root.children.get(SYSTEM)
         if services is None:
@@ -151,7 +158,7 @@ class System:
 
         Raises `NameReserved` for the names `jobs` and `system` too.
         """
-        self._check_open(name)
+        self._check_open()
         return self._root.admit(what, args, name, policy, on, significant, unknown)
 
     async def start(
@@ -165,15 +172,18 @@ class System:
         **unknown: Never,
     ) -> Ref:
         """Start an actor under the root and return when it is ready; see `Supervisor.start`. A checkpoint."""
-        self._check_open(name)
+        self._check_open()
         return await self._root.start(what, args, name, policy, on, significant, unknown)
 
-    def _check_open(self, name: str | None = None) -> None:
+    def _check_open(self) -> None:
         root = self._root
         if root.nursery is None or root.is_final:
             raise SystemClosed(self.name)
-        if name in RESERVED:
-            raise NameReserved(name)
+
+    def __actor_family__(self) -> Family:
+        """The framework's own side of its root, for what spawns in its name."""
+        self._check_open()
+        return self._root
 
     async def run_jobs(
         self,
@@ -239,6 +249,58 @@ class System:
         parent = self._kernel.cell_of(ref).parent
         refs = parent.child_refs if isinstance(parent, Family) else ()
         return tuple(peer for peer in refs if peer != ref)
+
+    # --- networks that say when they are ready ---
+
+    def spawning(self, refs: Iterable[Ref]) -> Spawning:
+        """One step for each of these actors: `async for step in system.spawning(refs)`. Never blocks.
+
+        A `SpawnStep` comes as each becomes ready, or has failed and never will be; those
+        that are ready now come first, in the order of `refs`. It ends after the last. As with
+        `ref.wait_started()`, one that restarts or backs off is on its way; a function that was ready
+        and has returned is ready. Named twice is named once. Each step is a checkpoint.
+
+        Whoever leaves the loop, or is cancelled in it, leaves nothing behind. Raises TypeError for
+        what is no ref, and `UnknownActor` for one of another system that is not linked.
+        Not promised: that those that were ready are so still. What another node's actor is like,
+        that node has to be asked: its step takes a round trip, and a function that had returned
+        there before the call counts as failed.
+        """
+        return self._networks.spawning(refs)
+
+    async def wait_ready(self, refs: Iterable[Ref], timeout: float | None = None) -> None:
+        """Return when all these actors are ready, at the very time of the slowest. A checkpoint.
+
+        What counts as ready is said at `spawning`. Raises `NotReady`, which names those that
+        failed and those that are late, when all have settled or `timeout` seconds (None: no
+        limit) have passed; not at the first failure. Raises TypeError, `UnknownActor`, and
+        ValueError for a bad timeout. Not promised: that those that were ready are so still.
+        """
+        await self._networks.wait_ready(refs, timeout)
+
+    def when_ready(
+        self,
+        refs: Iterable[Ref],
+        to: Ref | Callable[[NetworkReady], object],
+        *,
+        timeout: float | None = None,
+    ) -> ReadyWatch:
+        """Tell `to` one `NetworkReady` when these actors are ready. Never blocks.
+
+        What counts as ready is said at `spawning`. It comes when all have settled, ready or failed,
+        or when `timeout` seconds (None: no limit) have passed; always after this call has
+        returned, also when all are ready now. As in
+        `self.ctx.system.when_ready(self.children, self.ctx.ref)`: it outlives a restart of who is
+        told, and a full mailbox takes it too.
+
+        `to` may be a plain function instead: it is called once, in a task of the system and outside any
+        actor; it must not block, and what it raises is logged. When the system closes
+        nobody is told any more.
+
+        Raises TypeError, `UnknownActor`, ValueError for a bad timeout, and `SystemClosed`.
+        """
+        self._check_open()
+        return self._networks.when_ready(refs, to, timeout)
 
     def group(self, name: str) -> Group:
         """The group of this name; it may be empty. Actors join by `ctx.join(name)`."""
@@ -375,6 +437,7 @@ class System:
                     finally:
                         outer.cancel_scope.cancel()
         finally:
+            self._networks.close()
             self._node.close()
             self._bus.close()
             self._ended.set()

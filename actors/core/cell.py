@@ -307,7 +307,7 @@ class Cell(Intake):
             end_watches(self)
         for name in self.groups or ():
             self.kernel.leave(name, self)
-        self.variables = self.within = None
+        self.variables = self.within = self.kept = None
         self.args = ()
         self.kernel.emit(Stopped, self.ref, exit)
         self.parent.gone(self, exit)

@@ -16,8 +16,9 @@ from actors.core.actor import Actor, needs_ready
 if TYPE_CHECKING:
     from actors.core.context import Context
     from actors.core.dispatch import Handler
+    from actors.policy import Policy
 
-__all__ = ["Recipe", "Spawnable", "recipe_of"]
+__all__ = ["Recipe", "Spawnable", "recipe_of", "with_arguments"]
 
 _RECIPE = "__actors_recipe_kept__"
 _CURE = "spawn an Actor class, an async function of (ctx, ...), or a functools.partial of one"
@@ -48,6 +49,16 @@ class Recipe:
     """True for an actor class that never waits for anything: it needs no task."""
     table: dict[type, Handler | None] = attrs.field(factory=dict[type, "Handler | None"], repr=False)
     """The handlers of an actor class."""
+    base: Recipe | None = None
+    """The recipe without the arguments that a partial or a template gives; None for one without such."""
+    given: tuple[Any, ...] = ()
+    """What a partial gives by place, ahead of what a spawn does."""
+    keywords: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    """What a partial or a template gives by name."""
+    offered: str | None = None
+    """The name of a child that is spawned without one."""
+    policy: Policy | None = None
+    """The policy of a child that is spawned without one."""
 
     @property
     def name(self) -> str:
@@ -192,9 +203,14 @@ def _of_function(call: Callable[..., Any]) -> Recipe:
 
 
 def _of_partial(what: functools.partial[Any]) -> Recipe:
-    base = recipe_of(what.func)
-    given: tuple[Any, ...] = what.args
-    keywords: Mapping[str, Any] = what.keywords
+    return with_arguments(recipe_of(what.func), what.args, what.keywords)
+
+
+def with_arguments(recipe: Recipe, given: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recipe:
+    """The recipe with these arguments, by place and by name, ahead of those of the spawn; later names win."""
+    base = recipe.base or recipe
+    given = (*recipe.given, *given)
+    keywords = {**recipe.keywords, **keywords}
 
     @functools.wraps(base.call)
     def call(first: Any, *args: Any) -> Any:
@@ -203,4 +219,13 @@ def _of_partial(what: functools.partial[Any]) -> Recipe:
     def bind(first: Any, *args: Any) -> object:
         return None if base.bind is None else base.bind(first, *given, *args, **keywords)
 
-    return attrs.evolve(base, call=call, bind=bind, least=math.inf, most=-math.inf)
+    return attrs.evolve(
+        recipe,
+        call=call,
+        bind=bind,
+        least=math.inf,
+        most=-math.inf,
+        given=given,
+        keywords=keywords,
+        base=base,
+    )

@@ -17,7 +17,7 @@ from actors.core.parent import Fate, Parent
 from actors.core.ref import Ref
 from actors.core.statistics import Statistics
 from actors.core.vigil import Vigil, waiting_for
-from actors.errors import ActorStopped, StartFailed
+from actors.errors import ActorError, ActorStopped, StartFailed
 from actors.events import Spawned
 from actors.exits import Exit, ExitKind
 from actors.names import adhoc_key, join
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from actors.core.context import Context
     from actors.core.dispatcher import Dispatcher
     from actors.core.intake import Waiter
-    from actors.core.kernel import Kernel
+    from actors.core.kernel import Follower, Kernel
     from actors.core.recipe import Recipe
     from actors.core.timers import Timer
 
@@ -58,6 +58,7 @@ class Vitals:
         "handled",
         "interrupters",
         "item",
+        "kept",
         "kernel",
         "lanes",
         "lot",
@@ -146,6 +147,8 @@ class Vitals:
         self.watching: WeakSet[Ref] | None = None
         self.groups: set[str] | None = None
         self.on_ordered: Any = None
+        self.kept: dict[Any, Any] | None = None
+        """What features keep for the actor over its restarts, each under a key of its own."""
         self.vigil: Vigil | None = None
         self.variables: Variables | None = copy_context()
         self.within: Any = None
@@ -287,6 +290,29 @@ class Vitals:
                 raise ActorStopped(self.ref, self.final_exit)
             with waiting_for(cast("Cell", self)):
                 await self.changed()
+
+    # --- who follows it ---
+
+    @property
+    def is_started(self) -> bool:
+        """True when it is ready now."""
+        return self.phase is Phase.RUNNING
+
+    def follow(self, follower: Follower) -> None:
+        """Let it hear when the actor becomes ready, and when it is gone; not what it is like now."""
+        self.kernel.follow(cast("Cell", self), follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        """Not any more. Idempotent."""
+        self.kernel.unfollow(cast("Cell", self), follower)
+
+    def why_not_ready(self, exit: Exit) -> ActorError | None:
+        """Why it is not ready, having ended so; None for a function that was, and has returned."""
+        if exit.kind is ExitKind.NORMAL and self.readies and self.recipe.actor_class is None:
+            return None
+        if self._never_started(exit):
+            return StartFailed(self.ref, exit.error)
+        return ActorStopped(self.ref, exit)
 
     def _never_started(self, exit: Exit) -> bool:
         return exit.kind is ExitKind.START_FAILED or (exit.is_failure and not self.readies)

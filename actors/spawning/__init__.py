@@ -1,16 +1,32 @@
 """Growth at run time, bounded: `SpawnLimits` says how far, `SpawnTrigger` why.
 
-Many actors asked together: `sequential`, `parallel`, `consensus`; and stopped together: `stop_all`.
+Many actors waited for: `Spawning`, `NetworkReady`. Many actors asked together: `sequential`, `parallel`, `consensus`; and stopped together: `stop_all`.
 """
 
 from actors.spawning.coordination import Consensus, consensus, parallel, sequential, stop_all
+from actors.spawning.history import SpawnMetrics, SpawnRecord, SpawnRequest
 from actors.spawning.limits import SpawnLimits
+from actors.spawning.network import Spawning
+from actors.spawning.news import NetworkReady, ReadyWatch
+from actors.spawning.readiness import SpawnStep
+from actors.spawning.spawner import Spawner, SpawnerStatistics
+from actors.spawning.template import Template
 from actors.spawning.triggers import SpawnTrigger
 
 __all__ = [
     "Consensus",
+    "NetworkReady",
+    "ReadyWatch",
     "SpawnLimits",
+    "SpawnMetrics",
+    "SpawnRecord",
+    "SpawnRequest",
+    "SpawnStep",
     "SpawnTrigger",
+    "Spawner",
+    "SpawnerStatistics",
+    "Spawning",
+    "Template",
     "consensus",
     "parallel",
     "sequential",

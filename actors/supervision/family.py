@@ -68,7 +68,7 @@ class Family(Household):
         policy: Policy | None = None,
     ) -> Ref:
         """A child of the framework's own."""
-        return self.admit(what, args, name, policy)
+        return self.admit(what, args, name, policy, own=True)
 
     @trio.lowlevel.enable_ki_protection
     def admit(
@@ -81,8 +81,9 @@ class Family(Household):
         significant: bool = False,
         unknown: Mapping[str, object] = _NONE,
         trial: bool = False,
+        own: bool = False,
     ) -> Ref:
-        """See `Supervisor.spawn`: everything is checked at the door.
+        """See `Supervisor.spawn`: everything is checked at the door; `own` is one of the framework's.
 
         Ctrl-C waits: a child that is listed and has not begun would never end.
         """
@@ -94,8 +95,10 @@ class Family(Household):
                 f"write functools.partial({whose}, {key}=...)"
             )
         recipe.check_arguments(args)
+        if name is None:
+            name = recipe.offered
         if policy is None:
-            policy = self.kernel.policy
+            policy = recipe.policy or self.kernel.policy
         elif not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
                 f"policy must be a Policy, not {policy!r}: write actors.Policy(...) or Policy.preset(name)"
@@ -107,7 +110,7 @@ class Family(Household):
         if not self.takes_children:
             raise SystemClosed(self.kernel.name) if self.kernel.closing else ActorStopped(self.ref, self.exit)
         if name is not None:
-            self._check_free(check_name(name), trial and policy.breaker is not None)
+            self._check_free(check_name(name), trial and policy.breaker is not None, own)
         child = self._make(recipe, args, name, policy) if prepared is None else prepared(self, name)
         if significant:
             child.significant = True
@@ -129,7 +132,11 @@ class Family(Household):
     ) -> Ref:
         """See `Supervisor.start`."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        child = self.admit(what, args, name, policy, on, significant, unknown, trial=True).cell
+        return await self.trial_of(self.admit(what, args, name, policy, on, significant, unknown, trial=True))
+
+    async def trial_of(self, ref: Ref) -> Ref:
+        """The second half of `start`: the same ref once it is ready; else nothing of it is left."""
+        child = ref.cell
         try:
             with waiting_for(child):
                 while not child.readies and not child.is_gone:
@@ -140,13 +147,13 @@ class Family(Household):
                 await child.wait_stopped()
             raise
         if child.readies:
-            return child.ref
+            return ref
         exit = child.exit
         if exit is None or exit.is_failure or exit.kind is ExitKind.NORMAL:
-            raise StartFailed(child.ref, None if exit is None else exit.error)
-        raise ActorStopped(child.ref, exit)
+            raise StartFailed(ref, None if exit is None else exit.error)
+        raise ActorStopped(ref, exit)
 
-    def _check_free(self, name: str, trial: bool) -> None:
+    def _check_free(self, name: str, trial: bool, own: bool) -> None:
         owner = self.children.get(name)
         if owner is not None:
             raise NameTaken(name, owner.ref)
@@ -159,7 +166,8 @@ class Family(Household):
 
     def _make(self, recipe: Recipe, args: tuple[Any, ...], name: str | None, policy: Policy) -> Cell:
         if recipe.actor_class is not None and issubclass(recipe.actor_class, Supervisor):
-            return Family(self.kernel, self, recipe, args, name, policy, self.breakers)
+            kind = cast("type[Family] | None", recipe.actor_class._cell_class) or Family  # pyright: ignore[reportPrivateUsage]
+            return kind(self.kernel, self, recipe, args, name, policy, self.breakers)
         cell = Cell(self.kernel, self, recipe, args, name, policy)
         cell.plain = recipe.is_plain and not self._tasks_for_all
         return cell

@@ -46,6 +46,8 @@ class Supervisor(Actor):
     auto_shutdown: AutoShutdown = "never"
     """Whether it stops when "any" or "all" of its significant children have ended by themselves."""
 
+    _cell_class: ClassVar[type[Any] | None] = None
+    """The kind of `Family` that its cell is; None for the usual one."""
     _tasks_for_all: ClassVar[bool] = False
     """Whether children that need no task have one all the same."""
 
@@ -64,6 +66,10 @@ class Supervisor(Actor):
     @property
     def _family(self) -> Family:
         return cast("Family", self.ctx.cell)
+
+    def __actor_family__(self) -> Family:
+        """The framework's own side of it, for what spawns in its name."""
+        return self._family
 
     def spawn(
         self,
