@@ -116,16 +116,15 @@ class KeyRing(Generic[K]):
         return self._owners[bisect_left(self._places, place) % len(self._places)]
 
     def _rebuild(self, workers: Collection[K]) -> None:
-        names = {worker: canonical(self.name(worker) if self.name else worker) for worker in workers}
-        if len(set(names.values())) < len(names):
-            raise ValueError(f"two workers have one name among {sorted(names.values())}: give each its own")
+        named = {canonical(self.name(worker) if self.name else worker): worker for worker in workers}
+        if len(named) < len(workers):
+            raise ValueError(
+                f"two of {len(workers)} workers have one name: only {sorted(named)} are told apart"
+            )
         # The name decides where two points meet, so that the order of `workers` never does.
-        points = sorted(
-            ((place, name, worker) for worker, name in names.items() for place in _points(name)),
-            key=lambda point: point[:2],
-        )
-        self._places = [place for place, _, _ in points]
-        self._owners = [worker for _, _, worker in points]
+        points = sorted((place, name) for name in named for place in _points(name))
+        self._places = [place for place, _ in points]
+        self._owners = [named[name] for _, name in points]
         self._members = frozenset(workers)
 
 
