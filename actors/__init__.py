@@ -147,6 +147,9 @@ from actors.spawning.news import (
     NetworkReady,
     ReadyWatch,
 )
+from actors.spawning.pool import (
+    Pool,
+)
 from actors.spawning.readiness import (
     SpawnStep,
 )
@@ -236,6 +239,7 @@ __all__ = [
     "Pending",
     "PermanentFailure",
     "Policy",
+    "Pool",
     "ProgressiveTimeout",
     "RateLimited",
     "ReadyWatch",

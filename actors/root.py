@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from actors.core.cell import Cell
+from actors.core.mailbox import Item
 from actors.core.parent import Fate
 from actors.core.recipe import recipe_of
 from actors.errors import CircuitOpen, NameReserved
@@ -93,6 +94,9 @@ class Above:
     def settle(self, child: Cell) -> None: ...
 
     def gone(self, child: Cell, exit: Exit) -> None: ...
+
+    def reclaim(self, child: Cell, items: list[Item]) -> list[Item]:
+        return items
 
     def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
         return None

@@ -181,6 +181,9 @@ class Pending(Generic[R]):
     def put_off(self) -> None:
         """The handler lets go of the message and will answer later."""
 
+    def skipped(self) -> None:
+        """Nobody waited for it any more when its turn came."""
+
     def arm(self, timeout: float, since: float) -> None:
         """End with `AskTimeout` at `timeout` seconds after `since`."""
         self._alarm = self.cell.kernel.alarms.at(since + timeout, lambda: self._expire(timeout))

@@ -234,6 +234,10 @@ class Cell(Intake):
         """True for supervisors: `release` has something to do."""
         return False
 
+    def route(self) -> None:
+        """Hand on what waits; for those who handle nothing themselves."""
+        raise NotImplementedError
+
     def why_failed(self) -> BaseException | None:
         """The error of an incarnation that was ordered to fail."""
         return None

@@ -40,6 +40,9 @@ def next_item(cell: Cell) -> Item | None:
         if not (cell.orders & order.ONCE and cell.lanes):
             return None
         cell.resume()
+    if cell.orders & order.ROUTES:
+        cell.route()
+        return None
     item = cell.lanes.take()
     if item is not None and cell.orders & order.PROBE:
         cell.permit = item
@@ -65,6 +68,7 @@ def still_wanted(cell: Cell, item: Item) -> bool:
         return True
     cell.permit = None
     cell.kernel.emit(Expired, cell.ref, item[MESSAGE])
+    asked.skipped()
     return False
 
 

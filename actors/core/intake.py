@@ -251,9 +251,9 @@ class Intake(Vitals):
         lanes = self.lanes
         if lanes.closed and not lanes.early and not self.senders:
             return
-        for item in lanes.close():
-            if item[MARK] is None or item[MARK] is REDELIVERED:
-                self.discard(item, DeadLetterReason.STOPPED)
+        waiting = [item for item in lanes.close() if item[MARK] is None or item[MARK] is REDELIVERED]
+        for item in self.parent.reclaim(cast("Cell", self), waiting) if waiting else ():
+            self.discard(item, DeadLetterReason.STOPPED)
         self.admit_senders()
 
 

@@ -168,6 +168,11 @@ class Lanes:
         again = [item if item[MARK] is not None else (*item[:MARK], REDELIVERED) for item in items]
         self.early.extendleft(reversed(again))
 
+    def peek(self) -> Item | None:
+        """The item that `take` would take, or None."""
+        lane = self.early or self.normal
+        return lane[0] if lane else None
+
     def take(self) -> Item | None:
         """The next item, or None."""
         early = self.early

@@ -24,6 +24,7 @@ __all__ = [
     "OVERDUE",
     "PROBE",
     "QUIT",
+    "ROUTES",
     "SENDERS",
     "STOP",
     "SUSPEND",
@@ -58,6 +59,9 @@ OVERDUE: Final = 4096
 
 FALLEN: Final = 8192
 """It fell in a turn that an asker gave it; `cell.exit` says how. It ends at the dispatcher."""
+
+ROUTES: Final = 16384
+"""It handles nothing itself: `cell.route()` hands its messages on."""
 
 FINAL: Final = STOP | DRAIN | KILL
 """Ordered by somebody else: final for every restart type."""

@@ -10,6 +10,7 @@ from actors.errors import CircuitOpen
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
+    from actors.core.mailbox import Item
     from actors.core.ref import Ref
     from actors.core.vigil import Vigil
     from actors.exits import Exit
@@ -64,6 +65,10 @@ class Parent(Protocol):
 
     def gone(self, child: Cell, exit: Exit) -> None:
         """The actor is finally gone: forget it."""
+        ...
+
+    def reclaim(self, child: Cell, items: list[Item]) -> list[Item]:
+        """The child ends for good with these in its mailbox: those that nobody else will handle."""
         ...
 
     def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:

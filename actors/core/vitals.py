@@ -116,7 +116,7 @@ class Vitals:
         self.ref = self._make_ref()
         self.lanes = Lanes(policy.mailbox)
         self.phase = Phase.STARTING
-        self.orders = 0
+        self.orders: int = 0
         self.spawned_at = self.begun_at = self.ended_at = kernel.now()
         self.active_at: float | None = None
         self.handled = self.failed = self.readies = self.tries = 0

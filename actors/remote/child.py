@@ -382,7 +382,8 @@ class RemoteChild(Cell):
             interrupt_hand(self)
         elif isinstance(error, ActorStopped):  # it waited there when the end was ordered
             self.item = None
-            self.discard(item, DeadLetterReason.STOPPED)
+            for left in self.parent.reclaim(self, [item]):
+                self.discard(left, DeadLetterReason.STOPPED)
         elif raised(self, cast("Exception", error)) is not None:  # an answer, not the actor's failure
             fail_asker(self, item, error)
             self.item = None
@@ -482,10 +483,9 @@ class RemoteChild(Cell):
         """See `Intake.flush`."""
         super().flush()
         returned, self.returned = self.returned, []
-        for number in returned:
-            item = self._taken_from(number)
-            if item is not None:
-                self.discard(item, DeadLetterReason.STOPPED)
+        taken = [item for number in returned if (item := self._taken_from(number)) is not None]
+        for item in self.parent.reclaim(self, taken) if taken else ():
+            self.discard(item, DeadLetterReason.STOPPED)
 
     def _take_back(self) -> None:
         """What was handed over and not begun is the head of the queue again."""

@@ -229,6 +229,11 @@ class Spawner:
         await ref.wait_stopped()
         return first
 
+    def _spawn_at_once(self, template: Template, name: str, trigger: SpawnTrigger, on: str | None) -> Ref:
+        """As `spawn`, whatever the cooldown: for what counts that itself."""
+        plan = self._plan(template, name, _NOTHING, trigger, on, 0)
+        return self._begin(plan, trial=False, check_cooldown=False)
+
     # --- asking ---
 
     def can_spawn(self, check_cooldown: bool = True, *, template: Template | None = None) -> bool:

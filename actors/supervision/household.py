@@ -10,6 +10,7 @@ import trio
 from actors.core import incarnation
 from actors.core import orders as order
 from actors.core.cell import Cell
+from actors.core.mailbox import Item
 from actors.core.parent import Parent
 from actors.core.recipe import Recipe
 from actors.errors import RestartsExhausted
@@ -142,6 +143,10 @@ class Household(Cell):
             raise fault
 
         self.adopt(break_down, name=f"{self.path} breaks down")
+
+    def reclaim(self, child: Cell, items: list[Item]) -> list[Item]:
+        """See `Parent.reclaim`: nobody else."""
+        return items
 
     def begin(self, child: Cell) -> None:
         """The first incarnation of a child."""

@@ -1,0 +1,120 @@
+"""`Pool`: many workers behind one ref."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, ClassVar, Literal, cast
+
+import attrs
+
+from actors.checks import one_of
+from actors.core.recipe import Recipe, recipe_of, with_arguments
+from actors.names import check_name
+from actors.policy import OneForOne, Strategy
+from actors.spawning.limits import SpawnLimits
+from actors.spawning.poolcell import PoolFamily
+from actors.spawning.scale import Scaling
+from actors.spawning.spawner import Spawner
+from actors.spawning.template import Template
+from actors.spawning.workforce import Workforce
+from actors.supervision.supervisor import Supervisor, check_strategy
+
+__all__ = ["Pool", "Routing"]
+
+Routing = Literal["least_busy", "round_robin", "key"]
+
+
+def _template(what: Any) -> Template:
+    return what if isinstance(what, Template) else Template(what)
+
+
+def _nodes(on: str | Iterable[str] | None) -> tuple[str, ...]:
+    return () if on is None else (on,) if isinstance(on, str) else tuple(on)
+
+
+@attrs.frozen
+class Pool:
+    """`minimum` to `maximum` workers of one template behind one ref, which is told and asked like a worker.
+
+    Messages wait in the pool's mailbox until a worker has room. With `routing` "least_busy" and
+    "round_robin" each worker has one message at a time. With "key", `key(message)` says what a message
+    is about (a str, bytes, int, UUID, enum, or a tuple of them): the same key goes to the same
+    worker as long as that is there, one message after the other.
+
+    It grows when a message has waited `max_wait` seconds and nobody is free, and by the
+    triggers of `limits`: by default above 100 messages, and by one worker a second at most. Without
+    `auto` in the `limits` it stays at `minimum`. A worker that was idle for `idle` seconds
+    (math.inf: never) is drained and goes, down to `minimum`. `on` are the nodes that the workers run on,
+    in turn; here by default. `strategy` is that of their supervisor.
+
+    Workers are named, and restarted by the policy of the template. A crash fails the message
+    in hand, as with any actor; what was queued goes to the others. Raises `InvalidTemplate` and
+    ValueError with the cure.
+
+    Not promised: that messages without keys, or of different keys, end in the order of their coming.
+    """
+
+    template: Template = attrs.field(converter=_template)
+    minimum: int = 1
+    maximum: int = 10
+    routing: Routing = attrs.field(default="least_busy", validator=one_of(Routing), kw_only=True)
+    key: Callable[[Any], Hashable] | None = attrs.field(default=None, kw_only=True)
+    limits: SpawnLimits | None = attrs.field(default=None, kw_only=True)
+    max_wait: float = attrs.field(default=1.0, kw_only=True)
+    idle: float = attrs.field(default=30.0, kw_only=True)
+    on: tuple[str, ...] = attrs.field(default=(), converter=_nodes, kw_only=True)
+    strategy: Strategy = attrs.field(factory=OneForOne, kw_only=True)
+    scaling: Scaling = attrs.field(init=False, repr=False, eq=False)
+    """The bounds as the decision takes them."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.is_keyed and not callable(self.key):
+            raise ValueError('routing="key" needs key=, a function from a message to what it is about')
+        if self.key is not None and not self.is_keyed:
+            raise ValueError(f'key= goes with routing="key", not with "{self.routing}"')
+        check_strategy(self.strategy)
+        for node in self.on:
+            check_name(node)
+        limits = self.limits
+        if limits is None:
+            limits = SpawnLimits(cooldown=1.0, performance_threshold=0.0, auto=True, max_active=100)
+        scaling = Scaling(self.minimum, self.maximum, limits, self.max_wait, self.idle)
+        object.__setattr__(self, "scaling", scaling)
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether each message belongs to a worker."""
+        return self.routing == "key"
+
+    def key_of(self, message: object) -> Hashable:
+        """What the message is about; None where that does not matter."""
+        return self.key(message) if self.key is not None else None
+
+    @property
+    def stem(self) -> str:
+        """What its workers are called, with a number behind it."""
+        return self.template.name or "worker"
+
+    def __actor_recipe__(self) -> Recipe:
+        """How the framework makes an actor of it."""
+        return with_arguments(recipe_of(_PoolActor), (self,), {})
+
+
+class _PoolActor(Supervisor):
+    """The supervisor of the workers."""
+
+    _cell_class: ClassVar[type[Any] | None] = PoolFamily
+
+    def __init__(self, pool: Pool) -> None:
+        self.strategy = pool.strategy
+        self._pool = pool
+
+    async def on_start(self) -> None:
+        """Ready when its first workers are."""
+        cell = cast("PoolFamily", self.ctx.cell)
+        limits = attrs.evolve(self._pool.scaling.limits, max_active=self._pool.scaling.ceiling)
+        spawner = Spawner(self, limits)
+        cell.workforce = Workforce(cell, self._pool, spawner)
+        cell.workforce.fill()
+        for worker in self.children:
+            await worker.wait_started()
