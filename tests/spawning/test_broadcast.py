@@ -114,6 +114,18 @@ async def test_a_child_that_is_suspended_has_until_the_timeout(autojump_clock: M
         assert await b.ask(Seen()) == ["later"]
 
 
+async def test_a_child_that_is_full_is_one_failed_outcome(autojump_clock: MockClock) -> None:
+    """Told or asked, it takes no more; nothing is raised."""
+    async with actors.open_system("s") as system:
+        ref, _, b, _ = await network(system, None, Policy(mailbox=actors.Mailbox(capacity=1)), None)
+        b.suspend()
+        b.tell(Note("fills it"))
+        for what in (Note("hi"), Echo("hi")):
+            outcomes = await ref.ask(Broadcast(what))
+            assert [outcome.ok for outcome in outcomes.values()] == [True, False, True]
+            assert (type(outcomes["b"].error), outcomes["b"].attempts) == (actors.MailboxFull, 0)
+
+
 async def test_adhoc_children_hear_it_too(autojump_clock: MockClock) -> None:
     class Crowd(Network):
         async def on_start(self) -> None:
