@@ -153,5 +153,7 @@ def _relics_of(system: System) -> Iterator[str]:
     alarms = [entry[2] for entry in kernel.alarms._table._heap if entry[2].live]
     if alarms:
         yield f"{len(alarms)} live alarms, the next due at {min(alarm.due for alarm in alarms):g}"
+    if kernel.followers:
+        yield f"{len(kernel.followers)} actors are followed"
     if kernel.groups:
         yield f"groups {', '.join(kernel.groups)}"

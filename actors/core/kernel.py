@@ -111,7 +111,7 @@ class Kernel:
         self.dead_letter_count = 0
         self.handled_by_the_dead = 0
         self.groups: dict[str, dict[Cell, None]] = {}
-        self.followers: dict[Cell, list[Follower]] = {}
+        self.followers: dict[Cell, dict[Follower, None]] = {}
         self.next_serial = itertools.count(1).__next__
         self.next_request = itertools.count(1).__next__
         self.closing = False
@@ -135,15 +135,14 @@ class Kernel:
             self.sink.emit(letter)
 
     def follow(self, cell: Cell, follower: Follower) -> None:
-        """Let it hear when the actor is ready, and when it is gone."""
-        self.followers.setdefault(cell, []).append(follower)
+        """Let it hear when the actor is ready, and when it is gone. Following twice is following once."""
+        self.followers.setdefault(cell, {})[follower] = None
 
     def unfollow(self, cell: Cell, follower: Follower) -> None:
         """Not any more. Idempotent."""
-        others = [one for one in self.followers.get(cell, ()) if one is not follower]
-        if others:
-            self.followers[cell] = others
-        else:
+        others = self.followers.get(cell, {})
+        others.pop(follower, None)
+        if not others:
             self.followers.pop(cell, None)
 
     def tell_ready(self, cell: Cell) -> None:

@@ -344,6 +344,25 @@ class Association:
 
     # --- calls ---
 
+    def begin_call(
+        self,
+        what: str,
+        to: items.Address | None,
+        args: list[Any],
+        answer: Callable[[Any, items.Trouble | None], None],
+        number: int | None = None,
+    ) -> int:
+        """Ask the node itself; `answer` is called once, with what it says. The number of the call."""
+        number = self.next_id() if number is None else number
+        self.asks[number] = answer
+        self.control(items.Call(number, what, to, args))
+        return number
+
+    def drop_call(self, number: int) -> None:
+        """Nobody waits for the answer any more. Idempotent."""
+        if self.asks.pop(number, None) is not None:
+            self.control(items.Cancel(number))
+
     async def call(
         self,
         what: str,
@@ -362,14 +381,11 @@ class Association:
             came.append((value, trouble))
             done.set()
 
-        number = self.next_id() if number is None else number
-        self.asks[number] = answer
-        self.control(items.Call(number, what, to, args or []))
+        number = self.begin_call(what, to, args or [], answer, number)
         try:
             await done.wait()
         finally:
-            if self.asks.pop(number, None) is not None:
-                self.control(items.Cancel(number))
+            self.drop_call(number)
         value, trouble = came[0]
         if trouble is not None:
             if trouble.kind == "lost":

@@ -20,7 +20,15 @@ from actors.core.ref import Ref
 from actors.core.scope import CURRENT
 from actors.core.statistics import Statistics
 from actors.core.watch import notify
-from actors.errors import ActorStopped, Deadlock, MailboxFull, NodeLost, StartFailed
+from actors.errors import (
+    ActorError,
+    ActorStopped,
+    Deadlock,
+    LinkRefused,
+    MailboxFull,
+    NodeLost,
+    StartFailed,
+)
 from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
 from actors.messages import Request
@@ -31,7 +39,7 @@ from actors.remote.link import LinkState
 if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.intake import Waiter
-    from actors.core.kernel import Kernel
+    from actors.core.kernel import Follower, Kernel
     from actors.remote.association import Association
 
 __all__ = ["NOBODY", "AbroadPending", "Proxy"]
@@ -92,6 +100,7 @@ class Proxy:
         "_exit",
         "_ref",
         "association",
+        "followers",
         "heard",
         "home",
         "life",
@@ -128,6 +137,8 @@ class Proxy:
         """Requests that it has not answered."""
         self.heard: ActorState | None = None
         """What it was doing at its node's last beat, while there are such."""
+        self.followers: dict[Follower, int] | None = None
+        """Who hears when it is ready, and the number of the call that asks."""
         self.mourners: list[Callable[[Exit], None]] = []
         """Those in `wait_stopped`."""
         self._exit: Exit | None = None
@@ -443,6 +454,46 @@ class Proxy:
             raise StartFailed(self.ref)
         if answer is not True:
             raise ActorStopped(self.ref, self.exit or NOBODY)
+
+    @property
+    def is_started(self) -> bool:
+        """Never known here: its node has to be asked."""
+        return False
+
+    def follow(self, follower: Follower) -> None:
+        """Let it hear once, when the actor is ready or gone. What does not need a task does not get one."""
+
+        def answer(value: Any, trouble: items.Trouble | None) -> None:
+            if self.followers is not None:
+                self.followers.pop(follower, None)
+            if value is True:
+                follower.became_ready(cast("Cell", self))
+            else:
+                follower.went(cast("Cell", self), self._not_started(value, trouble))
+
+        number = self.association.begin_call("started", self.address, [], answer)
+        if self.followers is None:
+            self.followers = {}
+        self.followers[follower] = number
+
+    def _not_started(self, value: Any, trouble: items.Trouble | None) -> Exit:
+        if value == "failed":
+            return Exit(ExitKind.START_FAILED)
+        if trouble is not None and self.exit is None:
+            return Exit(ExitKind.FAILED, error=LinkRefused(trouble.kind, trouble.text))
+        return self.exit or NOBODY
+
+    def unfollow(self, follower: Follower) -> None:
+        """Not any more. Idempotent."""
+        number = None if self.followers is None else self.followers.pop(follower, None)
+        if number is not None:
+            self.association.drop_call(number)
+
+    def why_not_ready(self, exit: Exit) -> ActorError:
+        """Why it is not ready, having ended so."""
+        if exit.kind is ExitKind.START_FAILED:
+            return StartFailed(self.ref, exit.error)
+        return ActorStopped(self.ref, exit)
 
     async def _ask_node(self, what: str) -> Any:
         try:
