@@ -66,6 +66,11 @@ class Admission:
     last: dict[Hashable, float] = attrs.Factory(dict[Hashable, float])
     """When a template last had a success. Bounded: one that has cooled down goes at the next success."""
 
+    _ties: dict[Hashable, tuple[int, float | None]] = attrs.field(
+        factory=dict[Hashable, tuple[int, float | None]], init=False, repr=False, eq=False
+    )
+    """How many successes there were at that very time, and when the one before them was."""
+
     def refusal(
         self, now: float, key: Hashable, depth: int, *, check_cooldown: bool = True, slots: int = 1
     ) -> SpawnRefused | None:
@@ -98,6 +103,10 @@ class Admission:
             return max(self.last.values(), default=-math.inf) + self.limits.cooldown
         return self.last.get(key, -math.inf) + self.limits.cooldown
 
+    def counted_as(self, key: Hashable) -> Hashable:
+        """What the cooldown of `key` is counted under: those of one spawner may share theirs."""
+        return None if self.limits.per == "spawner" else key
+
     def take(self, slots: int = 1) -> None:
         """Take slots. It is for the caller to have asked `refusal` in the same step."""
         self.taken += slots
@@ -110,24 +119,26 @@ class Admission:
 
     def succeeded(self, now: float, key: Hashable) -> float | None:
         """Start the cooldown of `key`; returns the time of the success before, which `undo` wants."""
-        key = self._key(key)
+        key = self.counted_as(key)
         # Taken out and put in again: the dict is in the order of time, and the oldest is its first.
         previous = self.last.pop(key, None)
+        ties, before = self._ties.get(key, (0, None)) if previous == now else (0, previous)
         self._drop_cooled(now)
         self.last[key] = now
-        return previous
+        self._ties[key] = (ties + 1, before)
+        return before
 
     def undo(self, key: Hashable, at: float, previous: float | None) -> None:
-        """Take the success of `key` at `at` back, unless a later one has come since."""
-        key = self._key(key)
+        """Take a success of `key` at `at` back, unless a later one has come since, or another stands then."""
+        key = self.counted_as(key)
         if self.last.get(key) != at:
             return
+        ties, before = self._ties.pop(key, (1, None))
         del self.last[key]
-        if previous is not None:
-            self.last[key] = previous
-
-    def _key(self, key: Hashable) -> Hashable:
-        return None if self.limits.per == "spawner" else key
+        if ties > 1:
+            self.last[key], self._ties[key] = at, (ties - 1, before)
+        elif previous is not None:
+            self.last[key], self._ties[key] = previous, (1, None)
 
     def _drop_cooled(self, now: float) -> None:
         while self.last:
@@ -135,3 +146,5 @@ class Admission:
             if now < self.last[oldest] + self.limits.cooldown:
                 return
             del self.last[oldest]
+            self._ties.pop(oldest, None)
+        self._ties.clear()

@@ -238,6 +238,20 @@ def test_a_success_is_not_undone_when_a_later_one_has_come() -> None:
     assert set(machine.last) == {"a"}
 
 
+@given(st.permutations(range(3)), st.none() | st.just(2.0))
+def test_successes_at_one_time_are_undone_one_by_one(order: list[int], before: float | None) -> None:
+    """The cooldown of the others stands until the last of them is undone."""
+    machine = Admission(SpawnLimits(cooldown=5.0))
+    if before is not None:
+        machine.succeeded(before, "a")
+    previous = [machine.succeeded(4.0, "a") for _ in range(3)]
+    assert previous == [before] * 3
+    for which in order:
+        assert machine.ready_at("a") == 9.0
+        machine.undo("a", 4.0, previous[which])
+    assert machine.last == ({} if before is None else {"a": before})
+
+
 @given(st.lists(st.tuples(st.floats(0, 10), st.integers(0, 50)), max_size=60), cooldowns)
 def test_only_templates_in_their_cooldown_are_remembered(
     steps: list[tuple[float, int]], cooldown: float
@@ -272,6 +286,32 @@ def test_no_more_are_admitted_than_there_are_slots(most: int, steps: list[bool])
             machine.free()
             living -= 1
         assert machine.taken == living <= most
+
+
+def test_several_slots_are_taken_and_given_back_together() -> None:
+    machine = Admission(SpawnLimits(max_active=3))
+    machine.take(2)
+    assert isinstance(machine.refusal(0.0, "a", 0, slots=2), SpawnLimitReached)
+    assert machine.refusal(0.0, "a", 0, slots=1) is None
+    with pytest.raises(RuntimeError, match=r"take\(\)"):
+        machine.free(3)
+    machine.free(2)
+    assert machine.refusal(0.0, "a", 0, slots=3) is None
+
+
+def test_a_full_machine_admits_nobody_when_it_is_asked() -> None:
+    machine = Admission(SpawnLimits(max_active=1))
+    machine.take()
+    assert not machine.can_spawn(0.0, check_cooldown=False)
+
+
+def test_a_machine_whose_cooldowns_were_forgotten_goes_on() -> None:
+    machine = Admission(SpawnLimits(cooldown=5.0))
+    machine.succeeded(1.0, "a")
+    machine.last.clear()
+    assert machine.succeeded(1.0, "a") is None
+    machine.undo("a", 1.0, None)
+    assert machine.can_spawn(1.0)
 
 
 def test_a_slot_that_nobody_has_cannot_be_given_back() -> None:

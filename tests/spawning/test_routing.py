@@ -282,6 +282,7 @@ def test_keys_that_are_equal_are_one_key(one: Any, other: Any) -> None:
 
 def test_keys_that_look_alike_are_told_apart() -> None:
     alike: list[Any] = ["1", b"1", 1, -1, ("1",), (("1",),), (), "", b"", ("", ""), ("1", ""), ("", "1")]
+    alike += [("as", "b"), ("a", "sb"), ("a", "b"), ("asb",)]
     alike += [256, -256, 2**20_000, Colour.RED, Taste.RED, Wide(1), Wide(8), Wide(9), "\ud800"]
     identity = uuid.UUID(int=5)
     alike += [identity, identity.bytes, identity.int, str(identity)]
