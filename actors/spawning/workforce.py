@@ -58,10 +58,11 @@ class Workforce:
         self._alarm: Alarm | None = None
         self._changed: float | None = None
         self._grown: float | None = None
-        self._router: Router[Cell] = {
-            "round_robin": RoundRobin[Cell],
-            "least_busy": LeastBusy[Cell],
-        }.get(pool.routing, lambda: KeyRing(_WITHOUT_BOUND, _name_of))()
+        room = _WITHOUT_BOUND if pool.is_keyed else 1
+        self._router: Router[Cell] = KeyRing(room, _name_of)
+        """Who takes a message that has a key."""
+        self._for_any: Router[Cell] = RoundRobin(room) if pool.routing == "round_robin" else LeastBusy(room)
+        """Who takes one that has none."""
 
     # --- messages ---
 
@@ -93,11 +94,12 @@ class Workforce:
 
     def _pick(self, key: Hashable) -> Cell | None:
         counts = {worker: self._count(worker) for worker in self._open if self._takes(worker)}
-        held = self._holders.get(key) if self._pool.is_keyed else None
+        held = self._holders.get(key)
         if held is not None:
             worker, _ = held
             return worker if counts.get(worker, _WITHOUT_BOUND) < _WITHOUT_BOUND else None
-        return self._router.pick(counts, key)
+        router = self._for_any if key is None else self._router
+        return router.pick(counts, key)
 
     def _takes(self, worker: Cell) -> bool:
         if worker in self._retiring or worker.is_final or worker.orders & order.SUSPEND:
@@ -130,7 +132,7 @@ class Workforce:
     def _note(self, delegated: Delegated) -> None:
         worker, key = delegated.cell, delegated.key
         self._open[worker][delegated] = None
-        if self._pool.is_keyed:
+        if key is not None:
             _, many = self._holders.get(key, (worker, 0))
             self._holders[key] = worker, many + 1
 
@@ -139,7 +141,7 @@ class Workforce:
         held = self._open.get(worker)
         if held is None or held.pop(delegated, 0) == 0:
             return
-        if self._pool.is_keyed:
+        if key is not None:
             _, many = self._holders[key]
             if many > 1:
                 self._holders[key] = worker, many - 1
@@ -261,11 +263,10 @@ class Workforce:
         living = [worker for worker in self._open if self._counts(worker)]
         queues = [cell, *(living if self._pool.is_keyed else ())]
         since = [at for at in (queue.lanes.oldest() for queue in queues) if at is not None]
-        room = _WITHOUT_BOUND if self._pool.is_keyed else 1
         return Load(
             workers=len(living),
             booting=sum(1 for worker in living if not worker.readies),
-            free=sum(1 for worker in living if self._takes(worker) and self._count(worker) < room),
+            free=sum(1 for worker in living if self._takes(worker) and not self._count(worker)),
             waiting=sum(queue.depth for queue in queues),
             oldest=max(0.0, cell.stamp() - min(since)) if since else 0.0,
             success=self._success.value,
