@@ -15,12 +15,10 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from actors.cli.lines import to_json
-from actors.cli.load import BadFile, load
 from actors.cli.report import live_screen, screen_maker, tell_end, tell_faults
 from actors.cli.run import run_team
 from actors.cli.screens import write_all
-from actors.cli.strict import Fault
-from actors.cli.team import Team
+from actors.cli.teams.choose import Chosen, TeamOptions, choose
 from actors.cli.what import Surroundings, look_beside, machine_faults
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "execute"]
@@ -50,13 +48,14 @@ def execute(arguments: Sequence[str] | None = None) -> int:
 
 @app.command
 def run(
-    file: Path,
+    file: Path | None = None,
     /,
     *,
+    team: Annotated[TeamOptions | None, Parameter(name="*")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     output: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Supervise the tree that FILE describes until all its agents have ended for good.
+    """Supervise the tree that FILE describes, or a team, until all its agents have ended for good.
 
     Ctrl-C stops it in order, a second one at once.
 
@@ -64,40 +63,52 @@ def run(
     ----------
     file
         The TOML file.
+    team
+        The team in place of a file.
     json
         One JSON object a line, for programs.
     output
         Show what the processes write, too, each line with the path of its agent.
     """
     surroundings = surroundings_now()
-    team = _load(file, surroundings, json=json)
-    return BAD_INPUT if team is None else _run(team, surroundings, json=json, output=output)
+    chosen = _load(file, team, surroundings, json=json)
+    return BAD_INPUT if chosen is None else _run(chosen, surroundings, json=json, output=output)
 
 
-def _run(team: Team, surroundings: Surroundings, *, json: bool, output: bool) -> int:
+def _run(chosen: Chosen, surroundings: Surroundings, *, json: bool, output: bool) -> int:
+    team = chosen.team
     with live_screen(sys.stdout, json=json) as live:
         screen = screen_maker(sys.stdout, live, json=json)
-        verdict = trio.run(functools.partial(run_team, team, surroundings, screen, output=output))
+        run = functools.partial(run_team, output=output, comment=chosen.comment)
+        verdict = trio.run(run, team, surroundings, screen)
     with contextlib.suppress(OSError):  # nobody reads any more; the code says so
         tell_end(verdict, team.name, sys.stdout, sys.stderr, json=json)
     return verdict.code
 
 
 @app.command
-def check(file: Path, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Say what is wrong with FILE, or show the tree that it describes. Starts nothing.
+def check(
+    file: Path | None = None,
+    /,
+    *,
+    team: Annotated[TeamOptions | None, Parameter(name="*")] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Say what is wrong with FILE, or a team, or show the tree that it describes. Starts nothing.
 
     Parameters
     ----------
     file
         The TOML file.
+    team
+        The team in place of a file.
     json
         One JSON object: the tree, or the mistakes.
     """
-    team = _load(file, surroundings_now(), json=json)
-    if team is None:
+    chosen = _load(file, team, surroundings_now(), json=json)
+    if chosen is None:
         return BAD_INPUT
-    write_all(sys.stdout, f"{to_json(team.as_dict()) if json else team}\n")
+    write_all(sys.stdout, f"{to_json(chosen.as_dict()) if json else chosen}\n")
     return 0
 
 
@@ -244,17 +255,16 @@ def surroundings_now() -> Surroundings:
     return Surroundings(os.environ.copy(), sys.executable)
 
 
-def _load(file: Path, surroundings: Surroundings, *, json: bool) -> Team | None:
-    """The team, checked on this machine too; None when that failed, and was printed."""
-    look_beside(file)
-    faults: tuple[Fault, ...] = ()
-    try:
-        team = load(file)
-    except BadFile as error:
-        faults, team = error.faults, error.team
-    if team is not None:
-        faults += tuple(machine_faults(team, surroundings))
+def _load(
+    file: Path | None, options: TeamOptions | None, surroundings: Surroundings, *, json: bool
+) -> Chosen | None:
+    """What to run, checked on this machine too; None when that failed, and was printed."""
+    chosen, faults = choose(file, options or TeamOptions())
+    if chosen is not None:
+        look_beside(chosen.file)
+        # all instances of a role have its mistakes
+        faults += tuple(dict.fromkeys(machine_faults(chosen.team, surroundings)))
     if faults:
         tell_faults(faults, str(file), sys.stdout, sys.stderr, json=json)
         return None
-    return team
+    return chosen

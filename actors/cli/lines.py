@@ -22,6 +22,7 @@ from actors.process import Completed, ProcessFailed
 
 __all__ = [
     "Fact",
+    "Notice",
     "Output",
     "as_json",
     "as_text",
@@ -51,7 +52,20 @@ class Output:
     line: str
 
 
-Fact: TypeAlias = Event | Output
+@attrs.frozen
+class Notice:
+    """What the program says of its own about `path`; `str` is the line for people."""
+
+    at: float
+    path: str
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it stays on a terminal; else the next one takes its place."""
+        return True
+
+
+Fact: TypeAlias = Event | Output | Notice
 
 
 def as_json(fact: Fact, since: float) -> str:
@@ -64,6 +78,8 @@ def as_text(fact: Fact, since: float) -> str:
     """One line for people."""
     if isinstance(fact, Output):
         return f"{fact.path} | {fact.line}"
+    if isinstance(fact, Notice):
+        return str(fact)
     fields = _fields(fact)
     if isinstance(fact, Restarting):
         del fields["exit"]  # the line before has it
@@ -73,8 +89,10 @@ def as_text(fact: Fact, since: float) -> str:
 
 def path_of(fact: Fact) -> str:
     """Whom it is about; the root when nobody alone."""
+    if isinstance(fact, Output | Notice):
+        return fact.path
     ref = getattr(fact, "ref", None)
-    return fact.path if isinstance(fact, Output) else ROOT if ref is None else cast("Ref", ref).path
+    return ROOT if ref is None else cast("Ref", ref).path
 
 
 def _fields(fact: Fact) -> dict[str, Any]:

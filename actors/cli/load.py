@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,10 @@ class _Loader:
             return None
 
     def _structure(self, path: Path, data: dict[str, Any]) -> FileSpec | None:
+        if "roles" in data:
+            where = f"--team {shlex.quote(path.stem)} --teams {shlex.quote(str(path.parent))}"
+            self.faults.append(Place(path).fault(f"it is the template of a team: name it as {where}"))
+            return None
         try:
             return structure_file(data)
         except Exception as error:  # cattrs raises groups of whatever the checks raised

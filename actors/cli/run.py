@@ -12,7 +12,7 @@ signal and the second one must still be heard.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 import trio
@@ -20,7 +20,7 @@ import trio
 from actors.cli.ends import all_ended
 from actors.cli.feed import Feed, Picture, Screen
 from actors.cli.ledger import Ledger, Row
-from actors.cli.lines import Output
+from actors.cli.lines import Notice, Output
 from actors.cli.plant import plant
 from actors.cli.team import Team
 from actors.cli.what import Surroundings
@@ -29,7 +29,7 @@ from actors.events import BreakerOpened, Event, Stopped
 from actors.system import System, open_system
 from actors.tree import TreeNode
 
-__all__ = ["GAVE_UP", "NOBODY_READS", "STOPS", "Over", "Run", "Verdict", "run_team"]
+__all__ = ["GAVE_UP", "NOBODY_READS", "STOPS", "Comment", "Over", "Run", "Verdict", "run_team"]
 
 GAVE_UP = 1
 """Exit code: the root supervisor gave up."""
@@ -41,6 +41,8 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Over = Callable[[System, Team], bool]
 """Asked after each end of an actor: is the run over?"""
+Comment = Callable[[Event], Iterable[Notice]]
+"""Called with each event: what is to be shown after it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,12 +68,14 @@ async def run_team(
     output: bool = False,
     over: Over = over_when_all_ended,
     on_event: Callable[[Event], object] | None = None,
+    comment: Callable[[float], Comment] | None = None,
 ) -> Verdict:
     """Run a team to its end. `screen` is made with the time of the beginning; `output` shows lines, too.
 
-    `on_event` hears every event. Afterwards nothing of the run is left.
+    `on_event` hears every event, and so does `comment`, which is made as `screen` is. Afterwards
+    nothing of the run is left.
     """
-    run = Run(team, over, on_event)
+    run = Run(team, over, on_event, comment)
     if output:
         surroundings = attrs.evolve(surroundings, on_line=run.on_line)
     return await run.run(surroundings, screen(run.since))
@@ -80,12 +84,19 @@ async def run_team(
 class Run:
     """A run under way."""
 
-    def __init__(self, team: Team, over: Over, on_event: Callable[[Event], object] | None) -> None:
+    def __init__(
+        self,
+        team: Team,
+        over: Over,
+        on_event: Callable[[Event], object] | None,
+        comment: Callable[[float], Comment] | None = None,
+    ) -> None:
         self._team = team
         self._over = over
         self._on_event = on_event
         self._now = trio.current_time
         self.since = self._now()
+        self._comment = None if comment is None else comment(self.since)
         self._ledger = Ledger()
         self._feed = Feed(self._now)
         self._scope = trio.CancelScope()
@@ -145,6 +156,8 @@ class Run:
             async for event in events:
                 self._ledger.note(event)
                 self._feed.put(event)
+                for notice in () if self._comment is None else self._comment(event):
+                    self._feed.put(notice)
                 if self._on_event is not None:
                     self._on_event(event)
 

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from actors.cli.feed import Picture
-from actors.cli.lines import Fact, Output, as_json, as_text
+from actors.cli.lines import Fact, Notice, Output, as_json, as_text
 from actors.cli.show import live_tree
 
 __all__ = ["LineScreen", "LiveScreen", "write_all"]
@@ -59,6 +59,7 @@ class LiveScreen:
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._passing: Notice | None = None
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -68,13 +69,19 @@ class LiveScreen:
         self._live.stop()
 
     def compose(self, facts: Sequence[Fact], look: Callable[[], Picture]) -> tuple[Any, RenderableType]:
-        """The lines that processes wrote, and the tree."""
-        written = [Text(as_text(fact, 0.0)) for fact in facts if isinstance(fact, Output)]
-        return written, live_tree(look())
+        """The lines that scroll away above the tree, and the tree with the last notice that is passing."""
+        scrolls: list[Text] = []
+        for fact in facts:
+            if isinstance(fact, Notice):
+                self._passing = None if fact.lasting else fact
+            if isinstance(fact, Output) or (isinstance(fact, Notice) and fact.lasting):
+                scrolls.append(Text(as_text(fact, 0.0)))
+        tree = live_tree(look())
+        return scrolls, tree if self._passing is None else Group(tree, Text(str(self._passing)))
 
     def write(self, composed: tuple[list[RenderableType], RenderableType]) -> None:
         """Draw; the lines scroll away above the tree."""
-        written, tree = composed
-        if written:
-            self._live.console.print(Group(*written))
+        scrolls, tree = composed
+        if scrolls:
+            self._live.console.print(Group(*scrolls))
         self._live.update(tree, refresh=True)

@@ -19,6 +19,7 @@ from actors.cli.feed import Picture
 from actors.cli.lines import Fact
 from actors.cli.load import BadFile, load
 from actors.cli.team import Team
+from actors.cli.teams.template import Instance, Wanted, load_template
 from actors.cli.what import Surroundings, machine_faults
 
 ROOT = Path(__file__).parent.parent.parent
@@ -61,6 +62,11 @@ def written(folder: Path, text: str, name: str = "team.toml") -> Path:
 def team_of(folder: Path, text: str) -> Team:
     """The team of a file with this text."""
     return load(written(folder, text))
+
+
+def instance_of(folder: Path, text: str, name: str | None = None, *sizes: str) -> Instance:
+    """The team of a template with this text, in a file `crew.toml`."""
+    return load_template(written(folder, text, "crew.toml"), Wanted(name, sizes))
 
 
 def faults(path: Path) -> list[str]:

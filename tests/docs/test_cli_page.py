@@ -17,6 +17,8 @@ from actors.cli.run import GAVE_UP, NOBODY_READS
 from actors.cli.spec import AgentSpec, FileSpec, SupervisorSpec, SystemSpec
 from actors.cli.strict import data_fields
 from actors.cli.structure import BREAKERS, STRATEGIES
+from actors.cli.teams.spec import RoleSpec, TeamSpec, TemplateSpec
+from actors.cli.teams.template import Wanted, load_template
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
 RECORDS: tuple[type[attrs.AttrsInstance], ...] = (
@@ -26,6 +28,9 @@ RECORDS: tuple[type[attrs.AttrsInstance], ...] = (
     FileSpec,
     JobSpec,
     BatchSpec,
+    TemplateSpec,
+    TeamSpec,
+    RoleSpec,
 )
 
 
@@ -49,11 +54,14 @@ def test_every_exit_code_is_on_the_page(code: int) -> None:
 
 
 def test_the_files_on_the_page_load(tmp_path: Path) -> None:
-    """They can be copied as they stand: a team, and jobs."""
-    team, jobs = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    """They can be copied as they stand: a tree, the template of a team, and jobs."""
+    team, template, jobs = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     path = tmp_path / "example.toml"
     path.write_text(team, "utf-8")
     assert load(path).name == tomllib.loads(team)["system"]["name"]
+    path.write_text(template, "utf-8")
+    paths = load_template(path, Wanted()).paths
+    assert paths == ("/research/lead", *(f"/research/searcher-{number}" for number in range(1, 5)))
     path.write_text(jobs, "utf-8")
     assert [[task.label for task in wave] for wave in load_batch(path).waves] == [
         ["fetch", "outline"],
