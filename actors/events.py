@@ -333,7 +333,10 @@ class SpawnRejected(ActorEvent):
 
 @attrs.frozen
 class SpawnRolledBack(ActorEvent):
-    """What a spawner had spawned never became ready: its slot is free, and it counts as failed."""
+    """What a spawner had spawned never became ready: its slot is free.
+
+    It counts as failed, if its start was not only given up.
+    """
 
     error: BaseException | None
 

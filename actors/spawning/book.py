@@ -6,39 +6,40 @@ again in the step in which the child is gone: at no moment could two see the las
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Hashable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Hashable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 
 from actors.core.cell import Cell
 from actors.core.ref import Ref
-from actors.errors import SpawnRefused
+from actors.errors import SpawnLimitReached, SpawnRefused
 from actors.events import SpawnerUnhealthy, SpawnRejected, SpawnRolledBack
-from actors.exits import Exit
+from actors.exits import Exit, ExitKind
 from actors.spawning.history import History, SpawnMetrics, SpawnRecord, SpawnTally
 from actors.spawning.limits import Admission, SpawnLimits
-from actors.spawning.template import key_of
 
 if TYPE_CHECKING:
     from actors.spawning.history import SpawnRequest
-    from actors.spawning.template import Template
     from actors.supervision.family import Family
 
-__all__ = ["Book", "Bound", "Slot", "bounds_above"]
+__all__ = ["Book", "Bound", "Slot", "bounds_of"]
 
 
 class Bound:
     """What bounds an actor that a spawner has spawned in what it may spawn itself. A `Follower` of it."""
 
-    __slots__ = ("admission", "depth")
+    __slots__ = ("above", "admission", "depth")
 
-    def __init__(self, admission: Admission, depth: int) -> None:
+    def __init__(self, admission: Admission, depth: int, above: tuple[Bound, ...] = ()) -> None:
         self.admission = admission
         """The slots that all below it share with others."""
         self.depth = depth
         """Its own depth."""
+        self.above = above
+        """What bounds the spawner that has spawned it. It need not be above it in the tree."""
 
     def became_ready(self, cell: Cell, /) -> None:
         """See `Follower`."""
@@ -46,30 +47,49 @@ class Bound:
     def went(self, cell: Cell, exit: Exit, /) -> None:
         """See `Follower`."""
 
+    def changed(self) -> None:
+        """Some of the slots were taken or freed from below."""
+
+    def refusal(self, now: float, depth: int, slots: int, family: Family) -> SpawnRefused | None:
+        """Why another spawner may not spawn at `depth` over `family`, as far as this one goes, or None."""
+        refused = self.admission.refusal(now, None, depth, check_cooldown=False, slots=slots)
+        if isinstance(refused, SpawnLimitReached):
+            return SpawnLimitReached(refused.active, refused.max_active, "a spawner above")
+        return refused
+
+
+@attrs.frozen
+class _Before:
+    """What a spawn has changed, as it was."""
+
+    tally: SpawnTally
+    last: float | None
+    cooldown: float | None
+
 
 class Slot(Bound):
     """One spawn that lives, from its beginning to its end."""
 
-    __slots__ = ("_above", "_book", "_previous", "_slots", "_trial", "leaving", "record")
+    __slots__ = ("_book", "before", "leaving", "record", "slots", "trial")
 
     def __init__(
         self,
         book: Book,
         record: SpawnRecord,
-        previous: float | None,
-        above: tuple[Admission, ...],
+        above: tuple[Bound, ...],
         trial: bool,
         slots: int,
+        before: _Before,
     ) -> None:
-        super().__init__(book.admission, record.depth)
+        super().__init__(book.admission, record.depth, above)
         self.record = record
+        self.trial = trial
+        """It is one attempt: when it does not become ready, nothing of it is left."""
+        self.slots = slots
+        self.before = before
         self.leaving = False
         """Somebody despawns it already."""
         self._book = book
-        self._previous = previous
-        self._above = above
-        self._trial = trial
-        self._slots = slots
 
     def became_ready(self, cell: Cell, /) -> None:
         """See `Follower`."""
@@ -78,14 +98,17 @@ class Slot(Bound):
 
     def went(self, cell: Cell, exit: Exit, /) -> None:
         """See `Follower`."""
-        self._book.free(self._above, self._slots)
         self._book.end(self)
-        if not cell.readies and (exit.is_failure or self._trial):
-            self._book.roll_back(self.record, self._previous, exit)
+        if not cell.readies and (exit.is_failure or self.trial):
+            self._book.roll_back(self, exit)
+
+    def changed(self) -> None:
+        """See `Bound`."""
+        self._book.look_after_health()
 
 
 class Book:
-    """The state of one spawner. Plain calls; nothing of it runs."""
+    """The state of one spawner. Plain calls, but for the waits for a cooldown; nothing of it runs."""
 
     def __init__(self, family: Family, limits: SpawnLimits, bound: int) -> None:
         self.family = family
@@ -96,59 +119,76 @@ class Book:
         self.last: float | None = None
         """When it last spawned something."""
         self._lines: dict[Hashable, trio.StrictFIFOLock] = {}
+        self._cooling = trio.lowlevel.ParkingLot()
         self._broken: set[str] = set()
 
     def now(self) -> float:
         """Seconds on trio's clock."""
         return self.family.kernel.now()
 
+    def revise(self, limits: SpawnLimits, bound: int) -> None:
+        """Go on with these."""
+        self.admission.limits = limits
+        self.history.keep(bound)
+        self._cooling.unpark_all()
+
     # --- slots ---
 
     def refusal(
-        self, template: Template, depth: int, above: tuple[Admission, ...], slots: int, check_cooldown: bool
+        self, key: Hashable, depth: int, above: Iterable[Bound], slots: int, check_cooldown: bool = True
     ) -> SpawnRefused | None:
-        """Why it may not be spawned now, or None."""
-        now, own = self.now(), self.admission
-        for admission in above:  # what is above says how deep and how many; each counts its own cooldowns
-            refused = admission.refusal(now, None, depth, check_cooldown=False, slots=slots)
+        """Why it may not be spawned now, or None. Without a key, the cooldown is the longest of all."""
+        now = self.now()
+        for bound in above:  # what is above says how deep and how many; each counts its own cooldowns
+            refused = bound.refusal(now, depth, slots, self.family)
             if refused is not None:
                 return refused
-        return own.refusal(now, key_of(template), depth, check_cooldown=check_cooldown, slots=slots)
+        return self.admission.refusal(now, key, depth, check_cooldown=check_cooldown, slots=slots)
 
-    def take(self, above: tuple[Admission, ...], slots: int) -> None:
+    def take(self, above: Iterable[Bound], slots: int) -> None:
         """Take slots, here and wherever it counts too."""
-        for admission in (self.admission, *above):
-            admission.take(slots)
+        self.admission.take(slots)
+        for bound in above:
+            bound.admission.take(slots)
 
-    def free(self, above: tuple[Admission, ...], slots: int) -> None:
+    def free(self, above: Iterable[Bound], slots: int) -> None:
         """Give them back."""
-        for admission in (self.admission, *above):
-            admission.free(slots)
+        self.admission.free(slots)
+        for bound in above:
+            bound.admission.free(slots)
 
     # --- what happens ---
 
-    def begin(self, record: SpawnRecord, above: tuple[Admission, ...], trial: bool, slots: int) -> None:
+    def begin(self, record: SpawnRecord, above: tuple[Bound, ...], trial: bool, slots: int) -> None:
         """It lives, in slots that are taken: keep its record, and follow it."""
+        cooldown = self.admission.succeeded(record.at, record.template.root)
+        slot = Slot(self, record, above, trial, slots, _Before(self.tally, self.last, cooldown))
         self.last = record.at
-        previous = self.admission.succeeded(record.at, key_of(record.template))
-        slot = Slot(self, record, previous, above, trial, slots)
         self.living[record.ref] = slot
         self.history.add(record)
         self.tally.spawned(record.trigger)
         self.family.kernel.follow(record.ref.cell, slot)
-        self.look_after_health()
+        self._tell_changed(above)
 
     def end(self, slot: Slot) -> None:
-        """It is gone; its record stays."""
-        self.living.pop(slot.record.ref, None)
+        """It is gone: its slots are free; its record stays."""
+        self.free(slot.above, slot.slots)
+        del self.living[slot.record.ref]
         self.history.went(slot.record.ref)
-        self.look_after_health()
+        self._tell_changed(slot.above)
 
-    def roll_back(self, record: SpawnRecord, previous: float | None, exit: Exit) -> None:
+    def roll_back(self, slot: Slot, exit: Exit) -> None:
         """It never became ready: as if it had not been spawned, but for the count of failures."""
-        self.admission.undo(key_of(record.template), record.at, previous)
+        record, before = slot.record, slot.before
+        self.admission.undo(record.template.root, record.at, before.cooldown)
+        if self.last == record.at:
+            self.last = before.last
         self.history.drop(record.ref)
-        self.tally.rolled_back(record.trigger, exit.is_failure)
+        if self.tally is before.tally:  # else it was reset since, and counts nothing of then
+            self.tally.unspawned(record.trigger)
+        if exit.is_failure or exit.kind is ExitKind.NORMAL:  # else its start was only given up
+            self.tally.failed += 1
+        self._cooling.unpark_all()
         self.family.kernel.emit(SpawnRolledBack, record.ref, exit.error)
         self.look_after_health()
 
@@ -158,6 +198,16 @@ class Book:
         self.family.kernel.emit(SpawnRejected, self.family.ref, request.template.title, error)
         self.look_after_health()
         return error
+
+    @contextmanager
+    def counting_failures(self) -> Generator[None]:
+        """A block in which an error is a spawn that failed."""
+        try:
+            yield
+        except Exception:
+            self.tally.failed += 1
+            self.look_after_health()
+            raise
 
     def metrics(self) -> SpawnMetrics:
         """A copy of the counts."""
@@ -170,8 +220,14 @@ class Book:
         self.admission.last.clear()
         self.last = None
         self._broken.clear()
+        self._cooling.unpark_all()
 
     # --- health ---
+
+    def _tell_changed(self, above: Iterable[Bound]) -> None:
+        self.look_after_health()
+        for bound in above:
+            bound.changed()
 
     def look_after_health(self) -> None:
         """Report a rule when it is broken, once until it holds again."""
@@ -189,12 +245,12 @@ class Book:
             self._broken.add(rule)
             self.family.kernel.emit(SpawnerUnhealthy, self.family.ref, rule, text)
 
-    # --- turns of those who wait for a cooldown ---
+    # --- those who wait for a cooldown ---
 
     @asynccontextmanager
-    async def turn_of(self, template: Template) -> AsyncGenerator[None]:
+    async def turn_of(self, key: Hashable) -> AsyncGenerator[None]:
         """The line of those who wait for the same cooldown, first come first served."""
-        key = key_of(template)
+        key = self.admission.counted_as(key)
         line = self._lines.setdefault(key, trio.StrictFIFOLock())
         try:
             async with line:
@@ -203,9 +259,14 @@ class Book:
             if not line.locked():
                 self._lines.pop(key, None)
 
+    async def cool_down(self, key: Hashable) -> None:
+        """Wait until its cooldown may be over: its time has come, or something was taken back."""
+        with trio.CancelScope(deadline=self.admission.ready_at(key)):
+            await self._cooling.park()
 
-def bounds_above(cell: Any) -> Iterator[Bound]:
-    """Those of an actor and of all above it, the nearest first."""
+
+def bounds_of(cell: Any) -> Iterator[Bound]:
+    """What bounds an actor, and what bounds all above it, the nearest first."""
     while isinstance(cell, Cell):
         for follower in cell.kernel.followers.get(cell, ()):
             if isinstance(follower, Bound):

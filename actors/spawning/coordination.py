@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from actors.exits import Exit
     from actors.outcome import Outcome
 
-__all__ = ["Consensus", "Step", "consensus", "parallel", "sequential", "stop_all"]
+__all__ = ["Consensus", "Step", "check_not_within", "consensus", "parallel", "sequential", "stop_all"]
 
 Step = Callable[[Ref, Mapping[Ref, "Outcome"]], Request[Any]]
 """Makes the request to an actor from the outcomes of those asked before it."""
@@ -158,7 +158,7 @@ async def stop_all(refs: Iterable[Ref], *, kill: bool = False) -> dict[Ref, Exit
     would wait for its own end: for itself and those above it.
     """
     asked = _as_refs(refs)
-    _check_not_within(asked)
+    check_not_within(asked)
     await trio.lowlevel.checkpoint_if_cancelled()
     for ref in asked:
         if kill:
@@ -226,7 +226,7 @@ def _checked(make: Callable[..., Any]) -> Step:
     return step
 
 
-def _check_not_within(refs: tuple[Ref, ...]) -> None:
+def check_not_within(refs: tuple[Ref, ...]) -> None:
     """Raise ValueError where the running actor is one of these, or below one of them."""
     cell: object = CURRENT.get()
     while isinstance(cell, Cell):

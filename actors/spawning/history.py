@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.checks import count
+from actors.checks import check_count, count
 from actors.spawning.triggers import SpawnTrigger
 
 if TYPE_CHECKING:
@@ -65,9 +65,12 @@ class SpawnMetrics:
     total: int
     """Spawns that were begun, without those that never became ready."""
     active: int
-    """Of those, who lives."""
+    """Who lives."""
     failed: int
-    """Whatever was asked for and came to nothing, refusals included."""
+    """Whatever was asked for and came to nothing: refusals, starts that failed, approvals that raised.
+
+    A start that was cancelled is none.
+    """
     refused: int
     mean_latency: float
     """Seconds from the spawn to ready, over all that became ready; 0.0 before the first."""
@@ -96,11 +99,10 @@ class SpawnTally:
         self.readied += 1
         self.mean_latency += (latency - self.mean_latency) / self.readied
 
-    def rolled_back(self, trigger: SpawnTrigger, failed: bool) -> None:
-        """It never became ready and is gone; not a failure where its start was only given up."""
+    def unspawned(self, trigger: SpawnTrigger) -> None:
+        """It never became ready and is gone: it was none."""
         self.total -= 1
         self.by_trigger[trigger] -= 1
-        self.failed += failed
 
     def refuse(self) -> None:
         """A spawn was refused."""
@@ -149,6 +151,14 @@ class History:
         if ref not in self._records:
             return
         self._past[ref] = None
+        self._trim()
+
+    def keep(self, bound: int) -> None:
+        """From now on at most so many of those that are gone."""
+        self.bound = bound
+        self._trim()
+
+    def _trim(self) -> None:
         while len(self._past) > self.bound:
             self.drop(next(iter(self._past)))
 
@@ -173,8 +183,8 @@ class History:
 
         Raises ValueError for a limit below 0; 0 is none, None is all.
         """
-        if limit is not None and (isinstance(limit, bool) or limit < 0):
-            raise ValueError(f"limit must be 0 or more, or None for all, not {limit!r}")
+        if limit is not None:
+            check_count("limit", limit, least=0)
         found: list[SpawnRecord] = []
         for record in _newest_first(self._records, ref):
             if limit is not None and len(found) >= limit:
@@ -184,7 +194,7 @@ class History:
         return found
 
 
-def _newest_first(records: Mapping[Ref, SpawnRecord], ref: Ref | None) -> Iterable[SpawnRecord]:
+def _newest_first(records: dict[Ref, SpawnRecord], ref: Ref | None) -> Iterable[SpawnRecord]:
     if ref is not None:
         return (records[ref],) if ref in records else ()
-    return reversed(list(records.values()))
+    return reversed(records.values())

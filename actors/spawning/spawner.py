@@ -6,23 +6,23 @@ a new `Spawner` of the same actor over the same supervisor goes on where the for
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable, iscoroutine
-from types import MappingProxyType
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 import trio
 
-from actors.core.cell import Cell
+from actors.checks import check_count
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
-from actors.errors import CooldownActive, InvalidTemplate, NotAChild, SpawnDenied, SpawnRefused
-from actors.spawning.book import Book, Bound, bounds_above
+from actors.errors import CooldownActive, SpawnDenied, SpawnRefused
+from actors.spawning.book import Book, bounds_of
+from actors.spawning.coordination import check_not_within
 from actors.spawning.history import SpawnMetrics, SpawnRecord, SpawnRequest
-from actors.spawning.limits import Admission, SpawnLimits
-from actors.spawning.template import Template, definition_of, key_of
+from actors.spawning.limits import SpawnLimits
+from actors.spawning.plans import Plan, Planner, as_trigger
+from actors.spawning.template import NOTHING, Template, as_template
 from actors.spawning.triggers import SpawnTrigger, performance_fires, workload_fires
 from actors.supervision.family import Family
 
@@ -30,10 +30,6 @@ __all__ = ["Approve", "Spawner", "SpawnerStatistics"]
 
 Approve: TypeAlias = "Callable[[SpawnRequest], bool | str | Awaitable[bool | str]]"
 """True approves; False or a text, the reason, denies."""
-
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-_MADE_UP: Final = re.compile(r"_(spawn|clone)_[0-9a-f]{8}$")
-_STEM: Final = 110
 
 
 @runtime_checkable
@@ -59,18 +55,6 @@ class SpawnerStatistics:
     """Records that are kept."""
 
 
-@attrs.frozen
-class _Plan:
-    """A spawn that is asked for: everything but the answer."""
-
-    request: SpawnRequest
-    definition: Template
-    record_as: Template
-    above: tuple[Admission, ...]
-    on: str | None
-    slots: int
-
-
 class Spawner:
     """Spawns children of a supervisor from templates, within `SpawnLimits`, and remembers them.
 
@@ -92,29 +76,35 @@ class Spawner:
         approve: Approve | None = None,
         history: int = 1000,
     ) -> None:
-        if not isinstance(supervisor, Supervising):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"supervisor must be a Supervisor or a System, not {supervisor!r}")
+        if isinstance(supervisor, type) or not isinstance(supervisor, Supervising):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"supervisor must be a Supervisor or a System, not {supervisor!r}: "
+                f"inside of a Supervisor, write Spawner(self)"
+            )
         limits = SpawnLimits() if limits is None else limits
         if not isinstance(limits, SpawnLimits):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"limits must be SpawnLimits, not {limits!r}: write actors.SpawnLimits(...)")
         if approve is not None and not callable(approve):
             raise TypeError(f"approve must be callable, not {approve!r}")
+        check_count("history", history, least=0)
         self._family = supervisor.__actor_family__()
-        self._maker = CURRENT.get()
         self._approve = approve
         self._book = self._open_book(limits, history, name)
+        self._planner = Planner(self._family, self._book, tuple(bounds_of(CURRENT.get())))
 
     def _open_book(self, limits: SpawnLimits, bound: int, name: str | None) -> Book:
-        keeper = self._maker
+        keeper = CURRENT.get()
         if keeper is None:
             if name is None:
                 return Book(self._family, limits, bound)
             keeper = self._family
-        if keeper.kept is None:
-            keeper.kept = {}
-        book: Book = keeper.kept.setdefault((Book, self._family.ref, name), Book(self._family, limits, bound))
-        book.admission.limits = limits
-        book.history.bound = bound
+        kept: dict[Any, Any] = {} if keeper.kept is None else keeper.kept
+        for key, one in tuple(kept.items()):  # of supervisors that are gone nobody makes a spawner any more
+            if isinstance(one, Book) and one.family.is_gone:
+                del kept[key]
+        keeper.kept = kept
+        book: Book = kept.setdefault((Book, self._family.ref, name), Book(self._family, limits, bound))
+        book.revise(limits, bound)
         return book
 
     def __repr__(self) -> str:
@@ -133,7 +123,7 @@ class Spawner:
         template: Template | Any,
         *,
         name: str | None = None,
-        specialisation: Mapping[str, Any] = _NOTHING,
+        specialisation: Mapping[str, Any] = NOTHING,
         trigger: SpawnTrigger | str = SpawnTrigger.MANUAL,
         on: str | None = None,
         share: int = 0,
@@ -158,7 +148,7 @@ class Spawner:
         template: Template | Any,
         *,
         name: str | None = None,
-        specialisation: Mapping[str, Any] = _NOTHING,
+        specialisation: Mapping[str, Any] = NOTHING,
         trigger: SpawnTrigger | str = SpawnTrigger.MANUAL,
         on: str | None = None,
         share: int = 0,
@@ -178,7 +168,7 @@ class Spawner:
         template: Template | Any,
         *,
         name: str | None = None,
-        specialisation: Mapping[str, Any] = _NOTHING,
+        specialisation: Mapping[str, Any] = NOTHING,
         trigger: SpawnTrigger | str = SpawnTrigger.MANUAL,
         on: str | None = None,
         share: int = 0,
@@ -189,7 +179,8 @@ class Spawner:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         plan = self._plan(template, name, specialisation, trigger, on, share)
-        async with self._book.turn_of(plan.record_as):
+        self._check(plan, check_cooldown=False)  # what no waiting cures is said at once
+        async with self._book.turn_of(plan.key):
             await self._cool_down(plan)
             await self._ask(plan)
             await self._cool_down(plan)  # whoever approves may have taken long
@@ -201,7 +192,7 @@ class Spawner:
         ref: Ref,
         *,
         name: str | None = None,
-        modifications: Mapping[str, Any] = _NOTHING,
+        modifications: Mapping[str, Any] = NOTHING,
         trigger: SpawnTrigger | str = SpawnTrigger.MANUAL,
     ) -> Ref:
         """Spawn another one like a child, with `modifications` over its arguments. No checkpoint.
@@ -210,7 +201,7 @@ class Spawner:
         copied: the clone begins as the origin did. It runs where the origin does.
         Raises `NotAChild`, and what `spawn` raises.
         """
-        plan = self._plan_of_clone(ref, name, modifications, trigger)
+        plan = self._planner.clone(ref, name, modifications, trigger, CURRENT.get())
         self._ask_plainly(plan)
         return self._begin(plan, trial=False)
 
@@ -219,11 +210,13 @@ class Spawner:
 
         True: this call has stopped it. False: it is no living spawn of this spawner, or another
         call was first; also then it is gone. What waits in its mailbox is handled as by `ref.stop()`.
+        Raises ValueError inside the spawn itself or below it, which would wait for itself: use `ctx.stop()`.
         """
         slot = self._book.living.get(ref)
         if slot is None:
             await trio.lowlevel.checkpoint()
             return False
+        check_not_within((ref,))
         first, slot.leaving = not slot.leaving, True
         ref.stop()
         await ref.wait_stopped()
@@ -231,18 +224,20 @@ class Spawner:
 
     def _spawn_at_once(self, template: Template, name: str, trigger: SpawnTrigger, on: str | None) -> Ref:
         """As `spawn`, whatever the cooldown: for what counts that itself."""
-        plan = self._plan(template, name, _NOTHING, trigger, on, 0)
+        plan = self._planner.spawn(template, name, NOTHING, trigger, on, 0, None)
         return self._begin(plan, trial=False, check_cooldown=False)
 
     # --- asking ---
 
-    def can_spawn(self, check_cooldown: bool = True, *, template: Template | None = None) -> bool:
-        """Whether there is a slot and, if asked, no cooldown: of `template`, or of any. Changes nothing."""
-        if any(admission.taken >= admission.limits.max_active for admission in self._above()[0]):
-            return False
-        return self._book.admission.can_spawn(self._book.now(), check_cooldown, _key(template))
+    def can_spawn(self, check_cooldown: bool = True, *, template: Template | Any | None = None) -> bool:
+        """Whether there is a slot, it is not too deep and, if asked, no cooldown: of `template`, or of any.
 
-    def cooldown_remaining(self, template: Template | None = None) -> float:
+        Changes nothing and promises nothing: by the time of the spawn the answer may be another.
+        """
+        above, depth = self._planner.bounds(CURRENT.get())
+        return self._book.refusal(_key(template), depth, above, 1, check_cooldown) is None
+
+    def cooldown_remaining(self, template: Template | Any | None = None) -> float:
         """Seconds until `template` may be spawned again; without one, the longest of all. 0.0: now."""
         return self._book.admission.cooldown_remaining(self._book.now(), _key(template))
 
@@ -257,21 +252,19 @@ class Spawner:
 
         All that are given count. Raises ValueError for an unknown trigger and a negative limit.
         """
-        which = None if trigger is None else _trigger(trigger)
+        which = None if trigger is None else as_trigger(trigger)
         return self._book.history.select(ref=ref, trigger=which, limit=limit)
 
-    def children_of(self, parent: Template | Ref) -> tuple[Ref, ...]:
+    def children_of(self, parent: Template | Ref | Any) -> tuple[Ref, ...]:
         """What was spawned from a template, specialised or not, or cloned from an actor; oldest first.
 
         Living and gone, as far as the history goes. A clone is a child of its origin, not of the template.
         """
         records = self._book.history
-        if isinstance(parent, Template):
-            root = parent.root
-            found = [one for one in records if one.origin is None and _is_from(one.template, parent, root)]
-        else:
-            found = [one for one in records if one.origin == parent]
-        return tuple(one.ref for one in found)
+        if isinstance(parent, Ref):
+            return tuple(one.ref for one in records if one.origin == parent)
+        template = as_template(parent)
+        return tuple(one.ref for one in records if one.origin is None and _is_from(one.template, template))
 
     def metrics(self) -> SpawnMetrics:
         """The counts as they are now; a copy."""
@@ -292,7 +285,7 @@ class Spawner:
         """Forget counts, cooldowns, and the records of those that are gone. Who lives still counts."""
         self._book.reset()
 
-    def check_performance(self, rate: float | None = None, *, template: Template | None = None) -> bool:
+    def check_performance(self, rate: float | None = None, *, template: Template | Any | None = None) -> bool:
         """Whether the performance trigger fires: `auto` is on, `rate` is strictly below, and one may spawn.
 
         Without `rate`, the share of what its living spawns have handled well; with nothing handled
@@ -304,7 +297,7 @@ class Spawner:
             return False
         return self.can_spawn(template=template)
 
-    def check_workload(self, depth: float | None = None, *, template: Template | None = None) -> bool:
+    def check_workload(self, depth: float | None = None, *, template: Template | Any | None = None) -> bool:
         """Whether the workload trigger fires: `auto` is on, `depth` is strictly above, and one may spawn.
 
         Without `depth`, the messages that wait for all its living spawns.
@@ -328,145 +321,62 @@ class Spawner:
         trigger: SpawnTrigger | str,
         on: str | None,
         share: int,
-    ) -> _Plan:
-        template = what if isinstance(what, Template) else Template(what)
-        why = _trigger(trigger)
-        if isinstance(share, bool) or not isinstance(share, int) or share < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"share must be a whole number of slots, 0 or more, not {share!r}")
-        if share and (on is None or on == self._family.kernel.name):
-            raise ValueError("share goes with on=: what is spawned on this node shares all slots anyway")
-        above, depth = self._above()
-        stem = template.name
-        return _Plan(
-            SpawnRequest(
-                template=template,
-                name=self._made_up(stem, "spawn") if name is None else name,
-                specialisation=MappingProxyType(dict(specialisation)),
-                trigger=why,
-                origin=None,
-                depth=depth,
-            ),
-            definition=template.specialise(**specialisation) if specialisation else template,
-            record_as=template,
-            above=above,
-            on=on,
-            slots=1 + share,
-        )
+    ) -> Plan:
+        return self._planner.spawn(what, name, specialisation, trigger, on, share, CURRENT.get())
 
-    def _plan_of_clone(
-        self, ref: Ref, name: str | None, modifications: Mapping[str, Any], trigger: SpawnTrigger | str
-    ) -> _Plan:
-        why = _trigger(trigger)
-        above, depth = self._above()
-        record = self._book.history.get(ref)
-        if record is not None:
-            template, origin, depth = record.template, record.definition, record.depth
-            stem = template.name or ref.name
-        else:
-            template = origin = self._definition(ref)
-            stem = ref.name
-        return _Plan(
-            SpawnRequest(
-                template=template,
-                name=self._made_up(stem, "clone") if name is None else name,
-                specialisation=MappingProxyType(dict(modifications)),
-                trigger=why,
-                origin=ref,
-                depth=depth + 1,
-            ),
-            definition=origin.specialise(**modifications) if modifications else origin,
-            record_as=template,
-            above=above,
-            on=None if ref.node == self._family.kernel.name else ref.node,
-            slots=1,
-        )
+    def _refusal(self, plan: Plan, check_cooldown: bool = True) -> SpawnRefused | None:
+        return self._book.refusal(plan.key, plan.request.depth, plan.above, plan.slots, check_cooldown)
 
-    def _definition(self, ref: Ref) -> Template:
-        """That of a living child that was spawned otherwise."""
-        cell = ref.cell if isinstance(ref, Ref) else None  # pyright: ignore[reportUnnecessaryIsInstance]
-        is_here = isinstance(cell, Cell) and not cell.is_gone and cell.parent is self._family
-        if cell is None or not is_here:
-            raise NotAChild(ref, self._family.path)
-        if cell.node != cell.kernel.name:
-            raise InvalidTemplate(
-                f"{cell.path} runs on another node: only what this spawner has put there is cloned"
-            )
-        return definition_of(cell)
-
-    def _made_up(self, stem: str | None, how: str) -> str | None:
-        """A name that no living child has; None for what has no name."""
-        if stem is None:
-            return None
-        stem = _MADE_UP.sub("", stem)[:_STEM]
-        while (name := f"{stem}_{how}_{self._hex()}") in self._family.children:
-            pass
-        return name
-
-    def _hex(self) -> str:
-        return f"{self._family.kernel.random.getrandbits(32):08x}"
-
-    def _above(self) -> tuple[tuple[Admission, ...], int]:
-        """The limits above its own, and the depth of what it spawns."""
-        bounds: list[Bound] = [*bounds_above(self._family), *bounds_above(self._maker)]
-        own = self._book.admission
-        above = {id(bound.admission): bound.admission for bound in bounds if bound.admission is not own}
-        return tuple(above.values()), max((bound.depth + 1 for bound in bounds), default=0)
-
-    def _refusal(self, plan: _Plan, check_cooldown: bool = True) -> SpawnRefused | None:
-        request = plan.request
-        return self._book.refusal(plan.record_as, request.depth, plan.above, plan.slots, check_cooldown)
-
-    async def _cool_down(self, plan: _Plan) -> None:
-        while True:
-            refusal = self._refusal(plan)
-            if not isinstance(refusal, CooldownActive):
-                return
-            await trio.sleep(refusal.retry_after)
-
-    def _check(self, plan: _Plan, check_cooldown: bool = True) -> None:
+    def _check(self, plan: Plan, check_cooldown: bool = True) -> None:
         refusal = self._refusal(plan, check_cooldown)
         if refusal is not None:
             raise self._book.refuse(plan.request, refusal)
 
-    def _ask_plainly(self, plan: _Plan) -> None:
+    async def _cool_down(self, plan: Plan) -> None:
+        while isinstance(self._refusal(plan), CooldownActive):
+            await self._book.cool_down(plan.key)
+
+    def _ask_plainly(self, plan: Plan) -> None:
         self._check(plan)
         if self._approve is None:
             return
-        answer = self._approve(plan.request)
-        if isawaitable(answer):
-            if iscoroutine(answer):
-                answer.close()
-            raise TypeError("spawn cannot wait for an async approve: await start(...) or wait_spawn(...)")
-        self._obey(plan, answer)
+        with self._book.counting_failures():
+            answer = self._approve(plan.request)
+            if isawaitable(answer):
+                if iscoroutine(answer):
+                    answer.close()
+                raise TypeError("spawn cannot wait for an async approve: await start(...) or wait_spawn(...)")
+            denied = _denial(answer)
+        if denied is not None:
+            raise self._book.refuse(plan.request, denied)
 
-    async def _ask(self, plan: _Plan) -> None:
+    async def _ask(self, plan: Plan) -> None:
         self._check(plan)
         if self._approve is None:
             return
-        answer = self._approve(plan.request)
-        self._obey(plan, await answer if isawaitable(answer) else answer)
+        with self._book.counting_failures():
+            answer = self._approve(plan.request)
+            denied = _denial(await answer if isawaitable(answer) else answer)
+        if denied is not None:
+            raise self._book.refuse(plan.request, denied)
 
-    def _obey(self, plan: _Plan, answer: object) -> None:
-        if answer is True:
-            return
-        if answer is False or isinstance(answer, str):
-            raise self._book.refuse(plan.request, SpawnDenied(answer or ""))
-        raise TypeError(f"approve must answer True, False or a text, not {answer!r}")
+    @trio.lowlevel.enable_ki_protection
+    def _begin(self, plan: Plan, *, trial: bool, check_cooldown: bool = True) -> Ref:
+        """Take the slots and start it, in one step; whatever goes wrong, they are free again.
 
-    def _begin(self, plan: _Plan, *, trial: bool, check_cooldown: bool = True) -> Ref:
-        """Take the slots and start it, in one step; whatever goes wrong, they are free again."""
+        Ctrl-C waits: a child that lives and is not in the book would hold its slot for ever.
+        """
         self._check(plan, check_cooldown)  # once more: much may have happened while somebody approved
         book, request = self._book, plan.request
         book.take(plan.above, plan.slots)
         try:
-            ref = self._family.admit(plan.definition, (), request.name, None, plan.on, trial=trial)
+            with book.counting_failures():
+                ref = self._family.admit(plan.definition, (), request.name, None, plan.on, trial=trial)
         except BaseException:
             book.free(plan.above, plan.slots)
-            book.tally.failed += 1
-            book.look_after_health()
             raise
         record = SpawnRecord(
-            id=f"spawn_{self._hex()}",
+            id=f"spawn_{self._planner.hexes()}",
             ref=ref,
             template=request.template,
             origin=request.origin,
@@ -480,16 +390,18 @@ class Spawner:
         return ref
 
 
-def _key(template: Template | None) -> Any:
-    return None if template is None else key_of(template)
+def _denial(answer: object) -> SpawnDenied | None:
+    """The refusal that an answer of `approve` means, or None; raises TypeError for nonsense."""
+    if answer is True:
+        return None
+    if answer is False or isinstance(answer, str):
+        return SpawnDenied(answer or "")
+    raise TypeError(f"approve must answer True, False or a text, not {answer!r}")
 
 
-def _is_from(template: Template, wanted: Template, root: Template) -> bool:
-    return template == wanted or (wanted is root and template.root == root)
+def _key(template: Template | Any | None) -> Template | None:
+    return None if template is None else as_template(template).root
 
 
-def _trigger(trigger: SpawnTrigger | str) -> SpawnTrigger:
-    try:
-        return SpawnTrigger(trigger)
-    except ValueError:
-        raise ValueError(f"unknown trigger {trigger!r}: use one of {', '.join(SpawnTrigger)}") from None
+def _is_from(template: Template, wanted: Template) -> bool:
+    return template == wanted or (wanted.base is None and template.root == wanted)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from actors.core.recipe import Recipe, recipe_of, with_arguments
+from actors.core.recipe import Recipe, Spawnable, recipe_of, with_arguments
 from actors.errors import InvalidTemplate
 from actors.names import check_name
 from actors.policy import Policy
+from actors.spawning.constructor import Constructor, check_config
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["Template", "definition_of", "key_of"]
+__all__ = ["NOTHING", "Template", "as_template", "definition_of"]
 
-_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def _frozen_copy(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -36,7 +38,7 @@ def _policy(_: object, __: object, value: object) -> None:
         raise InvalidTemplate(f"policy must be a Policy or None, not {value!r}: write actors.Policy(...)")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Template:
     """Something to spawn, with arguments by name. Frozen; spawned anywhere where an Actor class can be.
 
@@ -44,26 +46,49 @@ class Template:
     name; required ones may be left to `specialise`. `name` and `policy` are those of a child that is spawned
     without; a `Spawner` makes names of `name`. Raises `InvalidTemplate` (a ValueError) for what cannot be
     an actor, for keys that the constructor does not know, naming the known ones, and for values that an attrs
-    class refuses; `InvalidName`.
+    class refuses (its converters and validators run for that, once more than for the start); `InvalidName`.
 
+    Templates are equal when they spawn the same; partials are compared by what is in them.
     Not promised: copies. The values in `config` are shared by all that are spawned from it.
     """
 
     what: Any
-    config: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=_frozen_copy)
+    config: Mapping[str, Any] = attrs.field(
+        factory=dict[str, Any], converter=_frozen_copy, repr=lambda config: repr(dict(config))
+    )
     name: str | None = attrs.field(default=None, validator=_name)
     policy: Policy | None = attrs.field(default=None, validator=_policy)
-    base: Template | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
+    base: Template | None = attrs.field(default=None, kw_only=True, repr=False)
     """The template that this one was specialised from first, or None."""
 
     def __attrs_post_init__(self) -> None:
-        _check_config(_recipe(self.what), self.config)
+        check_config(_recipe(self.what), _title(self.what), self.config)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Template):
+            return NotImplemented
+        return self is other or _same(self._parts, other._parts)
 
     def __hash__(self) -> int:
-        return hash((id(self.what), self.name))
+        return hash((_hash_of(self.what), self.name))
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        return _taken_apart(self.what), self.config, self.name, self.policy
 
     def specialise(self, /, **overrides: Any) -> Template:
         """The same template with `overrides` over its config. Raises `InvalidTemplate`."""
+        return self._laid_over(overrides)
+
+    def overlaid(self, overrides: Mapping[str, Any]) -> Template:
+        """As `specialise`, of a mapping; without overrides the template itself. Raises `InvalidTemplate`."""
+        if not isinstance(overrides, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidTemplate(
+                f"overrides must be a mapping of parameter names to values, not {overrides!r}"
+            )
+        return self._laid_over(overrides) if overrides else self
+
+    def _laid_over(self, overrides: Mapping[str, Any]) -> Template:
         return attrs.evolve(self, config={**self.config, **overrides}, base=self.root)
 
     @property
@@ -74,7 +99,12 @@ class Template:
     @property
     def title(self) -> str:
         """What it is called in messages: its name, or what it is of."""
-        return self.name or _recipe(self.what).name
+        return self.name or _title(self.what)
+
+    @property
+    def stem(self) -> str | None:
+        """What names are made of: its name, or that of the template that it is of."""
+        return self.name or _recipe(self.what).offered
 
     def __actor_recipe__(self) -> Recipe:
         """How the framework makes an actor of it."""
@@ -82,9 +112,9 @@ class Template:
         return attrs.evolve(recipe, offered=self.name or recipe.offered, policy=self.policy or recipe.policy)
 
 
-def key_of(template: Template) -> tuple[Template]:
-    """What counts as the same template for a cooldown: where it was specialised from."""
-    return (template.root,)
+def as_template(what: Any) -> Template:
+    """A template of whatever can be spawned; raises `InvalidTemplate`."""
+    return what if isinstance(what, Template) else Template(what)
 
 
 def _recipe(what: Any) -> Recipe:
@@ -94,57 +124,39 @@ def _recipe(what: Any) -> Recipe:
         raise InvalidTemplate(str(error)) from None
 
 
-# --- what a constructor knows ---------------------------------------------------
+def _title(what: Any) -> str:
+    if isinstance(what, Template):
+        return what.title
+    if isinstance(what, type | functools.partial) or not isinstance(what, Spawnable):
+        return _recipe(what).name
+    return type(what).__qualname__
 
 
-def _parameters(recipe: Recipe) -> tuple[list[inspect.Parameter], bool] | None:
-    """Those behind the first and not given by place, and whether any name goes; None where nobody knows."""
-    if recipe.actor_class is not None and recipe.actor_class.__init__ is object.__init__:
-        return [], False
+# --- when two are the same ------------------------------------------------------
+
+
+def _taken_apart(what: Any) -> Any:
+    """A partial made anew is the same: it is compared by what is in it."""
+    if type(what) is functools.partial:
+        return functools.partial, _taken_apart(what.func), what.args, what.keywords
+    return what
+
+
+def _hash_of(what: Any) -> int:
+    if isinstance(what, functools.partial):
+        return _hash_of(what.func)
     try:
-        _, *parameters = inspect.signature(recipe.call).parameters.values()
-    except (TypeError, ValueError):  # some callables in C have no signature
-        return None
-    free = parameters[len(recipe.given) :]
-    return [p for p in free if p.kind in _BY_NAME], any(p.kind is p.VAR_KEYWORD for p in parameters)
+        return hash(what)
+    except TypeError:  # what it holds has none
+        return hash(type(what))  # pyright: ignore[reportUnknownArgumentType]
 
 
-def _check_config(recipe: Recipe, config: object) -> None:
-    if not isinstance(config, Mapping):
-        raise InvalidTemplate(f"config must be a mapping of parameter names to values, not {config!r}")
-    known = _parameters(recipe)
-    if known is None:
-        return
-    parameters, takes_any = known
-    names = [parameter.name for parameter in parameters]
-    unknown = [key for key in config if not isinstance(key, str) or (key not in names and not takes_any)]  # pyright: ignore[reportUnknownVariableType]
-    if unknown:
-        raise InvalidTemplate(_unknown(recipe, map(repr, unknown), names))  # pyright: ignore[reportUnknownArgumentType]
-    if recipe.actor_class is not None and attrs.has(recipe.actor_class):
-        _check_fields(recipe.actor_class, config)  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _unknown(recipe: Recipe, unknown: Iterable[str], known: list[str]) -> str:
-    takes = f"it knows {', '.join(known)}" if known else "it takes none"
-    return f"{recipe.name} does not know {', '.join(unknown)}: {takes}"
-
-
-def _check_fields(kind: type[Any], config: Mapping[str, Any]) -> None:
-    """Refuse now what an attrs class would: each value goes through its field's converter and validator."""
-    stand_in = SimpleNamespace(**config)
-    for field in attrs.fields(kind):
-        alias = field.alias or field.name
-        if alias not in config or field.validator is None:
-            continue
-        try:
-            value = config[alias] if field.converter is None else field.converter(config[alias])  # type: ignore[call-arg]
-            field.validator(stand_in, field, value)
-        except AttributeError:
-            continue  # it looks at other fields: the start will tell
-        except (ValueError, TypeError) as error:
-            raise InvalidTemplate(
-                f"{kind.__qualname__} refuses {alias}={config[alias]!r}: {error}"
-            ) from error
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are equal; a comparison that raises, as of arrays, says that they are not."""
+    try:
+        return bool(one == other)
+    except Exception:  # what a config holds is the user's, and must not break the spawner's tables
+        return False
 
 
 # --- a template of an actor that lives ------------------------------------------
@@ -158,27 +170,24 @@ def definition_of(cell: Cell) -> Template:
     base = cell.recipe.base or cell.recipe
     args = (*cell.recipe.given, *cell.args)
     by_name = dict(cell.recipe.keywords)
-    names = _places(base)
-    if names is not None and len(args) <= len(names):
-        by_name |= dict(zip(names, args, strict=False))
+    known = Constructor.of(base)
+    if known is not None and known.places is not None:
+        by_name |= dict(zip(known.places, args, strict=False))  # no more of them: the start has checked
         args = ()
-    if args or not (base.actor_class or base.kind == "function"):
+    what = _source(base)
+    if args or what is None:
         return Template(_Made(base, args), by_name, policy=cell.policy)
-    return Template(base.actor_class or base.call, by_name, policy=cell.policy)
+    return Template(what, by_name, policy=cell.policy)
 
 
-def _places(recipe: Recipe) -> list[str] | None:
-    """The names of what goes by place, where all of it goes by name too."""
-    known = _parameters(recipe)
-    if known is None:
-        return None
-    _, *all_of_them = inspect.signature(recipe.call).parameters.values()
-    if any(p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL) for p in all_of_them):
-        return None
-    return [p.name for p in known[0] if p.kind is p.POSITIONAL_OR_KEYWORD]
+def _source(recipe: Recipe) -> Any:
+    """The class or function that it is the recipe of; None for what says itself how it is made."""
+    if recipe.actor_class is not None:
+        return recipe.actor_class if recipe.call is recipe.actor_class.__init__ else None
+    return recipe.call if recipe.kind == "function" and inspect.iscoroutinefunction(recipe.call) else None
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class _Made:
     """What was spawned before, with the arguments that it had by place."""
 
@@ -186,4 +195,4 @@ class _Made:
     args: tuple[Any, ...]
 
     def __actor_recipe__(self) -> Recipe:
-        return with_arguments(self.recipe, self.args, {})
+        return with_arguments(self.recipe, self.args, NOTHING)
