@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, cast
 
 from cattrs import Converter
@@ -21,23 +22,25 @@ __all__ = ["decode_ended", "decode_frame", "decode_handshake", "decode_item", "d
 _HANDSHAKE: Final[dict[str, type]] = {"hello": Hello, "welcome": Welcome, "refused": Refusal}
 _WIRE = Converter(forbid_extra_keys=True)
 make_strict(_WIRE)
-_STRUCTURE: dict[str, Callable[[Any, Any], Any]] = {}
-_UNSTRUCTURE: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {}
+_KINDS: Final = {cls: kind for table in (FRAMES, ITEMS, _HANDSHAKE) for kind, cls in table.items()}
 
 
-def _prepare() -> None:
-    for table in (FRAMES, ITEMS, _HANDSHAKE):
-        for kind, cls in table.items():
-            _STRUCTURE[kind] = _WIRE.get_structure_hook(cls)
-            fn = make_dict_unstructure_fn(cast("type[Any]", cls), _WIRE, _cattrs_omit_if_default=True)
-            _UNSTRUCTURE[cls] = (kind, fn)
+@cache
+def _reader(cls: type) -> Callable[[Any, Any], Any]:
+    """Made when it is first wanted: all at once would hold up the first link by a tenth of a second."""
+    return _WIRE.get_structure_hook(cls)
+
+
+@cache
+def _writer(cls: type) -> tuple[str, Callable[[Any], dict[str, Any]]]:
+    """See `_reader`."""
+    fn = make_dict_unstructure_fn(cast("type[Any]", cls), _WIRE, _cattrs_omit_if_default=True)
+    return _KINDS[cls], fn
 
 
 def encode(said: object) -> str:
     """A frame or an item as one line of JSON. Raises `NotSerializable` for what is no JSON in it."""
-    if not _UNSTRUCTURE:
-        _prepare()
-    kind, fn = _UNSTRUCTURE[type(said)]
+    kind, fn = _writer(type(said))
     return dump({"k": kind, **fn(said)})
 
 
@@ -75,14 +78,12 @@ def decode_ended(value: Any) -> Ended:
 
 
 def _decode(value: Any, table: dict[str, type]) -> Any:
-    if not _STRUCTURE:
-        _prepare()
     kind = value.get("k") if isinstance(value, dict) else None  # pyright: ignore
     if not isinstance(kind, str) or kind not in table:
         said = f"unknown kind {kind!r:.40}" if isinstance(kind, str) else 'no object with a kind under "k"'
         raise BadFrame(f"{said}: use one of {', '.join(table)}")
     fields = {key: one for key, one in value.items() if key != "k"}  # pyright: ignore
     try:
-        return _STRUCTURE[kind](fields, table[kind])
+        return _reader(table[kind])(fields, table[kind])
     except Exception as error:  # cattrs raises groups of anything
         raise BadFrame(f"a wrong {kind}: {why(error)}") from None
