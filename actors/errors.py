@@ -203,13 +203,17 @@ class SpawnRefused(ActorError, RuntimeError):
 class SpawnLimitReached(SpawnRefused):
     """As many live as may; `.active` of `.max_active`. Despawn one, or wait until one has ended."""
 
-    def __init__(self, active: int, max_active: int, whose: str = "the spawner") -> None:
+    def __init__(
+        self,
+        active: int,
+        max_active: int,
+        whose: str = "the spawner",
+        cure: str = "despawn one, or raise max_active",
+    ) -> None:
         self.active = active
         self.max_active = max_active
         self.whose = whose
-        super().__init__(
-            f"{whose} has {active} of at most {max_active} alive: despawn one, or raise max_active"
-        )
+        super().__init__(f"{whose} has {active} of at most {max_active} alive: {cure}")
 
 
 class CooldownActive(SpawnRefused):

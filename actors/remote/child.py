@@ -34,6 +34,7 @@ from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
 from actors.remote import items
 from actors.remote.credit import WINDOW
+from actors.remote.grants import grant_of
 from actors.remote.strict import BadValue
 from actors.remote.troubles import ended_in, error_in
 from actors.remote.window import FarLanes
@@ -163,6 +164,7 @@ class RemoteChild(Cell):
                     terms,
                     self.watched_there,
                     sorted(self.groups or ()),
+                    grant_of(self),
                 )
             )
         if self.orders & order.SUSPEND:

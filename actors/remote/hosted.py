@@ -16,6 +16,7 @@ from actors.errors import ActorError, ActorFailed
 from actors.exits import Exit
 from actors.policy import Policy
 from actors.remote import items
+from actors.remote.grants import Granted
 from actors.remote.troubles import trouble_out
 from actors.supervision.family import Family
 from actors.supervision.supervisor import Supervisor
@@ -107,6 +108,8 @@ class Run:
         self.stirs = 0
         """How often it was interrupted."""
         self.heard_at: float | None = None
+        self.bound: Granted | None = None
+        """How much it may spawn, when that is limited over there."""
 
     @property
     def key(self) -> str:
@@ -246,6 +249,8 @@ class HostsFamily(Family):
             child = Hosted(run, self.kernel, self, recipe, args, name, policy)
             child.plain = recipe.is_plain
         self.children[child.key] = child
+        if run.bound is not None:
+            self.kernel.follow(child, run.bound)
         for ref in watching:
             watch(child, ref.cell)
         for group in groups:

@@ -23,6 +23,7 @@ from actors.remote import items
 from actors.remote.conversation import ProtocolFault
 from actors.remote.credit import WINDOW
 from actors.remote.facts import OF_CHILDREN, Relay
+from actors.remote.grants import grant_in
 from actors.remote.handshake import Reason
 from actors.remote.hosted import HostedPending, Run
 from actors.remote.strict import BadValue
@@ -68,6 +69,7 @@ class Hosting:
             recipe.check_arguments(args)
             policy = policy_in(item.policy)
             watching = [codec.ref_in(one) for one in item.watching]
+            run.bound = None if item.grant is None else grant_in(item.grant, run.home)
         except (BadValue, NotSpawnable, TypeError, ValueError) as error:
             exit = Exit(ExitKind.START_FAILED, error=error)
             self._association.control(items.Fell(item.child, ended_out(exit, codec)))

@@ -302,6 +302,19 @@ class Spawn:
     """what its former incarnation watched"""
     groups: list[str] = attrs.field(factory=list[str])
     """which it had joined"""
+    grant: Grant | None = None
+    """None: nothing bounds it"""
+
+
+@attrs.frozen
+class Grant:
+    """What a child may spawn, when it is within the limits of a spawner."""
+
+    depth: int
+    """its own"""
+    max_depth: int
+    slots: int
+    """how many may live: itself, and what it spawns"""
 
 
 @attrs.frozen

@@ -15,6 +15,7 @@ from actors.policy import Policy
 from actors.remote.association import Association
 from actors.remote.child import RemoteChild, live
 from actors.remote.terms import policy_at_home, policy_out
+from actors.spawning.template import Template
 
 if TYPE_CHECKING:
     from actors.remote.node import Node
@@ -53,12 +54,17 @@ class NodePlace:
 
 
 def _taken_apart(what: Any) -> tuple[Any, dict[str, Any]]:
+    """The class or function in it, and its arguments by name: those further out win, as in a call."""
+    if isinstance(what, Template):
+        base, inner = _taken_apart(what.what)
+        return base, {**inner, **what.config}
     if isinstance(what, functools.partial):
         if what.args:
             raise NotSerializable(
                 functools.partial, "with arguments by place cannot run on another node: pass them to spawn"
             )
-        return what.func, dict(what.keywords)
+        base, inner = _taken_apart(cast("functools.partial[Any]", what).func)
+        return base, {**inner, **what.keywords}
     return what, {}
 
 

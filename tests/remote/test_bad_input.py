@@ -567,11 +567,37 @@ async def test_only_what_is_allowed_is_spawned() -> None:
                 {"args": [{"$": "shop.Unknown"}]},
                 {"ref": ["beta", welcome["incarnation"], "/parrot", 1]},
                 {"ref": ["gamma", "c3", "/c", 1]},
+                {"grant": {"depth": 0, "max_depth": 3, "slots": 0}},
+                {"grant": {"depth": -1, "max_depth": 3, "slots": 1}},
+                {"grant": {"depth": 0, "max_depth": 10**30, "slots": 1}},
             ):
                 await caller.put(spawn | {"what": allowed} | wrong, lane="c")
                 assert (await caller.take("fell"))["exit"]["kind"] == "START_FAILED"
             await caller.put(spawn | {"what": allowed, "child": 2}, lane="c")
             assert (await caller.take("ready"))["child"] == 2
+        await node.serves()
+
+
+GRANT = {"depth": 0, "max_depth": 3, "slots": 1}
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        7, [], {}, {"slots": 2}, GRANT | {"slots": 2.0}, GRANT | {"slots": True}, GRANT | {"depth": None},
+        GRANT | {"max_depth": "3"}, GRANT | {"cooldown": 1},
+    ],
+)  # fmt: skip
+async def test_a_grant_that_is_none_is_refused(grant: Any) -> None:
+    async with door() as node:
+        async with stranger(node.url) as caller:
+            await caller.join()
+            spawn = {
+                "k": "spawn", "child": 1, "what": f"{Parrot.__module__}:Parrot", "grant": grant,
+                "ref": ["stranger", "a1", "/c", 1], "parent": ["stranger", "a1", "/", 0],
+            }  # fmt: skip
+            await caller.put(spawn, lane="c")
+            assert (await caller.refused())[0] == "bad-frame"
         await node.serves()
 
 
