@@ -394,6 +394,18 @@ def test_templates_made_alike_are_equal_and_have_one_hash(make: Callable[[], Tem
     assert make() in {make()}
 
 
+def test_what_has_no_hash_can_be_in_a_template_all_the_same() -> None:
+    @attrs.define
+    class Made:
+        topics: list[str]
+
+        def __actor_recipe__(self) -> Any:
+            return Command(["echo"]).__actor_recipe__()
+
+    assert Template(Made(["a"])) in {Template(Made(["a"])): 1}
+    assert Template(Made(["a"])) not in {Template(Made(["b"])): 1}
+
+
 def test_templates_that_spawn_something_else_differ() -> None:
     different = [
         Template(Agent),
