@@ -63,8 +63,7 @@ def _taken_apart(what: Any) -> tuple[Any, dict[str, Any]]:
             raise NotSerializable(
                 functools.partial, "with arguments by place cannot run on another node: pass them to spawn"
             )
-        base, inner = _taken_apart(cast("functools.partial[Any]", what).func)
-        return base, {**inner, **what.keywords}
+        return what.func, dict(what.keywords)
     return what, {}
 
 

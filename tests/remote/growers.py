@@ -14,7 +14,20 @@ from actors.spawning import book
 from tests.remote.cast import AT_ONCE
 from tests.remote.stage import Cable, World, cables, linked
 
-__all__ = ["WIDE", "Crash", "Grow", "Grower", "Three", "grow", "limits", "spawner", "taken", "three", "two"]
+__all__ = [
+    "WIDE",
+    "Crash",
+    "Grow",
+    "Grower",
+    "Three",
+    "grow",
+    "growers",
+    "limits",
+    "spawner",
+    "taken",
+    "three",
+    "two",
+]
 
 WIDE = actors.SpawnLimits.minimal()
 """As little in the way as the ranges allow: a cooldown of 0.1 s."""
@@ -74,6 +87,18 @@ async def grow(grower: actors.Ref, **options: Any) -> Any:
 def spawner(system: actors.System, max_active: int, max_depth: int = 10) -> actors.Spawner:
     """One over the system, bounded."""
     return actors.Spawner(system, limits(max_active, max_depth))
+
+
+def growers(*systems: actors.System) -> int:
+    """How many live on these, whichever node they belong to."""
+    return sum(_running(one.tree()) for one in systems)
+
+
+def _running(node: actors.TreeNode) -> int:
+    """A child elsewhere is of another kind; what only has it below is no grower."""
+    depth = node.path.count("/")
+    is_grower = depth > 3 if node.path.startswith("/system") else node.path != "/"
+    return (is_grower and node.kind == "supervisor") + sum(map(_running, node.children))
 
 
 def taken(of: actors.Spawner) -> int:

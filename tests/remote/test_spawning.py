@@ -13,21 +13,9 @@ import actors
 from actors import ActorState
 from actors.remote import child, items
 from tests.remote.cast import AT_ONCE, nothing_left, settled
-from tests.remote.growers import Crash, Grow, Grower, grow, spawner, taken, three, two
+from tests.remote.growers import Crash, Grow, Grower, grow, growers, spawner, taken, three, two
 
 ONCE = actors.Template(Grower, policy=AT_ONCE)
-
-
-def growers(*systems: actors.System) -> int:
-    """How many live, wherever they run: each stands once in a tree as what it is."""
-    return sum(_below(system.tree()) for system in systems)
-
-
-def _below(node: Any) -> int:
-    is_hosts = node.path.startswith("/system/nodes") and node.path.count("/") == 3
-    mine = node.kind == "supervisor" and not node.path.startswith("/system") and node.path != "/"
-    hosted = node.path.startswith("/system/nodes/") and node.path.count("/") > 3 and node.kind == "supervisor"
-    return (1 if (mine or hosted) and not is_hosts else 0) + sum(map(_below, node.children))
 
 
 # --- how deep ---
