@@ -21,7 +21,7 @@ from benchmarks.harness.tables import number
 __all__ = ["draw_all", "needs_log"]
 
 LOG_FROM = 30
-_STYLE = {
+STYLE = {
     "font.size": 10,
     "font.family": "DejaVu Sans",
     "hatch.linewidth": 0.6,
@@ -41,14 +41,14 @@ _WHISKERS: dict[str, Any] = {
 }
 _VARIANT: dict[str, Any] = {"facecolor": "white", "hatch": "...."}
 _PEER: dict[str, Any] = {"facecolor": "#d9d9d9", "hatch": ""}
-_DPI = 150
+DPI = 150
 
 
 def draw_all(results: Sequence[CaseResult], folder: Path) -> list[Path]:
     """One chart a case, and one of all ratios to raw trio. Returns the files; raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         for result in results:
             if any(side.is_measured for side in result.sides.values()):
                 written += _save(_case_chart(result), folder / _file_name(result.case.name))
@@ -68,7 +68,7 @@ def _file_name(name: str) -> str:
 
 
 def _save(figure: Figure, path: Path) -> Iterator[Path]:
-    for ending, extra in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": _DPI})):
+    for ending, extra in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": DPI})):
         target = path.with_name(path.name + ending)
         figure.savefig(target, **extra)
         yield target
