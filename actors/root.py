@@ -103,6 +103,8 @@ class Above:
 
     def probe_passed(self, child: Cell) -> None: ...
 
+    def resumed(self, child: Cell) -> None: ...
+
 
 def make_root(kernel: Kernel, strategy: Strategy, breakers: Breakers) -> RootFamily:
     """The root's cell of a new system; it does not run yet."""

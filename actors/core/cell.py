@@ -194,6 +194,7 @@ class Cell(Intake):
             self.orders &= ~(order.SUSPEND | order.ONCE)
             self.kernel.emit(Resumed, self.ref)
             self.wake()
+            self.parent.resumed(self)
 
     # --- incarnations ---
 
@@ -236,7 +237,6 @@ class Cell(Intake):
 
     def route(self) -> None:
         """Hand on what waits; for those who handle nothing themselves."""
-        raise NotImplementedError
 
     def why_failed(self) -> BaseException | None:
         """The error of an incarnation that was ordered to fail."""

@@ -128,15 +128,16 @@ def _drop_hand(cell: Cell, exit: Exit) -> None:
         return
     cell.handled += 1
     asked, mark = item[ASKED], item[MARK]
-    tries = cell.tries if mark is REDELIVERED else 0
-    cell.tries = 0
+    tries = cell.tries = cell.tries if mark is REDELIVERED else 0
     if exit.is_failure and not cell.orders & order.FAIL and _again(cell, exit, item, tries):
         cell.tries = tries + 1
         cell.lanes.put_back(item)
-    elif asked is not None:
+        return
+    if asked is not None:
         asked.fail(_error_for(cell, exit, item))
     elif not is_answered(mark):
         cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], _reason_for(cell, exit, tries))
+    cell.tries = 0
 
 
 def _again(cell: Cell, exit: Exit, item: Item, tries: int) -> bool:
@@ -177,7 +178,8 @@ def _fail_ports(cell: Cell, exit: Exit) -> None:
 def _refuse_queue(cell: Cell) -> None:
     """The breaker opened: waiting asks end now, told messages stay parked."""
     cell.barred = True
-    for item in cell.lanes.remove(lambda item: item[ASKED] is not None):
+    waiting = cell.lanes.remove(lambda item: item[ASKED] is not None)
+    for item in cell.parent.reclaim(cell, waiting) if waiting else ():
         error = cell.parent.refusal(cell, taken=True)
         item[ASKED].fail(error or ActorStopped(cell.ref))
     cell.admit_senders()

@@ -68,7 +68,7 @@ class Parent(Protocol):
         ...
 
     def reclaim(self, child: Cell, items: list[Item]) -> list[Item]:
-        """The child ends for good with these in its mailbox: those that nobody else will handle."""
+        """What waited when the child ended for good, or its breaker opened: what nobody else handles."""
         ...
 
     def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
@@ -80,4 +80,8 @@ class Parent(Protocol):
 
     def probe_passed(self, child: Cell) -> None:
         """The probe went well."""
+        ...
+
+    def resumed(self, child: Cell) -> None:
+        """It was suspended, and is not any more; or its link to another node has changed."""
         ...

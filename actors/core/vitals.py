@@ -119,7 +119,8 @@ class Vitals:
         self.orders: int = 0
         self.spawned_at = self.begun_at = self.ended_at = kernel.now()
         self.active_at: float | None = None
-        self.handled = self.failed = self.readies = self.tries = 0
+        self.handled = self.failed = self.tries = 0
+        self.readies: int = 0
         self.restarts: int = 0
         self.significant = self.trial = self.barred = self.begun = False
         # of the running incarnation

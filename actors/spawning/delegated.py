@@ -10,9 +10,7 @@ from actors.errors import ActorFailed, ActorStopped, CircuitOpen, Interrupted, M
 from actors.events import DeadLetterReason
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from actors.core.cell import Cell
+    from actors.spawning.worker import Worker
 
 __all__ = ["Delegated", "Delegator"]
 
@@ -30,6 +28,10 @@ class Delegator(Protocol):
         """The worker is done with it; not `well`: it failed over it."""
         ...
 
+    def skipped(self, delegated: Delegated, /) -> None:
+        """Nobody waited for it any more when its turn came."""
+        ...
+
     def came_back(self, delegated: Delegated, /) -> None:
         """The worker would not have it: nothing of it was begun."""
         ...
@@ -45,18 +47,19 @@ class Delegated(Pending[Any]):
     Whoever asked the pool waits for what is in `item`; nobody waits for this one itself.
     """
 
-    __slots__ = ("_alone", "_delegator", "_over", "_silent", "item", "key")
+    __slots__ = ("_alone", "_delegator", "_over", "_silent", "item", "key", "worker")
 
     def __init__(
-        self, worker: Cell, delegator: Delegator, item: Item, key: Hashable, silent: bool = False
+        self, worker: Worker, delegator: Delegator, item: Item, key: bytes | None, silent: bool = False
     ) -> None:
+        self.worker = worker
         self.item = item
         """As it came to the pool."""
         self.key = key
         self._delegator = delegator
         self._over = self._alone = False
         self._silent = silent
-        super().__init__(worker, item[MESSAGE], None)
+        super().__init__(worker.cell, item[MESSAGE], None)
 
     @property
     def asked(self) -> Pending[Any] | None:
@@ -83,7 +86,7 @@ class Delegated(Pending[Any]):
         self._alone = True
         message, sender, since = self.item[MESSAGE], self.item[SENDER], self.item[SINCE]
         item = (message, sender, self.asked.rest(), since, self.item[MARK])
-        rest = Delegated(self.cell, self._delegator, item, self.key, silent=True)
+        rest = Delegated(self.worker, self._delegator, item, self.key, silent=True)
         self._delegator.replaced(self, rest)
         return rest
 
@@ -99,7 +102,7 @@ class Delegated(Pending[Any]):
     def skipped(self) -> None:
         """See `Pending.skipped`."""
         self._over = True
-        self._delegator.finished(self, True)
+        self._delegator.skipped(self)
 
     def answer(self, value: Any) -> None:
         """See `Pending.answer`."""
@@ -132,6 +135,8 @@ class Delegated(Pending[Any]):
         elif not self._silent and not isinstance(error, Refused):
             known = (why for kind, why in _REASONS if isinstance(error, kind))
             reason = next(known, DeadLetterReason.UNHANDLED)
+            if reason is DeadLetterReason.CRASHED and self.cell.tries:
+                reason = DeadLetterReason.RETRIES_EXHAUSTED
             self.cell.kernel.dead_letter(self.cell, self.item[MESSAGE], self.item[SENDER], reason)
 
     def withdraw(self) -> Item:

@@ -16,7 +16,6 @@ from actors.spawning.poolcell import PoolFamily
 from actors.spawning.scale import Scaling
 from actors.spawning.spawner import Spawner
 from actors.spawning.template import Template
-from actors.spawning.workforce import Workforce
 from actors.supervision.supervisor import Supervisor, check_strategy
 
 __all__ = ["Pool", "Routing"]
@@ -86,10 +85,6 @@ class Pool:
         """Whether each message belongs to a worker."""
         return self.routing == "key"
 
-    def key_of(self, message: object) -> Hashable:
-        """What the message is about; None where that does not matter."""
-        return self.key(message) if self.key is not None else None
-
     @property
     def stem(self) -> str:
         """What its workers are called, with a number behind it."""
@@ -113,8 +108,5 @@ class _PoolActor(Supervisor):
         """Ready when its first workers are."""
         cell = cast("PoolFamily", self.ctx.cell)
         limits = attrs.evolve(self._pool.scaling.limits, max_active=self._pool.scaling.ceiling)
-        spawner = Spawner(self, limits)
-        cell.workforce = Workforce(cell, self._pool, spawner)
-        cell.workforce.fill()
-        for worker in self.children:
-            await worker.wait_started()
+        staff = cell.employ(self._pool, Spawner(self, limits))
+        await staff.wait_filled(staff.fill())

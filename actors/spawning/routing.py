@@ -17,6 +17,7 @@ import hashlib
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -59,31 +60,26 @@ class RoundRobin(Generic[K]):
 
 @attrs.define
 class LeastBusy(Generic[K]):
-    """The one with the fewest messages in hand; of several, the one that was picked the longest ago."""
+    """The one with the fewest messages in hand; of several, the one that has been there for longest.
+
+    So a light load is the work of the first ones, and the others have nothing to do and may go.
+    """
 
     room: int = attrs.field(default=1, validator=count(1))
-    _turns: OrderedDict[K, None] = attrs.field(factory=OrderedDict[K, None], init=False, repr=False)
 
     def pick(self, workers: Mapping[K, int], key: Hashable | None = None) -> K | None:
-        """The least busy one with room; the key does not matter."""
-        for newcomer in reversed(_sync(self._turns, workers)):
-            self._turns.move_to_end(newcomer, last=False)  # never picked: longer ago than any
-        worker = min(self._turns, key=workers.__getitem__, default=None)
-        if worker is None or workers[worker] >= self.room:
-            return None
-        self._turns.move_to_end(worker)
-        return worker
+        """The least busy one with room, the first of several; the key does not matter."""
+        worker = min(workers, key=workers.__getitem__, default=None)
+        return None if worker is None or workers[worker] >= self.room else worker
 
 
-def _sync(turns: OrderedDict[K, None], workers: Mapping[K, int]) -> list[K]:
-    """Drop those that have left, append those that have come, and say who these are."""
+def _sync(turns: OrderedDict[K, None], workers: Mapping[K, int]) -> None:
+    """Drop those that have left, and append those that have come."""
     if turns.keys() == workers.keys():
-        return []
+        return
     for gone in turns.keys() - workers.keys():
         del turns[gone]
-    newcomers = [worker for worker in workers if worker not in turns]
-    turns.update(dict.fromkeys(newcomers))
-    return newcomers
+    turns.update(dict.fromkeys(worker for worker in workers if worker not in turns))
 
 
 @attrs.define
@@ -103,13 +99,13 @@ class KeyRing(Generic[K]):
 
     def pick(self, workers: Mapping[K, int], key: Hashable | None) -> K | None:
         """The owner of the key if it has room, else None. Raises TypeError for what `canonical` refuses."""
-        worker = self.owner(workers, key)
+        worker = self.owner(workers.keys(), key)
         return worker if worker is not None and workers[worker] < self.room else None
 
     def owner(self, workers: Collection[K], key: Hashable | None) -> K | None:
         """Whose key it is, however busy; None when there are no workers. Raises TypeError as `pick` does."""
         place = _hashes(b"key", canonical(key), 1)[0]
-        if self._members != frozenset(workers):
+        if self._members != (workers if isinstance(workers, AbstractSet) else frozenset(workers)):
             self._rebuild(workers)
         if not self._places:
             return None

@@ -148,6 +148,9 @@ class Household(Cell):
         """See `Parent.reclaim`: nobody else."""
         return items
 
+    def resumed(self, child: Cell) -> None:
+        """See `Parent.resumed`: nothing to do."""
+
     def begin(self, child: Cell) -> None:
         """The first incarnation of a child."""
         raise NotImplementedError
