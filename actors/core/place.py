@@ -16,6 +16,11 @@ __all__ = ["Place"]
 class Place(Protocol):
     """Another node, as a supervisor sees it."""
 
+    @property
+    def answers(self) -> bool:
+        """Whether it is heard now."""
+        ...
+
     def prepare(
         self, what: Any, args: tuple[Any, ...], policy: Policy, /
     ) -> Callable[[Parent, str | None], Cell]:

@@ -293,6 +293,7 @@ class RemoteChild(Cell):
         self.wake()
         if self.lot is not None:
             self.lot.unpark_all()
+        self.parent.resumed(self)
 
     def heard(self, item: Any) -> None:
         """Something that the other node says of it."""

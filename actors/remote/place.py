@@ -30,6 +30,11 @@ class NodePlace:
         self._node = node
         self._link = link
 
+    @property
+    def answers(self) -> bool:
+        """See `Place`."""
+        return self._link.is_up
+
     def prepare(
         self, what: Any, args: tuple[Any, ...], policy: Policy
     ) -> Callable[[Parent, str | None], Cell]:

@@ -117,9 +117,8 @@ class PoolFamily(Family):
         return self.staff.wants_to_know(worker, well) or draining
 
     def judge(self, child: Cell, exit: Exit) -> Fate:
-        """See `Parent.judge`: somebody may have to stand in; for one whose node is lost, on another node."""
-        moves = exit.kind is ExitKind.NODE_DOWN and self.staff.has_other_nodes
-        fate = Fate.FINAL if moves else super().judge(child, exit)
+        """See `Parent.judge`: somebody may have to stand in; for a lost node, one that answers."""
+        fate = Fate.FINAL if exit.kind is ExitKind.NODE_DOWN else super().judge(child, exit)
         self.force.workers[child].idle_since = None
         self.tell_news()
         return fate

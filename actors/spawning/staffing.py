@@ -180,11 +180,6 @@ class Staffing:
         order = sorted(self._pool.on, key=there.count)
         return [*sorted(order, key=lambda node: self._remoteness(node) == _SILENT)] or [None]
 
-    @property
-    def has_other_nodes(self) -> bool:
-        """Whether there is another node for those whose own is lost."""
-        return len(set(self._pool.on)) > 1
-
     def _place(self, node: str) -> Place | None:
         """Another node as a place for workers; None for this one. Raises `UnknownNode`."""
         kernel = self._cell.kernel
