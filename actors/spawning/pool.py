@@ -43,8 +43,12 @@ class Pool:
     It grows when a message has waited `max_wait` seconds and nobody is free, and by the
     triggers of `limits`: by default above 100 messages, and by one worker a second at most. Without
     `auto` in the `limits` it stays at `minimum`. A worker that was idle for `idle` seconds
-    (math.inf: never) is drained and goes, down to `minimum`. `on` are the nodes that the workers run on,
-    in turn; here by default. `strategy` is that of their supervisor.
+    (math.inf: never) is drained and goes, down to `minimum`. `strategy` is that of their supervisor.
+
+    `on` are the nodes that the workers run on, in turn; here by default. When the pool first starts
+    all of them have to be known, else it fails with `UnknownNode`. One that is silent gets no
+    messages but those of its keys. A worker whose node is lost is not restarted, and has no `retries`: the
+    pool starts another where a node answers, and tries that once in a cooldown of `limits`.
 
     Workers are named, and restarted by the policy of the template. A crash fails the message
     in hand, as with any actor; what was queued goes to the others. Raises `InvalidTemplate` and

@@ -289,3 +289,31 @@ async def test_stopping_the_pool_leaves_nothing_on_any_node(autojump_clock: Mock
         for system in (world.beta, world.gamma):
             assert system.find("/system/nodes/alpha/pool:w-1") is None
             assert system.find("/system/nodes/alpha/pool:w-2") is None
+
+
+async def test_a_pool_is_ready_when_its_workers_on_all_nodes_are(autojump_clock: MockClock) -> None:
+    async with three(Worker) as world:
+        slow = actors.Template(Worker, {"start": "slow"})
+        began = trio.current_time()
+        pool = world.alpha.spawn(actors.Pool(slow, 3, on=("alpha", "beta", "gamma")), name="pool")
+        steps = [step async for step in world.alpha.spawning([pool, *_alone(world)])]
+        assert steps[-1].ref == pool
+        assert trio.current_time() - began == pytest.approx(1.0, abs=0.01)
+
+
+def _alone(world: Three) -> list[actors.Ref]:
+    return [world.alpha.spawn(Worker, on=on) for on in ("alpha", "beta", "gamma")]
+
+
+async def test_a_lost_node_abstains_from_a_vote(autojump_clock: MockClock) -> None:
+    async with three(Worker) as world:
+        voters = [await world.alpha.start(Worker, on=on) for on in ("alpha", "beta", "beta", "gamma")]
+        lost = voters[1:3]
+        began = trio.current_time()
+        world.cables["ab"].silent()
+        result = await actors.consensus(voters, Ask("args"), quorum=3)
+        assert not result.reached
+        assert [type(result.votes[ref].error) for ref in lost if ref in result.votes] == [
+            actors.ActorFailed
+        ] * 2
+        assert 10.0 < trio.current_time() - began < 20.0
