@@ -38,7 +38,7 @@ class SpawnRecord:
     """One spawn. It stays when the actor is gone, and so does what it tells of its descent."""
 
     id: str
-    """"spawn_" and 8 hexadecimal digits."""
+    """Such as "spawn_1f0a93c7"."""
     ref: Ref
     template: Template
     """What it was spawned from; for a clone, what its origin was."""
