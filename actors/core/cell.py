@@ -45,14 +45,20 @@ class Cell(Intake):
         """See `Ref.kill`."""
         self._end_for_good(order.KILL | order.STOP)
 
-    def quit(self) -> None:
-        """The actor asks for its own end; a permanent one starts again."""
+    def quit(self, *, bounded: bool = False) -> None:
+        """The actor asks for its own end; a permanent one starts again.
+
+        `bounded`: what runs has not asked, and has `shutdown` seconds as with any order.
+        """
         if self.name is not None and self.policy.restart == "permanent":
             if not self.ended:
                 self.orders |= order.QUIT
                 self.obey()
         else:
             self._end_for_good(order.QUIT)
+        if bounded and self.runs and not self.ended:
+            self._limit(order.QUIT)
+            self.obey()
 
     def halt(self) -> None:
         """End this incarnation after the message in hand; mailbox and name stay. For supervisors."""
@@ -92,9 +98,9 @@ class Cell(Intake):
             self._limit()
             self.obey()
 
-    def _limit(self) -> None:
+    def _limit(self, also: int = 0) -> None:
         """From now on what runs has `shutdown` seconds; with none, it is cancelled at once."""
-        if self.alarm is not None or not self.orders & (order.STOP | order.DRAIN | order.HALT):
+        if self.alarm is not None or not self.orders & (order.STOP | order.DRAIN | order.HALT | also):
             return
         if self.policy.shutdown > 0:
             if self.plain and not self.orders & order.DRAIN:

@@ -50,6 +50,8 @@ def why_left(cell: Cell, error: BaseException | None = None) -> Exit | None:
         return Exit(ExitKind.KILLED, error=error, reason="killed")
     if orders & order.EXPIRED:
         limit = f"cancelled: it did not stop within {cell.policy.shutdown:g} s"
+        if orders & order.QUIT and not (orders & (order.FINAL | order.HALT) or cell.is_final):
+            return Exit(ExitKind.NORMAL, error=error, reason=limit)  # a permanent one: nobody wants it gone
         return Exit(ExitKind.KILLED, error=error, reason=limit)
     if orders & order.OVERDUE and cell.vigil is not None:
         return cell.vigil.verdict

@@ -344,7 +344,7 @@ class Family(Household):
         rest = any(other.significant for other in self.children.values())
         mode = self.supervisor.auto_shutdown if self.actor is not None else "never"
         if mode == "any" or (mode == "all" and not rest):
-            self.quit()
+            self.quit(bounded=True)
 
     # --- breakers ---
 

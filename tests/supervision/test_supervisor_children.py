@@ -159,6 +159,47 @@ async def test_a_significant_child_that_fails_for_good_counts(autojump_clock: Mo
         assert (await ref.wait_stopped()).kind is ExitKind.NORMAL
 
 
+class NeverReady(actors.Supervisor):
+    """Waits for what its significant child would have said, had it not ended."""
+
+    auto_shutdown = "any"
+
+    def __init__(self, starts: list[float]) -> None:
+        self._starts = starts
+
+    async def on_start(self) -> None:
+        self._starts.append(trio.current_time())
+        self.spawn(nap, 1, name="child", significant=True)
+        await trio.sleep_forever()
+
+
+async def nap(ctx: actors.Context, seconds: float) -> None:
+    await trio.sleep(seconds)
+
+
+@pytest.mark.parametrize("shutdown", [2.0, 0.0])
+async def test_a_supervisor_that_its_children_end_has_its_shutdown_and_no_longer(
+    shutdown: float, autojump_clock: MockClock
+) -> None:
+    """It did not ask for its end itself: what it is doing is cancelled, also a start."""
+    async with actors.open_system("s") as system:
+        ref = system.spawn(NeverReady, [], name="team", policy=plain(shutdown=shutdown))
+        with trio.fail_after(100):
+            assert (await ref.wait_stopped()).kind is ExitKind.KILLED
+        assert trio.current_time() == pytest.approx(1 + shutdown)
+
+
+async def test_a_permanent_supervisor_that_its_children_end_starts_again(autojump_clock: MockClock) -> None:
+    """Also when what it was doing had to be cancelled."""
+    starts: list[float] = []
+    async with actors.open_system("s") as system:
+        policy = plain(restart="permanent", shutdown=2.0)
+        system.spawn(NeverReady, starts, name="team", policy=policy)
+        await trio.sleep(5)
+    assert len(starts) == 2
+    assert starts[1] - starts[0] >= 3
+
+
 async def test_a_permanent_child_cannot_be_significant(autojump_clock: MockClock) -> None:
     """It never ends by itself: a ValueError at the door, and nothing is spawned."""
     async with actors.open_system("s") as system:
