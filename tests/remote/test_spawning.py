@@ -21,12 +21,13 @@ ONCE = actors.Template(Grower, policy=AT_ONCE)
 # --- how deep ---
 
 
-@pytest.mark.parametrize("deepest", [1, 2, 3])
+@pytest.mark.row(53)
+@pytest.mark.parametrize("deepest", [1, 2, 3, 10])
 async def test_a_chain_over_two_nodes_is_as_deep_as_allowed(deepest: int, autojump_clock: MockClock) -> None:
     async with two() as world:
-        last = await spawner(world.alpha, 9, deepest).start(ONCE, on="beta", share=8)
+        last = await spawner(world.alpha, 20, deepest).start(ONCE, on="beta", share=15)
         for depth in range(1, deepest + 1):
-            last = await grow(last, on="alpha" if depth % 2 else "beta", share=8 - depth)
+            last = await grow(last, on="alpha" if depth % 2 else "beta", share=15 - depth)
             assert isinstance(last, actors.Ref)
         for on in ("alpha", "beta", None):
             assert await grow(last, on=on) == ("deep", deepest + 1, deepest)
