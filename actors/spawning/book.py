@@ -63,14 +63,14 @@ class _Before:
     """What a spawn has changed, as it was."""
 
     tally: SpawnTally
-    last: float | None
+    past: float | None
     cooldown: float | None
 
 
 class Slot(Bound):
     """One spawn that lives, from its beginning to its end."""
 
-    __slots__ = ("_book", "before", "leaving", "record", "slots", "trial")
+    __slots__ = ("_book", "before", "leaving", "record", "rolled_back", "slots", "stayed", "trial")
 
     def __init__(
         self,
@@ -89,6 +89,8 @@ class Slot(Bound):
         self.before = before
         self.leaving = False
         """Somebody despawns it already."""
+        self.stayed = self.rolled_back = False
+        """It is gone, and on record; or it was taken back."""
         self._book = book
 
     def became_ready(self, cell: Cell, /) -> None:
@@ -98,8 +100,9 @@ class Slot(Bound):
 
     def went(self, cell: Cell, exit: Exit, /) -> None:
         """See `Follower`."""
-        self._book.end(self)
-        if not cell.readies and (exit.is_failure or self.trial):
+        stays = bool(cell.readies) or not (exit.is_failure or self.trial)
+        self._book.end(self, stays)
+        if not stays:
             self._book.roll_back(self, exit)
 
     def changed(self) -> None:
@@ -116,8 +119,8 @@ class Book:
         self.history = History(bound)
         self.tally = SpawnTally()
         self.living: dict[Ref, Slot] = {}
-        self.last: float | None = None
-        """When it last spawned something."""
+        self._past: float | None = None
+        """When that of those that are gone was begun which came last."""
         self._lines: dict[Hashable, trio.StrictFIFOLock] = {}
         self._cooling = trio.lowlevel.ParkingLot()
         self._broken: set[str] = set()
@@ -125,6 +128,12 @@ class Book:
     def now(self) -> float:
         """Seconds on trio's clock."""
         return self.family.kernel.now()
+
+    @property
+    def last(self) -> float | None:
+        """When it last spawned something that has not been rolled back."""
+        begun = (slot.record.at for slot in self.living.values() if slot.before.tally is self.tally)
+        return max((at for at in (self._past, *begun) if at is not None), default=None)
 
     def revise(self, limits: SpawnLimits, bound: int) -> None:
         """Go on with these."""
@@ -162,30 +171,37 @@ class Book:
     def begin(self, record: SpawnRecord, above: tuple[Bound, ...], trial: bool, slots: int) -> None:
         """It lives, in slots that are taken: keep its record, and follow it."""
         cooldown = self.admission.succeeded(record.at, record.template.root)
-        slot = Slot(self, record, above, trial, slots, _Before(self.tally, self.last, cooldown))
-        self.last = record.at
+        slot = Slot(self, record, above, trial, slots, _Before(self.tally, self._past, cooldown))
         self.living[record.ref] = slot
         self.history.add(record)
         self.tally.spawned(record.trigger)
         self.family.kernel.follow(record.ref.cell, slot)
         self._tell_changed(above)
 
-    def end(self, slot: Slot) -> None:
-        """It is gone: its slots are free; its record stays."""
+    def end(self, slot: Slot, stays: bool) -> None:
+        """It is gone: its slots are free. Its record stays, or is about to be rolled back."""
         self.free(slot.above, slot.slots)
-        del self.living[slot.record.ref]
-        self.history.went(slot.record.ref)
+        record = slot.record
+        del self.living[record.ref]
+        if stays:
+            slot.stayed = True
+            self.history.went(record.ref)
+            if slot.before.tally is self.tally and (self._past is None or self._past < record.at):
+                self._past = record.at
         self._tell_changed(slot.above)
 
     def roll_back(self, slot: Slot, exit: Exit) -> None:
-        """It never became ready: as if it had not been spawned, but for the count of failures."""
+        """Its start came to nothing: as if it had not been, but for the count of failures. Idempotent."""
+        if slot.rolled_back:
+            return
+        slot.rolled_back = True
         record, before = slot.record, slot.before
-        self.admission.undo(record.template.root, record.at, before.cooldown)
-        if self.last == record.at:
-            self.last = before.last
         self.history.drop(record.ref)
-        if self.tally is before.tally:  # else it was reset since, and counts nothing of then
+        if self.tally is before.tally:  # else it was reset since, and knows nothing of then
             self.tally.unspawned(record.trigger)
+            self.admission.undo(record.template.root, record.at, before.cooldown)
+            if slot.stayed and self._past == record.at:
+                self._past = before.past
         if exit.is_failure or exit.kind is ExitKind.NORMAL:  # else its start was only given up
             self.tally.failed += 1
         self._cooling.unpark_all()
@@ -218,7 +234,7 @@ class Book:
         self.history.clear()
         self.tally = SpawnTally()
         self.admission.last.clear()
-        self.last = None
+        self._past = None
         self._broken.clear()
         self._cooling.unpark_all()
 

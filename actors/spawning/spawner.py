@@ -161,7 +161,7 @@ class Spawner:
         await trio.lowlevel.checkpoint_if_cancelled()
         plan = self._plan(template, name, specialisation, trigger, on, share)
         await self._ask(plan)
-        return await self._family.trial_of(self._begin(plan, trial=True))
+        return await self._ready(self._begin(plan, trial=True))
 
     async def wait_spawn(
         self,
@@ -185,7 +185,7 @@ class Spawner:
             await self._ask(plan)
             await self._cool_down(plan)  # whoever approves may have taken long
             ref = self._begin(plan, trial=True)
-        return await self._family.trial_of(ref)
+        return await self._ready(ref)
 
     def clone(
         self,
@@ -310,6 +310,16 @@ class Spawner:
         seen = [ref.statistics() for ref in self._book.living]
         handled = sum(one.handled for one in seen)
         return None if not handled else max(0.0, 1.0 - sum(one.failed for one in seen) / handled)
+
+    async def _ready(self, ref: Ref) -> Ref:
+        """The second half of a start: the ref when it is ready; else nothing of it is left."""
+        slot = self._book.living[ref]
+        try:
+            return await self._family.trial_of(ref)
+        except BaseException:
+            if ref.cell.exit is not None:  # it may have become ready in the step in which this was cancelled
+                self._book.roll_back(slot, ref.cell.exit)
+            raise
 
     # --- a plan, the answer, the deed ---
 

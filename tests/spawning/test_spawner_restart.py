@@ -28,7 +28,7 @@ from tests.spawning.crew import LOOSE, Agent, Config, Touchy, waiter
 
 AT_ONCE = Policy(backoff=Backoff(initial=0.0, maximum=0.0, jitter=0.0), breaker=None)
 AGENT = Template(Agent, name="agent")
-OTHER = Template(waiter, {"seconds": 1e6}, name="other")
+OTHER = Template(waiter, {"seconds": 1e6}, name="other", policy=Policy(shutdown=0.0))
 
 
 @attrs.define
@@ -322,3 +322,20 @@ async def test_a_start_that_fails_below_frees_the_slots_above(autojump_clock: Mo
             shown.spawner.spawn(Agent, name="x")
         assert outer._book.admission.taken == 1
         assert await outer.despawn(ref)
+
+
+class Onlooker:
+    """Follows an actor, and bounds nothing."""
+
+    def became_ready(self, cell: Any, /) -> None: ...
+
+    def went(self, cell: Any, exit: Any, /) -> None: ...
+
+
+@pytest.mark.row(53)
+async def test_who_else_follows_an_actor_bounds_nothing_below_it(autojump_clock: MockClock) -> None:
+    shown = Shown()
+    async with actors.open_system("s") as system:
+        ref = await system.start(Net, shown, LOOSE)
+        ref.cell.kernel.follow(ref.cell, Onlooker())
+        assert shown.spawner.record(shown.spawner.spawn(AGENT)).depth == 0
