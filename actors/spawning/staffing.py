@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from actors.errors import ActorError, SpawnRefused, UnknownNode
 from actors.events import CheckFailed, PoolGrew, PoolShrank
 from actors.spawning.scale import Grow, Load, Shrink, decide
-from actors.spawning.triggers import SpawnTrigger, SuccessRate
+from actors.spawning.triggers import SpawnTrigger, SuccessRate, performance_fires
 from actors.spawning.worker import Worker
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class Staffing:
         """Whether to look, now that a worker has handled a message."""
         if self._measures:
             self._success.add(1, 0 if well else 1)
-            if not well:
+            rate = self._success.value
+            if rate is not None and performance_fires(rate, self._scaling.limits):
                 return True
         # When it has been idle for too long, somebody has to look.
         return not worker.open and self._alarm is None and len(self._force.workers) > self._scaling.minimum
