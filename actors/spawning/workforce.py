@@ -160,8 +160,9 @@ class Workforce:
         cell = self._cell
         cell.handled += 1
         cell.active_at = cell.now()
-        more = self.route()
-        if more or cell.wants_to_know(delegated.worker, well):
+        # What a probe has shown is known in a moment: until then, its worker takes nothing.
+        more = delegated.worker.cell.barred or self.route()
+        if cell.wants_to_know(delegated.worker, well) or more:
             cell.tell_news()
 
     def skipped(self, delegated: Delegated, /) -> None:
