@@ -6,9 +6,8 @@ a new `Spawner` of the same actor over the same supervisor goes on where the for
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from inspect import isawaitable, iscoroutine
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 import trio
@@ -17,19 +16,17 @@ from actors.checks import check_count
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
 from actors.errors import CooldownActive, SpawnDenied, SpawnRefused
+from actors.spawning.approval import Approve, answer_now, answer_of
 from actors.spawning.book import Book, bounds_of
 from actors.spawning.coordination import check_not_within
-from actors.spawning.history import SpawnMetrics, SpawnRecord, SpawnRequest
+from actors.spawning.history import SpawnMetrics, SpawnRecord
 from actors.spawning.limits import SpawnLimits
 from actors.spawning.plans import Plan, Planner, as_trigger
 from actors.spawning.template import NOTHING, Template, as_template
 from actors.spawning.triggers import SpawnTrigger, performance_fires, workload_fires
 from actors.supervision.family import Family
 
-__all__ = ["Approve", "Spawner", "SpawnerStatistics"]
-
-Approve: TypeAlias = "Callable[[SpawnRequest], bool | str | Awaitable[bool | str]]"
-"""True approves; False or a text, the reason, denies."""
+__all__ = ["Spawner", "SpawnerStatistics"]
 
 
 @runtime_checkable
@@ -60,11 +57,15 @@ class Spawner:
 
     `supervisor` is a `Supervisor` or a `System`; its own strategy supervises what is spawned. Made inside an
     actor, limits and history go on when the actor starts again and makes its spawner anew (`name` tells
-    apart two over the same supervisor); made elsewhere, each spawner is for itself. Below an actor that a
-    spawner has spawned, the limits of that one bind too: its depth counts on, and its slots are shared.
+    apart two over the same supervisor, and each name is kept as long as the actor); made elsewhere, each is
+    for itself, unless it has a name. What a spawner has spawned, and all below it, is bound by the limits of
+    that spawner whatever it spawns with: its depth counts on, and its slots are shared.
 
     `approve` is asked before each spawn, see `Approve`. `history` is how many records are kept of those that
     are gone. Raises TypeError for what is no supervisor, and for limits that are none.
+
+    The cooldown is counted for each template: what is equal, or specialised from the same one, is one. Who
+    makes templates of ever new functions or configs has a cooldown for each: use limits with `per="spawner"`.
     """
 
     def __init__(
@@ -135,9 +136,10 @@ class Spawner:
         `share` is how many more slots are reserved for what the child spawns itself there.
 
         Raises `SpawnLimitReached`, `CooldownActive`, `DepthExceeded` or `SpawnDenied`, each a `SpawnRefused`;
-        `InvalidTemplate`; ValueError for an unknown trigger; and what `Supervisor.spawn` raises: nothing is
-        changed then but the count of failures. A child that never becomes ready and is gone is rolled back:
-        its slot and its cooldown are as before, and it counts as failed.
+        `InvalidTemplate`; ValueError for an unknown trigger; what `approve` raises, and TypeError when it is
+        async or answers nonsense; and what `Supervisor.spawn` raises. Nothing is changed then but the count
+        of failures. A child whose start fails for good is rolled back: its slot and its cooldown are as
+        before, its record is gone, and it counts as failed.
         """
         plan = self._plan(template, name, specialisation, trigger, on, share)
         self._ask_plainly(plan)
@@ -348,25 +350,17 @@ class Spawner:
 
     def _ask_plainly(self, plan: Plan) -> None:
         self._check(plan)
-        if self._approve is None:
-            return
         with self._book.counting_failures():
-            answer = self._approve(plan.request)
-            if isawaitable(answer):
-                if iscoroutine(answer):
-                    answer.close()
-                raise TypeError("spawn cannot wait for an async approve: await start(...) or wait_spawn(...)")
-            denied = _denial(answer)
-        if denied is not None:
-            raise self._book.refuse(plan.request, denied)
+            denied = answer_now(self._approve, plan.request)
+        self._obey(plan, denied)
 
     async def _ask(self, plan: Plan) -> None:
         self._check(plan)
-        if self._approve is None:
-            return
         with self._book.counting_failures():
-            answer = self._approve(plan.request)
-            denied = _denial(await answer if isawaitable(answer) else answer)
+            denied = await answer_of(self._approve, plan.request)
+        self._obey(plan, denied)
+
+    def _obey(self, plan: Plan, denied: SpawnDenied | None) -> None:
         if denied is not None:
             raise self._book.refuse(plan.request, denied)
 
@@ -398,15 +392,6 @@ class Spawner:
         )
         book.begin(record, plan.above, trial, plan.slots)
         return ref
-
-
-def _denial(answer: object) -> SpawnDenied | None:
-    """The refusal that an answer of `approve` means, or None; raises TypeError for nonsense."""
-    if answer is True:
-        return None
-    if answer is False or isinstance(answer, str):
-        return SpawnDenied(answer or "")
-    raise TypeError(f"approve must answer True, False or a text, not {answer!r}")
 
 
 def _key(template: Template | Any | None) -> Template | None:

@@ -464,6 +464,19 @@ async def test_made_up_names_tell_the_stem_and_never_grow(autojump_clock: MockCl
 
 
 @pytest.mark.row(57)
+async def test_a_name_that_another_spawner_has_made_up_does_not_grow_either(
+    autojump_clock: MockClock,
+) -> None:
+    async with actors.open_system("s") as system:
+        one, other = Spawner(system, LOOSE), Spawner(system, LOOSE)
+        ref = one.spawn(Template(Agent, name="scout"))
+        clone = other.clone(ref)
+        assert re.fullmatch(r"scout_clone_[0-9a-f]{8}", clone.name or "")
+        await trio.sleep(1)
+        assert re.fullmatch(r"scout_clone_[0-9a-f]{8}", other.clone(clone).name or "")
+
+
+@pytest.mark.row(57)
 async def test_a_child_has_the_name_it_is_given_or_none_where_neither_it_nor_its_template_has_one(
     autojump_clock: MockClock,
 ) -> None:
