@@ -563,13 +563,13 @@ class RemoteChild(Cell):
     def _suspension(self) -> str:
         return "suspend-once" if self.orders & order.ONCE else "suspend"
 
-    def _limit(self) -> None:
+    def _limit(self, also: int = 0) -> None:
         """Over there it is given `shutdown` seconds; here the whole of a drain is, and who is not heard."""
         link = self.association
         unheard = link is not None and not link.is_up and not self.nothing_there
         works = self.policy.shutdown > 0 or self.lanes or self.handed
         if unheard or (self.orders & order.DRAIN and works):
-            super()._limit()
+            super()._limit(also)
 
     def _send_order(self, what: str) -> None:
         if self.association is not None and not self.nothing_there:

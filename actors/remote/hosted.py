@@ -169,10 +169,10 @@ class _Home:
             self.run_of.control(items.Resumed(self.run_of.number))
         super().resume()  # pyright: ignore
 
-    def quit(self) -> None:
+    def quit(self, *, bounded: bool = False) -> None:
         """Its supervisor's node takes no more messages for it."""
         self.run_of.control(items.Quits(self.run_of.number))
-        super().quit()  # pyright: ignore
+        super().quit(bounded=bounded)  # pyright: ignore
 
     def interrupted(self, confirmed: bool) -> None:
         """Told before anything that follows."""

@@ -14,6 +14,7 @@ from actors import ActorState
 from actors.remote import child, items
 from tests.remote.cast import AT_ONCE, nothing_left, settled
 from tests.remote.growers import Crash, Grow, Grower, grow, growers, spawner, taken, three, two
+from tests.remote.stage import linked
 
 ONCE = actors.Template(Grower, policy=AT_ONCE)
 
@@ -252,3 +253,31 @@ async def test_a_child_with_wrong_numbers_in_its_grant_fails_to_start(
         monkeypatch.undo()
         nothing_left(world)
         assert isinstance(await world.alpha.start(Grower, on="beta"), actors.Ref)
+
+
+class Until(actors.Supervisor):
+    """Ends with its child."""
+
+    auto_shutdown = "any"
+
+    async def on_start(self) -> None:
+        once = actors.Policy(restart="temporary")
+        await self.start(Grower, name="one", policy=once, significant=True)
+
+
+async def test_a_supervisor_elsewhere_that_ends_with_its_child_frees_its_slots(
+    autojump_clock: MockClock,
+) -> None:
+    async with linked(spawnable=(Until,)) as world:
+        home = spawner(world.alpha, 4)
+        boss = await home.start(Until, on="beta", share=1)
+        assert taken(home) == 2
+
+        assert growers(world.beta) == 2
+        one = world.beta.find(f"/system/nodes/alpha/{boss.path.strip('/')}/one")
+        assert one is not None
+        one.tell(Crash())
+        with trio.fail_after(5):
+            await boss.wait_stopped()
+        assert taken(home) == 0
+        nothing_left(world)
