@@ -92,8 +92,8 @@ class Delegated(Pending[Any]):
 
     def put_off(self) -> None:
         """See `Pending.put_off`."""
-        if self.asked is not None:
-            self.asked.put_off()
+        assert self.asked is not None
+        self.asked.put_off()
 
     def left(self, now: float) -> float | None:
         """See `Pending.left`."""
@@ -121,8 +121,8 @@ class Delegated(Pending[Any]):
             return
         self._over = True
         if self._alone:
-            if self.asked is not None:
-                self.asked.fail(error)
+            assert self.asked is not None
+            self.asked.fail(error)
         elif isinstance(error, CircuitOpen | MailboxFull):
             self._delegator.came_back(self)
         else:

@@ -92,8 +92,6 @@ class PoolFamily(Family):
 
     def route(self) -> None:
         """See `Cell.route`. In its own task: it grows and shrinks here too."""
-        if not self.routes:
-            return
         news, self.news = self.news, False
         if news:
             self.force.refresh()
