@@ -137,7 +137,7 @@ async def test_a_deadline_is_that_of_whoever_asked(ref: actors.Ref, autojump_clo
     assert one.asked is not None
     one.asked.arm(5.0, 0.0)
     assert one.left(2.0) == 3.0
-    await trio.sleep(5.0)
+    await trio.sleep(6.0)
     assert one.done
     other, _ = delegated(ref, asked=False)
     assert other.left(0.0) is None
