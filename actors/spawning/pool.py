@@ -37,8 +37,9 @@ class Pool:
 
     Messages wait in the pool's mailbox until a worker has room. With `routing` "least_busy" and
     "round_robin" each worker has one message at a time. With "key", `key(message)` says what a message
-    is about (a str, bytes, int, UUID, enum, or a tuple of them): the same key goes to the same
-    worker as long as that is there, one message after the other.
+    is about (a str, bytes, int, UUID, enum, or a tuple of them; None: it is for any): the same key goes to
+    the same worker as long as that is there, one message after the other. `key` is plain, quick, and asked
+    again for a message that waits; where it raises, that message alone fails.
 
     It grows when a message has waited `max_wait` seconds and nobody is free, and by the
     triggers of `limits`: by default above 100 messages, and by one worker a second at most. Without
@@ -51,10 +52,12 @@ class Pool:
     pool starts another where a node answers, and tries that once in a cooldown of `limits`.
 
     Workers are named, and restarted by the policy of the template. A crash fails the message
-    in hand, as with any actor; what was queued goes to the others. Raises `InvalidTemplate` and
-    ValueError with the cure.
+    in hand, as with any actor; what was queued goes to the others. Suspended, it hands nothing on; what its
+    workers have, they finish. Raises `InvalidTemplate` and ValueError with the cure.
 
-    Not promised: that messages without keys, or of different keys, end in the order of their coming.
+    Not promised: that messages without keys, or of different keys, end in the order of their coming; that
+    a message overtakes one whose worker has a full mailbox; that `retries` are counted on where a
+    worker ends for good and another takes its message.
     """
 
     template: Template = attrs.field(converter=_template)
