@@ -384,6 +384,20 @@ async def test_two_pools_may_be_made_of_one_record(log: Log, autojump_clock: Moc
         assert [await one.ask(Do(1)), await two.ask(Do(2))] == [1, 2]
 
 
+async def test_a_pool_may_be_made_of_pools(log: Log, autojump_clock: MockClock) -> None:
+    async with actors.open_system("s") as system:
+        ref = await system.start(Pool(pool(log, 1), 2, 9), name="pool")
+        acts = ["", "fail", "refuse", "reply", "later, answer"]
+        outcomes = await read([ref.request(Do(n, 1.0, act)) for n, act in enumerate(acts)])
+        assert outcomes == [0, ActorFailed, Refused, 3, "later"]
+        ref.tell(Do(5, 1.0, "fail"))
+        await trio.sleep(2.0)
+        assert letters(system) == [(5, "crashed")]
+        assert [child.path for child in system.children(system.children(ref)[1])] == [
+            "/pool/worker-2/worker-1"
+        ]
+
+
 async def test_it_may_watch_and_be_watched(log: Log, autojump_clock: MockClock) -> None:
     notices: list[Any] = []
 

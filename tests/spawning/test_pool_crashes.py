@@ -24,6 +24,7 @@ from actors import (
     SpawnLimits,
 )
 from actors.events import BreakerClosed, BreakerOpened, PoolGrew, SpawnRejected
+from tests.core.cast import Echo
 from tests.spawning.hands import AT_ONCE, Do, Hand, Log, hands, hear, log, outcome, pool, read, settled
 
 __all__ = ["log"]
@@ -200,6 +201,22 @@ async def test_somebody_elses_probe_does_not_lose_a_message(log: Log, autojump_c
         assert await foreign.wait() == 1
         assert await read(pendings) == [2, 3]
         assert log.numbers() == [1, 2, 3]
+
+
+async def test_a_probe_that_shows_nothing_leaves_the_trial_to_the_next(
+    log: Log, autojump_clock: MockClock
+) -> None:
+    async with actors.open_system("s") as system, hear(system, BreakerClosed) as facts:
+        ref = await system.start(of(log, tripping(reset_after=10.0), 1), name="pool")
+        assert await outcome(ref.request(Do(0, 0.0, "fail"))) is ActorFailed
+        await trio.sleep(11.0)
+        assert await read([ref.request(message) for message in (Echo(), Echo(), Do(1), Do(2))]) == [
+            actors.Unhandled,
+            actors.Unhandled,
+            1,
+            2,
+        ]
+    assert len(facts) == 1
 
 
 @pytest.mark.parametrize("routing", ["least_busy", "round_robin"])

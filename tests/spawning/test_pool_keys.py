@@ -127,6 +127,22 @@ async def test_a_key_moves_to_a_newcomer_only_when_nothing_of_it_is_left(
         assert any(len(names) > 1 for names in owners(log).values())
 
 
+async def test_a_drain_keeps_the_order_of_what_waits_here_and_there(
+    log: Log, autojump_clock: MockClock
+) -> None:
+    async with actors.open_system("s") as system:
+        ref = await system.start(keyed(log, 2), name="pool", policy=PATIENT)
+        for count in range(6):
+            ref.tell(about(1, count, 1.0))
+            await settled()
+            if count == 2:
+                ref.suspend()
+        assert ref.cell.depth == 3
+        ref.drain()
+        await ref.wait_stopped()
+        assert orders(log, 1) == list(range(6))
+
+
 @pytest.mark.parametrize("order", ["kill", "stop", "drain", "fail"])
 async def test_order_survives_the_end_of_a_worker(order: str, log: Log, autojump_clock: MockClock) -> None:
     """What waited for it goes to others, and comes before all that follows."""
