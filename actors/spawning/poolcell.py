@@ -117,7 +117,6 @@ class PoolFamily(Family):
     def judge(self, child: Cell, exit: Exit) -> Fate:
         """See `Parent.judge`: somebody may have to stand in; for a lost node, one that answers."""
         fate = Fate.FINAL if exit.kind is ExitKind.NODE_DOWN else super().judge(child, exit)
-        self.force.workers[child].idle_since = None
         self.tell_news()
         return fate
 
@@ -133,7 +132,7 @@ class PoolFamily(Family):
     def reclaim(self, child: Cell, items: list[Item]) -> list[Item]:
         """See `Parent.reclaim`: other workers, now or in the next incarnation."""
         mine, others = self.force.reclaim(items)
-        if self.orders & _DONE_FOR or (self.ended and self.is_final):
+        if self.orders & _DONE_FOR:
             for item in mine:
                 self.discard(item, DeadLetterReason.STOPPED)
         else:

@@ -32,7 +32,7 @@ class Worker:
     open: dict[Delegated, None] = attrs.field(factory=dict["Delegated", None])
     """What it has, the oldest first."""
     idle_since: float | None = None
-    """From when on it has been ready and had nothing; None where that is not so."""
+    """From when on it has had nothing; None while it has something, and before it was ready."""
     retiring: bool = False
     away: bool = attrs.field(init=False)
     """It runs on another node. While that is not heard, messages without keys go to others."""
