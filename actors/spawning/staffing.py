@@ -206,6 +206,5 @@ class Staffing:
             if worker.counts and worker.idle_since is not None
         ]
         for since, worker in sorted(idle, key=lambda one: one[0])[:count]:
-            worker.retiring = True
             worker.cell.drain()
             cell.kernel.emit(PoolShrank, cell.ref, worker.cell.ref, self._count, now - since)

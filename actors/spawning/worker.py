@@ -33,7 +33,6 @@ class Worker:
     """What it has, the oldest first."""
     idle_since: float | None = None
     """From when on it has had nothing; None while it has something, and before it was ready."""
-    retiring: bool = False
     away: bool = attrs.field(init=False)
     """It runs on another node. While that is not heard, messages without keys go to others."""
 
@@ -49,7 +48,7 @@ class Worker:
     def takes(self) -> bool:
         """Whether a message may go to it."""
         cell = self.cell
-        if self.retiring or cell.is_final or cell.orders & _LEAVES:
+        if cell.is_final or cell.orders & _LEAVES:
             return False
         if not self.keyed:
             return cell.ready and not (self.away and cell.state is ActorState.UNREACHABLE)
@@ -59,7 +58,7 @@ class Worker:
     @property
     def counts(self) -> bool:
         """Whether it is there for the pool; not one that retires, or that its breaker holds back."""
-        return not (self.retiring or self.cell.is_final or self.is_tripped)
+        return not (self.cell.is_final or self.is_tripped)
 
     @property
     def is_tripped(self) -> bool:

@@ -223,6 +223,7 @@ async def test_an_asker_that_leaves_the_queue_is_skipped(
         assert await stays.wait() == 3
         assert log.numbers("begin") == [1, 3]
         assert ref.statistics().handled == 2
+        assert ref.state is ActorState.IDLE
     assert [(type(fact), fact.message) for fact in facts] == [(Expired, Do(2))]
 
 

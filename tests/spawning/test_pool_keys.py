@@ -13,7 +13,7 @@ from trio.testing import MockClock
 import actors
 from actors import ActorFailed, ActorState, Breaker, Mailbox, MailboxFull, Policy, Pool, SpawnLimits
 from actors.events import BreakerClosed, BreakerHalfOpen, BreakerOpened, CheckFailed, DeadLetterReason
-from tests.spawning.hands import AT_ONCE, Do, Log, hands, hear, log, outcome, read, settled
+from tests.spawning.hands import AT_ONCE, Do, Hand, Log, hands, hear, log, outcome, read, settled
 
 __all__ = ["log"]
 
@@ -198,6 +198,24 @@ async def test_the_keys_of_an_open_breaker_go_to_others_and_come_back_in_order(
         assert await read([ref.request(about(7, count)) for count in (7, 8)]) == [7007, 7008]
         assert [log.worker_of(number) for number in (7007, 7008)] == [first, first]
     assert [type(fact) for fact in facts] == [BreakerOpened, BreakerHalfOpen, BreakerClosed]
+
+
+async def test_nothing_is_given_to_a_worker_whose_breaker_has_just_opened(
+    log: Log, autojump_clock: MockClock
+) -> None:
+    """Also while its `on_stop` still runs."""
+
+    class Slow(Hand):
+        async def on_stop(self, exit: actors.Exit) -> None:
+            await trio.sleep(3.0)
+
+    policy = Policy(breaker=Breaker(failures=1, reset_after=60.0))
+    async with actors.open_system("s") as system:
+        one = Pool(hands(log, Slow, policy), 2, 2, routing="key", key=key_of)
+        ref = await system.start(one, name="pool")
+        assert await outcome(ref.request(about(1, 0, 0.0, "fail"))) is ActorFailed
+        assert await ref.ask(about(1, 1)) == 1001
+        assert trio.current_time() == 0.0
 
 
 async def test_while_a_worker_is_on_probation_its_other_keys_go_elsewhere(

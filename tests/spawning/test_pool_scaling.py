@@ -141,6 +141,19 @@ async def test_a_success_rate_strictly_below_the_threshold_makes_it_grow(
     ]
 
 
+async def test_what_was_poor_before_it_grew_does_not_count_again(log: Log, autojump_clock: MockClock) -> None:
+    async with actors.open_system("s") as system, changes(system) as facts:
+        more = limits(performance_threshold=0.5)
+        one = pool(log, 1, 9, limits=more, strategy=actors.OneForOne(max_restarts=99))
+        ref = await system.start(one, name="pool")
+        await trio.sleep(10.0)
+        for number in range(29):
+            await outcome(ref.request(Do(number, 0.0, "fail")))
+            await trio.sleep(1.0)
+    grown = [fact.at for fact in facts]
+    assert grown == [0.0, 19.0, 29.0]
+
+
 @pytest.mark.row(59)
 async def test_without_auto_it_stays_at_its_minimum(log: Log, autojump_clock: MockClock) -> None:
     async with actors.open_system("s") as system, changes(system) as facts:
@@ -173,6 +186,17 @@ async def test_a_keyed_pool_grows_for_what_waits_in_front_of_its_workers(
         await load(ref, 6, 10.0)
         await trio.sleep(5.0)
     assert facts[1] == PoolGrew(2.0, ref, facts[1].worker, 2, "workload_spike", 5, 2.0)  # type: ignore[attr-defined]
+
+
+async def test_what_a_worker_has_in_hand_does_not_wait(log: Log, autojump_clock: MockClock) -> None:
+    async with actors.open_system("s") as system, changes(system) as facts:
+        one = pool(log, 1, 3, routing="key", key=lambda message: message.number, max_wait=2.0)
+        ref = await system.start(one, name="pool")
+        ref.tell(Do(1, 100.0))
+        await trio.sleep(9.0)
+        ref.tell(Do(2))
+        await trio.sleep(5.0)
+    assert curve(facts) == [(0.0, 1), (11.0, 2)]
 
 
 # --- down -----------------------------------------------------------------------------
@@ -211,6 +235,26 @@ async def test_a_worker_that_is_let_go_ends_in_order(log: Log, autojump_clock: M
         exit = await worker.wait_stopped()
         assert (exit.kind, exit.reason) == (actors.ExitKind.SHUTDOWN, "drained")
         assert log.numbers() == [1, 2]
+
+
+async def test_of_those_that_are_idle_for_equally_long_the_youngest_goes(
+    log: Log, autojump_clock: MockClock
+) -> None:
+    async with actors.open_system("s") as system, hear(system, PoolShrank) as facts:
+        ref = await system.start(pool(log, 1, 3), name="pool")
+        for number in range(3):
+            ref.tell(Do(number, 4.0 - number))
+        await trio.sleep(100.0)
+    assert [fact.worker.name for fact in facts] == ["worker-3", "worker-2"]  # type: ignore[attr-defined]
+
+
+async def test_nobody_goes_within_the_cooldown_of_another_change(log: Log, autojump_clock: MockClock) -> None:
+    more = limits(cooldown=10.0, auto=False)
+    async with actors.open_system("s") as system, changes(system) as facts:
+        ref = await system.start(pool(log, 0, 1, limits=more, idle=1.0), name="pool")
+        await ref.ask(Do(1))
+        await trio.sleep(50.0)
+    assert curve(facts) == [(0.0, 1), (10.0, 0)]
 
 
 async def test_a_pool_of_none_starts_one_for_a_message_and_lets_it_go(
