@@ -74,8 +74,8 @@ class SpawnMetrics:
     refused: int
     mean_latency: float
     """Seconds from the spawn to ready, over all that became ready; 0.0 before the first."""
-    by_trigger: Counter[SpawnTrigger]
-    """`total` by trigger; 0 for one that asked for nothing."""
+    by_trigger: Counter[str]
+    """`total` by trigger, a `SpawnTrigger` or its text; 0 for one that asked for nothing."""
 
 
 @attrs.define
@@ -87,7 +87,7 @@ class SpawnTally:
     refused: int = 0
     readied: int = 0
     mean_latency: float = 0.0
-    by_trigger: Counter[SpawnTrigger] = attrs.Factory(Counter[SpawnTrigger])
+    by_trigger: Counter[str] = attrs.Factory(Counter[str])
 
     def spawned(self, trigger: SpawnTrigger) -> None:
         """Something was started."""

@@ -88,7 +88,12 @@ class Spawner:
         if approve is not None and not callable(approve):
             raise TypeError(f"approve must be callable, not {approve!r}")
         check_count("history", history, least=0)
-        self._family = supervisor.__actor_family__()
+        try:
+            self._family = supervisor.__actor_family__()
+        except AttributeError:  # it has no context
+            raise TypeError(
+                f"{supervisor!r} has not been spawned: inside of a Supervisor, write Spawner(self)"
+            ) from None
         self._approve = approve
         self._book = self._open_book(limits, history, name)
         self._planner = Planner(self._family, self._book, tuple(bounds_of(CURRENT.get())))

@@ -70,7 +70,7 @@ class Template:
         return self is other or _same(self._parts, other._parts)
 
     def __hash__(self) -> int:
-        return hash((_hash_of(self.what), self.name))
+        return hash((_hash_of(self.what), self.name, _hash_of_names(self.config)))
 
     @property
     def _parts(self) -> tuple[Any, ...]:
@@ -143,12 +143,27 @@ def _taken_apart(what: Any) -> Any:
 
 
 def _hash_of(what: Any) -> int:
-    if isinstance(what, functools.partial):
-        return _hash_of(what.func)
+    if type(what) is functools.partial:
+        args = tuple(_hash_of_value(value) for value in what.args)
+        return hash((_hash_of(what.func), args, _hash_of_names(what.keywords)))
     try:
         return hash(what)
     except TypeError:  # what it holds has none
         return hash(type(what))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _hash_of_names(values: Mapping[str, Any]) -> int:
+    """Of many templates of one class, that differ in their values alone, each wants a hash of its own."""
+    return hash(frozenset((name, _hash_of_value(value)) for name, value in values.items()))
+
+
+def _hash_of_value(value: Any) -> int:
+    if isinstance(value, frozenset | bytes):  # equal to a set or a bytearray, which have none
+        return 0
+    try:
+        return hash(value)
+    except Exception:  # it is the user's, as in `_same`
+        return 0
 
 
 def _same(one: Any, other: Any) -> bool:

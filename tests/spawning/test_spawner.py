@@ -533,6 +533,7 @@ async def test_the_counts_tell_what_came_of_what_was_asked(autojump_clock: MockC
         assert (metrics.total, metrics.active, metrics.failed, metrics.refused) == (4, 3, 2, 1)
         assert metrics.mean_latency == (1.0 + 2.0 + 6.0 + 0.0) / 4
         assert metrics.by_trigger == {SpawnTrigger.WORKLOAD_SPIKE: 3, SpawnTrigger.MANUAL: 1}
+        assert metrics.by_trigger["workload_spike"] == 3
 
 
 @pytest.mark.row(58)

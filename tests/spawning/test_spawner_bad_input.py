@@ -25,6 +25,7 @@ class Net(actors.Supervisor):
     [
         (lambda s: Spawner(3), TypeError, "supervisor must be a Supervisor or a System, not 3"),
         (lambda s: Spawner(Net), TypeError, "inside of a Supervisor, write Spawner\\(self\\)"),
+        (lambda s: Spawner(Net([])), TypeError, "Net object at .* has not been spawned"),
         (lambda s: Spawner(s.spawn(Agent)), TypeError, "must be a Supervisor or a System, not <Ref"),
         (lambda s: Spawner(s, {"max_active": 3}), TypeError, "limits must be SpawnLimits"),
         (lambda s: Spawner(s, approve=True), TypeError, "approve must be callable, not True"),

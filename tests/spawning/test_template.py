@@ -382,6 +382,7 @@ HOLDER = Holder()
         lambda: Template(Agent, {"topic": "a"}, "n", POLICY),
         lambda: Template(functools.partial(Agent, "a", style="b")),
         lambda: Template(functools.partial(functools.partial(Agent, "a"), depth=3)),
+        lambda: Template(functools.partial(Agent, ["a"], style={"b"})),
         lambda: Template(Template(Agent, {"topic": [1]})),
         lambda: Template(HOLDER.run),
         lambda: Template(Command(["echo"], env={"A": "b"})),
@@ -392,6 +393,30 @@ def test_templates_made_alike_are_equal_and_have_one_hash(make: Callable[[], Tem
     assert make() == make()
     assert hash(make()) == hash(make())
     assert make() in {make()}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: Template(Agent, {"depth": n}),
+        lambda n: Template(functools.partial(Agent, "a", n)),
+        lambda n: Template(functools.partial(Agent, "a", depth=n)),
+    ],
+)
+def test_templates_that_differ_in_a_value_alone_are_told_apart_by_their_hash(
+    make: Callable[[int], Template],
+) -> None:
+    """Else each question about one of many would look at all of them."""
+    assert len({hash(make(n)) for n in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(frozenset("a"), {"a"}), (b"a", bytearray(b"a")), (1, 1.0), (True, 1)]
+)
+def test_equal_values_of_other_types_make_equal_templates_with_one_hash(one: Any, other: Any) -> None:
+    template, same = Template(Agent, {"topic": one}), Template(Agent, {"topic": other})
+    assert template == same
+    assert hash(template) == hash(same)
 
 
 def test_what_has_no_hash_can_be_in_a_template_all_the_same() -> None:
