@@ -144,6 +144,23 @@ async def test_an_open_breaker_isolates_its_worker_and_another_stands_in(
     ]
 
 
+async def test_who_stands_in_does_not_wait_for_the_end_of_the_other(
+    log: Log, autojump_clock: MockClock
+) -> None:
+    """Its `on_stop` may take its time."""
+
+    class Slow(Hand):
+        async def on_stop(self, exit: actors.Exit) -> None:
+            await trio.sleep(4.0)
+
+    async with actors.open_system("s") as system:
+        limits = SpawnLimits(cooldown=1.0, auto=False)
+        ref = await system.start(Pool(hands(log, Slow, tripping()), 1, 2, limits=limits), name="pool")
+        assert await outcome(ref.request(Do(0, 0.0, "fail"))) is ActorFailed
+        assert await ref.ask(Do(1)) == 1
+        assert trio.current_time() == 1.0
+
+
 async def test_with_all_breakers_open_messages_wait_and_nothing_spins(
     log: Log, autojump_clock: MockClock
 ) -> None:
