@@ -404,7 +404,7 @@ def test_a_loop_that_outlives_everything_says_nothing() -> None:
 
     async def main() -> None:
         async with actors.open_system("alpha") as system:
-            kept.append(system.spawning([system.spawn(never_ready)]))
+            kept.append(system.spawning([system.spawn(never_ready, policy=Policy(shutdown=0))]))
 
     trio.run(main)
     kept[0]._call.readiness.over_at = None  # as if the run had broken down before it settled
