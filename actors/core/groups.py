@@ -9,7 +9,7 @@ import trio
 
 from actors.checks import check_seconds
 from actors.core.scope import CURRENT
-from actors.errors import ActorStopped, CircuitOpen, Deadlock, MailboxFull
+from actors.errors import ActorError, ActorStopped, CircuitOpen, Deadlock, MailboxFull
 from actors.events import DeadLetterReason
 from actors.messages import Request
 from actors.outcome import FailureKind, Outcome, kind_of
@@ -134,8 +134,8 @@ def _tell_one(ref: Ref, message: object) -> Outcome:
     try:
         if cell.tell(message):
             return Outcome(ok=True, started=started)
-    except MailboxFull as full:
-        error: Exception = full
+    except ActorError as refused:  # it is full, or the message cannot go to where it is
+        error: Exception = refused
     else:
         full = MailboxFull(ref, message, cell.lanes.capacity)
         error = ActorStopped(ref, cell.exit) if cell.is_final else full

@@ -23,8 +23,8 @@ class Job:
 
     - `what`, `args`: as for `spawn`. It runs as a child of `/jobs`, one for each attempt.
     - `name`: with one it has retries and a breaker, at `/jobs/<name>`, and jobs of one name run
-      one after the other. Without, it is adhoc: always attempted, once.
-    - `policy`: None is the system's. Its `restart` does not count.
+      one after the other. Without, it is adhoc: always attempted, once. None is that of a template.
+    - `policy`: None is that of a template, else the system's. Its `restart` does not count.
     - `timeout`: seconds for each whole attempt, in place of the policy's limit; no_activity goes with it.
     - `fallback`: a `what` that runs once, adhoc, with `args` and the same policy, when the
       job failed for good or its breaker refused it.
@@ -58,11 +58,16 @@ class Job:
         after: Iterable[Job | str] = (),
         outcome: Outcome | None = None,
     ) -> None:
-        recipe_of(what).check_arguments(args)
+        recipe = recipe_of(what)
+        recipe.check_arguments(args)
         if fallback is not None:
             recipe_of(fallback).check_arguments(args)
-        if name is not None:
+        if name is None:
+            name = recipe.offered
+        else:
             check_name(name)
+        if policy is None:
+            policy = recipe.policy
         if timeout is not None:
             check_seconds("timeout", timeout, above=True)
         _check(policy, Policy, "policy", "actors.Policy(...) or Policy.preset(name)")

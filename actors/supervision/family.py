@@ -95,7 +95,7 @@ class Family(Household):
                 f"write functools.partial({whose}, {key}=...)"
             )
         recipe.check_arguments(args)
-        if name is None:
+        if name is None and not own:  # the framework's own say themselves who has a name
             name = recipe.offered
         if policy is None:
             policy = recipe.policy or self.kernel.policy

@@ -51,6 +51,9 @@ async def test_a_broadcast_reaches_children_on_another_node(autojump_clock: Mock
         assert [one.ok for one in told.values()] == [True] * 3
         assert await far.ask(Seen()) == ["hello"]
 
+        told = await team.ask(All("no message class"))
+        assert [type(one.error) for one in told.values()] == [type(None), *[actors.NotSerializable] * 2]
+
         pending = team.request(All(Ask("system", 5.0)))
         await trio.sleep(1.0)
         further.kill()
