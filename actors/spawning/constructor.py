@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -80,22 +81,28 @@ def _is_made_by_attrs(kind: type[Any]) -> bool:
 
 
 def _check_fields(kind: type[Any], config: Mapping[str, Any]) -> None:
-    """Refuse now what an attrs class would: each value goes through its field's converter and validator."""
-    stand_in = SimpleNamespace(**config)
-    for field in attrs.fields(kind):
-        alias = field.alias or field.name
-        if alias not in config or not field.init:
-            continue
-        try:
-            value = _converted(stand_in, field, config[alias])
-            if field.validator is not None:
-                field.validator(stand_in, field, value)
-        except AttributeError:
-            continue  # it looks at other fields: the start will tell
-        except (ValueError, TypeError) as error:
-            raise InvalidTemplate(
-                f"{kind.__qualname__} refuses {alias}={config[alias]!r}: {error}"
-            ) from error
+    """Refuse now what an attrs class would: as in its `__init__`, all are converted, then all validated."""
+    stand_in = SimpleNamespace()
+    given = [field for field in attrs.fields(kind) if field.init and (field.alias or field.name) in config]
+    for field in given:
+        with _refusing(kind, field, config):
+            setattr(stand_in, field.name, _converted(stand_in, field, config[field.alias or field.name]))
+    for field in given:
+        if field.validator is not None and hasattr(stand_in, field.name):
+            with _refusing(kind, field, config):
+                field.validator(stand_in, field, getattr(stand_in, field.name))
+
+
+@contextmanager
+def _refusing(kind: type[Any], field: attrs.Attribute[Any], config: Mapping[str, Any]) -> Generator[None]:
+    alias = field.alias or field.name
+    try:
+        yield
+    except AttributeError:
+        pass  # it looks at fields that are not given: the start will tell
+    except (ValueError, TypeError) as error:
+        said = error.args[0] if str(error) == str(error.args) else error  # attrs puts more behind the text
+        raise InvalidTemplate(f"{kind.__qualname__} refuses {alias}={config[alias]!r}: {said}") from error
 
 
 def _converted(stand_in: object, field: attrs.Attribute[Any], value: Any) -> Any:

@@ -258,6 +258,40 @@ def test_a_validator_that_looks_at_other_fields_is_left_to_the_start() -> None:
         Fields(**template.config)
 
 
+@attrs.define(eq=False)
+class Converting(actors.Actor):
+    most: int = attrs.field(default=10, converter=int)
+    _size: int = attrs.field(default=1, validator=attrs.validators.instance_of(int))
+    twice: int = attrs.field(default=2)
+
+    @_size.validator
+    def _fits(self, _: object, size: int) -> None:
+        if size > self.most:
+            raise ValueError("too large")
+
+    @twice.validator
+    def _doubles(self, _: object, twice: int) -> None:
+        if twice != 2 * self._size:
+            raise ValueError("not twice the size")
+
+
+def test_validators_see_other_fields_under_their_own_names_and_converted() -> None:
+    """As in the constructor itself, whatever their order."""
+    assert Template(Converting, {"twice": 6, "size": 3, "most": "4"}).config["most"] == "4"
+    with pytest.raises(InvalidTemplate, match="refuses size=5: too large"):
+        Template(Converting, {"size": 5, "most": "4"})
+    with pytest.raises(InvalidTemplate, match="refuses twice=5: not twice the size"):
+        Template(Converting, {"size": 3, "twice": 5})
+
+
+def test_what_a_validator_of_attrs_says_comes_without_its_objects() -> None:
+    with pytest.raises(InvalidTemplate) as caught:
+        Template(Converting, {"size": "3"})
+    assert str(caught.value).endswith(
+        "refuses size='3': '_size' must be <class 'int'> (got '3' that is a <class 'str'>)."
+    )
+
+
 def test_values_that_an_attrs_class_accepts_are_kept_as_they_were_given() -> None:
     assert Template(Fields, {"label": "a", "count": "3", "twice": 4}).config["count"] == "3"
 
