@@ -133,6 +133,7 @@ from actors.spawning.coordination import (
     stop_all,
 )
 from actors.spawning.history import (
+    SpawnerStatistics,
     SpawnMetrics,
     SpawnRecord,
     SpawnRequest,
@@ -155,7 +156,6 @@ from actors.spawning.readiness import (
 )
 from actors.spawning.spawner import (
     Spawner,
-    SpawnerStatistics,
 )
 from actors.spawning.template import (
     Template,

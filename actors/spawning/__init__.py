@@ -5,13 +5,13 @@ Many actors waited for together: `Spawning`, `ReadyWatch`, `NetworkReady`; asked
 """
 
 from actors.spawning.coordination import Consensus, consensus, parallel, sequential, stop_all
-from actors.spawning.history import SpawnMetrics, SpawnRecord, SpawnRequest
+from actors.spawning.history import SpawnerStatistics, SpawnMetrics, SpawnRecord, SpawnRequest
 from actors.spawning.limits import SpawnLimits
 from actors.spawning.network import Spawning
 from actors.spawning.news import NetworkReady, ReadyWatch
 from actors.spawning.pool import Pool
 from actors.spawning.readiness import SpawnStep
-from actors.spawning.spawner import Spawner, SpawnerStatistics
+from actors.spawning.spawner import Spawner
 from actors.spawning.template import Template
 from actors.spawning.triggers import SpawnTrigger
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.checks import check_count, count
+from actors.spawning.limits import SpawnLimits
 from actors.spawning.triggers import SpawnTrigger
 
 if TYPE_CHECKING:
     from actors.core.ref import Ref
     from actors.spawning.template import Template
 
-__all__ = ["History", "SpawnMetrics", "SpawnRecord", "SpawnRequest", "SpawnTally"]
+__all__ = ["History", "SpawnMetrics", "SpawnRecord", "SpawnRequest", "SpawnTally", "SpawnerStatistics"]
 
 _FAILED_SHARE = 0.1
 
@@ -76,6 +77,20 @@ class SpawnMetrics:
     """Seconds from the spawn to ready, over all that became ready; 0.0 before the first."""
     by_trigger: Counter[str]
     """`total` by trigger, a `SpawnTrigger` or its text; 0 for one that asked for nothing."""
+
+
+@attrs.frozen(kw_only=True)
+class SpawnerStatistics:
+    """A spawner as it is now; times are seconds."""
+
+    limits: SpawnLimits
+    metrics: SpawnMetrics
+    can_spawn: bool
+    cooldown_remaining: float
+    last_spawn: float | None
+    """When, on trio's clock; None before the first."""
+    history: int
+    """Records that are kept."""
 
 
 @attrs.define

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-import attrs
 import trio
 
 from actors.checks import check_count
@@ -19,14 +18,14 @@ from actors.errors import CooldownActive, SpawnDenied, SpawnRefused
 from actors.spawning.approval import Approve, answer_now, answer_of
 from actors.spawning.book import Book, bounds_of
 from actors.spawning.coordination import check_not_within
-from actors.spawning.history import SpawnMetrics, SpawnRecord
+from actors.spawning.history import SpawnerStatistics, SpawnMetrics, SpawnRecord
 from actors.spawning.limits import SpawnLimits
 from actors.spawning.plans import Plan, Planner, as_trigger
 from actors.spawning.template import NOTHING, Template, as_template
 from actors.spawning.triggers import SpawnTrigger, performance_fires, workload_fires
 from actors.supervision.family import Family
 
-__all__ = ["Spawner", "SpawnerStatistics"]
+__all__ = ["Spawner"]
 
 
 @runtime_checkable
@@ -36,20 +35,6 @@ class Supervising(Protocol):
     def __actor_family__(self) -> Family:
         """The framework's own side of it."""
         ...
-
-
-@attrs.frozen(kw_only=True)
-class SpawnerStatistics:
-    """A spawner as it is now; times are seconds."""
-
-    limits: SpawnLimits
-    metrics: SpawnMetrics
-    can_spawn: bool
-    cooldown_remaining: float
-    last_spawn: float | None
-    """When, on trio's clock; None before the first."""
-    history: int
-    """Records that are kept."""
 
 
 class Spawner:
@@ -212,6 +197,24 @@ class Spawner:
         self._ask_plainly(plan)
         return self._begin(plan, trial=False)
 
+    def specialist(
+        self,
+        template: Template | Any,
+        specialisation: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        on: str | None = None,
+    ) -> Ref:
+        """The oldest living spawn of the template that is specialised so; without one, a new one.
+
+        That is spawned for "specialization_needed", with what `spawn` raises. Clones count too. No checkpoint.
+        """
+        known = self._specialised(template, specialisation)
+        if known is not None:
+            return known
+        why = SpawnTrigger.SPECIALIZATION_NEEDED
+        return self.spawn(template, name=name, specialisation=specialisation, trigger=why, on=on)
+
     async def despawn(self, ref: Ref) -> bool:
         """Stop a spawn of this spawner and return when it is gone. A checkpoint.
 
@@ -312,6 +315,17 @@ class Spawner:
         if depth is None:
             depth = sum(ref.cell.depth for ref in self._book.living)
         return workload_fires(depth, self.limits) and self.can_spawn(template=template)
+
+    def check_specialisation(self, template: Template | Any, specialisation: Mapping[str, Any]) -> bool:
+        """Whether the specialisation trigger fires: `auto` is on, nobody living has it, and one may spawn."""
+        if not self.limits.auto or self._specialised(template, specialisation) is not None:
+            return False
+        return self.can_spawn(template=template)
+
+    def _specialised(self, template: Template | Any, specialisation: Mapping[str, Any]) -> Ref | None:
+        wanted = as_template(template).overlaid(specialisation)
+        living = (slot for slot in self._book.living.values() if not slot.record.ref.cell.is_final)
+        return next((slot.record.ref for slot in living if slot.record.definition == wanted), None)
 
     def _measured_rate(self) -> float | None:
         seen = [ref.statistics() for ref in self._book.living]
