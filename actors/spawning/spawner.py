@@ -207,7 +207,7 @@ class Spawner:
     ) -> Ref:
         """The oldest living spawn of the template that is specialised so; without one, a new one.
 
-        That is spawned for "specialization_needed", with what `spawn` raises. Clones count too. No checkpoint.
+        That is spawned for "specialization_needed", with what `spawn` raises. Clones count. No checkpoint.
         """
         known = self._specialised(template, specialisation)
         if known is not None:
