@@ -18,7 +18,7 @@ from actors.errors import one_line
 from actors.events import Event, Restarting
 from actors.exits import Exit
 from actors.names import ROOT
-from actors.process import Completed, ProcessFailed
+from actors.process import ProcessFailed
 
 __all__ = [
     "Fact",
@@ -112,7 +112,7 @@ def _said(value: object) -> str:
 def exit_text(exit: Exit) -> str:
     """The kind of an exit, and its reason where that says more; of a process, its code and last words."""
     if isinstance(exit.error, ProcessFailed):
-        return f"{exit.kind} ({_last_words(exit.error.completed)})"
+        return f"{exit.kind} ({_last_words(exit.error)})"
     usual = exit.kind.lower().replace("_", " ")
     return str(exit.kind) if exit.reason == usual else f"{exit.kind} ({exit.reason})"
 
@@ -120,14 +120,16 @@ def exit_text(exit: Exit) -> str:
 def error_text(error: BaseException) -> str:
     """An error on one line; of a process, its code and last words."""
     if isinstance(error, ProcessFailed):
-        return _last_words(error.completed)
+        return _last_words(error)
     return one_line(error)
 
 
-def _last_words(completed: Completed) -> str:
-    code = completed.returncode
+def _last_words(error: ProcessFailed) -> str:
+    code = error.completed.returncode
     ending = f"code {code}" if code >= 0 else f"signal {-code}"
-    words = completed.stderr.decode(errors="replace").rstrip().rpartition("\n")[2].strip()
+    if error.ready is not None:
+        ending = f"{ending} before it was ready"
+    words = error.completed.stderr.decode(errors="replace").rstrip().rpartition("\n")[2].strip()
     return f"{ending}: {words}" if words else ending
 
 

@@ -12,6 +12,7 @@ import attrs
 
 from actors.names import check_name
 from actors.policy import OneForOne, Policy, Strategy
+from actors.process.ready import as_expression
 from actors.supervision.supervisor import AutoShutdown
 
 __all__ = [
@@ -28,7 +29,7 @@ Per = Literal["child", "supervisor"]
 
 OF_COMMANDS: Mapping[str, Any] = {"cwd": None, "env": {}, "input": None, "max_output": None, "check": True}
 _OF_CLASSES: Mapping[str, Any] = {"args": (), "config": {}}
-"""The keys that go with one kind alone, with their defaults."""
+"""The keys that go with one kind alone, with their defaults. What jobs have of them is `OF_COMMANDS`."""
 
 
 def _name(_: object, __: object, value: str | None) -> None:
@@ -66,6 +67,10 @@ def _bytes(_: object, __: object, value: int | None) -> None:
         raise ValueError(f"max_output must be 0 bytes or more, not {value}")
 
 
+def _expression(_: object, __: object, value: str | None) -> None:
+    as_expression(value)
+
+
 def _as_in_strategy(name: str) -> Any:
     """The check that the field of a `Strategy` has."""
     return attrs.validators.optional(attrs.fields_dict(Strategy)[name].validator)  # type: ignore[arg-type]
@@ -82,6 +87,7 @@ class AgentSpec:
     input: str | None = None
     max_output: int | None = attrs.field(default=None, validator=_bytes)
     check: bool = True
+    ready: str | None = attrs.field(default=None, validator=_expression)
     class_: str | None = attrs.field(default=None, metadata={"key": "class"}, validator=reference_check)
     args: tuple[Any, ...] = ()
     config: dict[str, Any] = attrs.field(factory=dict[str, Any])
@@ -92,7 +98,8 @@ class AgentSpec:
         if (self.command is None) == (self.class_ is None):
             count = "neither" if self.command is None else "both"
             raise ValueError(f'an agent has either "command" or "class", this one has {count}')
-        kind, others = ("class", OF_COMMANDS) if self.command is None else ("command", _OF_CLASSES)
+        of_commands = {**OF_COMMANDS, "ready": None}  # jobs are waited for until their end
+        kind, others = ("class", of_commands) if self.command is None else ("command", _OF_CLASSES)
         for key, default in others.items():
             if getattr(self, key) != default:
                 raise ValueError(f'"{key}" does not go with "{kind}": take it out')

@@ -72,6 +72,7 @@ def _command(agent: Agent, surroundings: Surroundings, on_output: OnOutput | Non
         env=_environ(agent, surroundings),
         input=spec.input,
         check=spec.check,
+        ready=spec.ready,
         on_output=on_output,
         **limits,
     )

@@ -22,6 +22,7 @@ from actors.process.arguments import (
     check_on_output,
 )
 from actors.process.completed import Completed, command_line
+from actors.process.ready import Expression, as_expression
 from actors.process.run import Run
 
 __all__ = ["Command"]
@@ -51,9 +52,9 @@ class Command:
     """A process of the operating system as a `what`: `system.spawn(Command(["make", "test"]))`.
 
     Each incarnation starts `argv` in a session and a process group of its own, without a
-    terminal. It is ready when the program runs; one that cannot be started is a failed
-    start with `ProcessNotStarted`. Its value is `Completed`. A code other than 0, and
-    death by a signal, is a FAILED exit with `ProcessFailed`, unless `check=False`.
+    terminal. It is ready when the program runs, or with `ready` when it says so; one that
+    cannot be started is a failed start with `ProcessNotStarted`. Its value is `Completed`. A code
+    other than 0, and death by a signal, is a FAILED exit with `ProcessFailed`, unless `check=False`.
 
     An order to stop, from whomever, sends TERM to the whole group at once, and not again to
     who handles it; after the policy's `shutdown` seconds the group gets KILL, and so it does
@@ -77,6 +78,14 @@ class Command:
       come in order; nothing is promised between the two. One that raises is logged and
       not called again, the process goes on.
     - `max_line`: bytes of a line handed to `on_output`; a longer one comes in pieces.
+    - `ready`: a regular expression, str, bytes or compiled. The process is ready when a line of
+      stdout or stderr has a match, each time that it is started; one that ends before, with
+      whatever code, is a failed start with `ProcessFailed`. Case counts, `(?i)` ignores it. One of
+      str is searched in UTF-8, one of bytes in what came. The line that is not ended yet
+      is looked at as it stands, for prompts: there `$` matches at the end of what came so far. In a
+      line of more than 1024 characters a longer match may be missed. `max_line` and
+      `max_output` change nothing about it. What is no expression, or matches the empty string,
+      raises ValueError.
     - `linger`: seconds that what outlives a leader which ended by itself has after TERM.
 
     Output counts as activity, like `ctx.progress(n_bytes)`. A process takes no messages: told
@@ -100,6 +109,7 @@ class Command:
         default=None, validator=check_on_output, kw_only=True, repr=False
     )
     max_line: int = attrs.field(default=64 * 1024, validator=check_count(1), kw_only=True)
+    ready: Expression | None = attrs.field(default=None, converter=as_expression, kw_only=True)
     linger: float = attrs.field(default=1.0, validator=_check_linger, kw_only=True)
 
     def __actor_recipe__(self) -> Recipe:

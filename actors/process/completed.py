@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import signal
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ __all__ = ["Completed", "ProcessFailed", "ProcessNotStarted", "command_line"]
 _SHOWN_BYTES = 60
 _SHOWN_COMMAND = 200
 _SHOWN_LINES = 5
-_SHOWN_STDERR = 2000
+_SHOWN_OUTPUT = 2000
 
 
 def _shown(data: bytes) -> str:
@@ -41,16 +42,23 @@ class Completed:
 
 
 class ProcessFailed(ActorError):
-    """The process ended with a code that is not 0, or by a signal; `.completed` has its output."""
+    """The process ended with a code that is not 0, or by a signal; `.completed` has its output.
 
-    def __init__(self, completed: Completed, argv: Sequence[str | bytes] = ()) -> None:
+    Or with any code, before a line said that it is ready: then `.ready` is the expression
+    that was waited for, else None.
+    """
+
+    def __init__(
+        self,
+        completed: Completed,
+        argv: Sequence[str | bytes] = (),
+        ready: re.Pattern[str] | re.Pattern[bytes] | None = None,
+    ) -> None:
         self.completed = completed
         self.argv = tuple(argv)
+        self.ready = ready
         program = command_line(self.argv) if self.argv else "the process"
-        super().__init__(
-            f"{program} {_ending(completed.returncode)}; {_last_words(completed.stderr)}\n"
-            f"If such a code is an answer and no failure, pass check=False"
-        )
+        super().__init__(f"{program} {_ending(completed.returncode)}{_failure(completed, ready)}")
 
 
 class ProcessNotStarted(ActorError):
@@ -78,12 +86,23 @@ def _ending(code: int) -> str:
         return f"was ended by signal {-code}"
 
 
-def _last_words(stderr: bytes) -> str:
-    text = stderr[-_SHOWN_STDERR:].decode(errors="replace")
+def _failure(completed: Completed, ready: re.Pattern[str] | re.Pattern[bytes] | None) -> str:
+    """What was wrong with its end, its last words, and the cure."""
+    stderr = _last_words("stderr", completed.stderr)
+    if ready is None:
+        return f"; {stderr}\nIf such a code is an answer and no failure, pass check=False"
+    return (
+        f" before a line of its output said that it is ready; {_last_words('stdout', completed.stdout)}\n"
+        f"{stderr}\nThe line that was waited for matches ready={ready.pattern!r}"
+    )
+
+
+def _last_words(stream: str, data: bytes) -> str:
+    text = data[-_SHOWN_OUTPUT:].decode(errors="replace")
     lines = [line.rstrip() for line in text.splitlines() if line.strip()][-_SHOWN_LINES:]
     if not lines:
-        return "it wrote nothing to stderr."
-    return "its stderr ends with\n" + "\n".join(f"    {line}" for line in lines)
+        return f"it wrote nothing to {stream}."
+    return f"its {stream} ends with\n" + "\n".join(f"    {line}" for line in lines)
 
 
 def _cure(argv: Sequence[str | bytes], error: Exception, cwd: str | bytes | None) -> str:

@@ -1,6 +1,8 @@
 """One run of a command: the process, its three pipes, and the end of its whole group.
 
-    open ── ready ── read, write ── the leader ends ── the others end ── what the pipes still hold
+    open ── read, write ── the leader ends ── the others end ── what the pipes still hold
+
+It is ready when it is open, or at the line that says so, were it among what the pipes still hold.
 
 Orders come as plain calls (`obey`) and signal the group in that step; the leader's end
 is then what moves the run on, ordered or not. Cancellation may come at any point: the
@@ -25,6 +27,7 @@ from actors.process.arguments import environment_of
 from actors.process.completed import Completed, ProcessFailed, ProcessNotStarted
 from actors.process.group import ProcessGroup
 from actors.process.output import Lines, Tail
+from actors.process.ready import ReadyLine
 
 if TYPE_CHECKING:
     from actors.core.context import Context
@@ -50,6 +53,7 @@ class Run:
         self._ordered = self._asked = False
         self._output_ended = trio.Event()
         self._on_output = command.on_output
+        self._awaited = None if command.ready is None else ReadyLine(command.ready)
 
     async def run(self) -> Completed | None:
         """Start the process, see it through, and return how it ended; None when it was not started."""
@@ -110,10 +114,10 @@ class Run:
         return self._judge(code, *streams)
 
     def _begin(self) -> None:
-        """Ready; or stop at once, when that was ordered while the process was being started."""
+        """Ready, unless a line is to say so; or stop at once, when that was ordered during the start."""
         if self._ordered:
             self.obey()
-        else:
+        elif self._awaited is None:
             self.ctx.ready()
 
     async def _follow(self, group: ProcessGroup, streams: tuple[_Stream, ...]) -> int:
@@ -162,11 +166,21 @@ class Run:
             self._on_output = None
             _log.exception("on_output of %s raised; it is not called any more", self.ctx.ref.path)
 
+    def look(self, stream: str, data: bytes) -> None:
+        """Ready, if a line says so now. After that nobody looks any more."""
+        if self._awaited is not None and self._awaited.feed(stream, data) and not self._ordered:
+            self._awaited = None
+            self.ctx.ready()
+
     def _judge(self, code: int, stdout: _Stream, stderr: _Stream) -> Completed:
         completed = Completed(
             code, stdout.tail.value(), stderr.tail.value(), stdout.tail.dropped + stderr.tail.dropped
         )
-        if code and self.command.check and not self._ordered:
+        if self._ordered:
+            return completed
+        if self._awaited is not None:
+            raise ProcessFailed(completed, self.command.argv, self.command.ready)
+        if code and self.command.check:
             raise ProcessFailed(completed, self.command.argv)
         return completed
 
@@ -202,6 +216,7 @@ class _Stream:
         self.tail.feed(data)
         if self._lines is not None:
             self._run.hand_on(self.name, self._lines.feed(data))
+        self._run.look(self.name, data)  # last: who hears that it is ready finds its lines handed on
 
 
 async def _write(stdin: trio.abc.SendStream, data: bytes) -> None:

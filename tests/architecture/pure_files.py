@@ -37,6 +37,7 @@ PURE_FILES = frozenset(
         "tree.py",
         "people/request.py",
         "process/output.py",
+        "process/ready.py",
         "remote/credit.py",
         "remote/handshake.py",
         "remote/items.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import attrs
@@ -108,6 +109,10 @@ def test_a_line_of_a_process_has_its_path() -> None:
         (Exit(ExitKind.FAILED, error=ValueError("x")), "FAILED (ValueError: x)"),
         (Exit(ExitKind.FAILED, error=ProcessFailed(Completed(3, b"", b""))), "FAILED (code 3)"),
         (Exit(ExitKind.FAILED, error=ProcessFailed(Completed(-9, b"", b"a\nb \n"))), "FAILED (signal 9: b)"),
+        (
+            Exit(ExitKind.START_FAILED, error=ProcessFailed(Completed(0, b"", b"no"), (), re.compile("up"))),
+            "START_FAILED (code 0 before it was ready: no)",
+        ),
     ],
 )
 def test_an_exit_in_a_few_words(exit: Exit, said: str) -> None:

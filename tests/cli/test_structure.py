@@ -152,6 +152,12 @@ CASES = {
     "command and class": (agent('class = "a:B"'), "this one has both", "$.agents[0]"),
     "arguments for a command": (agent("args = [1]"), '"args" does not go with "command"', "$.agents[0]"),
     "input for a class": ('[[agents]]\nclass = "a:B"\ninput = ""', '"input" does not go', "$.agents[0]"),
+    "readiness of a class": ('[[agents]]\nclass = "a:B"\nready = "x"', '"ready" does not go', "$.agents[0]"),
+    "a broken line of readiness": (
+        agent('ready = "ready ("'),
+        "ready 'ready (' is no regular expression",
+        "$.agents[0].ready",
+    ),
     "a class without a module": (
         '[[agents]]\nclass = "Greeter"',
         'write "package.module:',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -235,6 +236,25 @@ async def test_a_role_that_never_starts_is_named_at_the_end(tmp_path: Path, auto
     *_, last = await said_by(instance_of(tmp_path, text))
     reason = "RuntimeError: not yet"
     assert last == f"crew: 1 of 3 ready after 0.00 s, not ready: b-1 ({reason}); b-2 ({reason})"
+
+
+async def test_a_process_that_says_when_it_is_ready_counts_only_then(tmp_path: Path) -> None:
+    """Its program runs before; the one that ends without is named with its last words."""
+    text = """
+        [team]
+        policy = { restart = "temporary" }
+        [[roles]]
+        name = "a"
+        command = ["sh", "-c", "echo {name} is ready"]
+        ready = "^{name} is ready$"
+        [[roles]]
+        name = "b"
+        command = ["sh", "-c", "echo no plan >&2"]
+        ready = "ready"
+    """
+    *_, last = await said_by(instance_of(tmp_path, text))
+    missing = r"b \(code 0 before it was ready: no plan\)"
+    assert re.fullmatch(rf"crew: 1 of 2 ready after \d\.\d\d s, not ready: {missing}", last)
 
 
 async def test_a_large_team_is_counted_to_its_end(tmp_path: Path, autojump_clock: object) -> None:

@@ -100,6 +100,21 @@ def test_what_a_team_says_of_its_supervisor_counts(tmp_path: Path) -> None:
     assert agent.policy(instance.team.policy) == actors.Policy.preset("fast_fail")
 
 
+def test_placeholders_of_a_line_of_readiness_stand_for_just_that_text(tmp_path: Path) -> None:
+    """A name may have dots, which an expression would take for any character."""
+    text = """
+        [[roles]]
+        name = "a.b"
+        size = 2
+        command = ["true"]
+        ready = "^{name} of {team} on 80{number}, {{name}}.{1,2}$"
+    """
+    assert [agent.spec.ready for agent in instance_of(tmp_path, text, "t").team.agents] == [
+        r"^a\.b\-1 of t on 801, {name}.{1,2}$",
+        r"^a\.b\-2 of t on 802, {name}.{1,2}$",
+    ]
+
+
 def test_placeholders_are_filled_for_each_instance(tmp_path: Path) -> None:
     """In words, variables, and the texts of arguments, however deep."""
     text = """

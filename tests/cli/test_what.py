@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from pathlib import Path
 
@@ -139,12 +140,14 @@ def test_a_command_has_all_its_keys(tmp_path: Path) -> None:
         input = "text"
         max_output = 7
         check = false
+        ready = "listening on"
     """
     found = what_in(tmp_path, text)
     assert isinstance(found, Command)
     assert found.argv == (sys.executable, f"{tmp_path}/x.py", "{python}s")
     assert found.env == {**SURROUNDINGS.environ, "COLOUR": "blue", "DATA": f"{tmp_path}/data"}
     assert (found.cwd, found.input, found.max_output, found.check) == (str(tmp_path), b"text", 7, False)
+    assert found.ready == re.compile("listening on")
 
 
 def test_folders_of_an_included_file_count_from_it(tmp_path: Path) -> None:

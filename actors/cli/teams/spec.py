@@ -65,7 +65,8 @@ class RoleSpec(AgentSpec):
         said: dict[str, Any] = {field.name: getattr(self, field.name) for field in attrs.fields(AgentSpec)}
         values = {"name": name, "number": str(number), "team": team}
         said.update({key: filled(said[key], values) for key in _FILLED}, name=name)
-        return AgentSpec(**said)
+        literally = {key: re.escape(value) for key, value in values.items()}  # a name may have dots
+        return AgentSpec(**said | {"ready": filled(self.ready, literally)})
 
 
 @attrs.frozen(kw_only=True)
