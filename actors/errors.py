@@ -277,11 +277,11 @@ class ActorFailed(ActorError):
 class ActorStopped(ActorError):
     """The actor has ended or is ending, and answers no more."""
 
-    def __init__(self, ref: Ref, exit: Exit | None = None) -> None:
+    def __init__(self, ref: Ref, exit: Exit | None = None, why: str = "") -> None:
         self.ref = ref
         self.exit = exit
         said = "is stopping" if exit is None else f"has stopped ({exit.reason})"
-        super().__init__(f"{ref.path} {said} and takes no requests")
+        super().__init__(f"{ref.path} {why or f'{said} and takes no requests'}")
         if exit is not None:
             self.__cause__ = exit.error
 

@@ -151,6 +151,8 @@ async def _serve(cell: Cell) -> Exit | None:
             if item[4] is not None:
                 lanes.extra += 1
         if item is None:
+            if cell.orders & order.LEAVES:  # ordered by what was called to route messages
+                continue
             if vigil is not None:
                 vigil.rest(cell.active_at)
             cell.parked = task

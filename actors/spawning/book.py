@@ -113,8 +113,10 @@ class Slot(Bound):
 class Book:
     """The state of one spawner. Plain calls, but for the waits for a cooldown; nothing of it runs."""
 
-    def __init__(self, family: Family, limits: SpawnLimits, bound: int) -> None:
+    def __init__(self, family: Family, limits: SpawnLimits, bound: int, life: int = 0) -> None:
         self.family = family
+        self.life = life
+        """Which incarnation of its keeper goes on with it."""
         self.admission = Admission(limits)
         self.history = History(bound)
         self.tally = SpawnTally()

@@ -20,6 +20,7 @@ import trio
 
 from actors.checks import check_seconds
 from actors.core.ref import Ref
+from actors.core.scope import CURRENT
 from actors.errors import NotReady
 from actors.spawning.news import NetworkReady, ReadyWatch
 from actors.spawning.readiness import SpawnStep
@@ -88,11 +89,11 @@ class Networks:
 
     def spawning(self, refs: Iterable[Ref]) -> Spawning:
         """See `System.spawning`."""
-        return Spawning(RollCall(self.kernel, self._checked(refs)), trio.lowlevel.current_trio_token())
+        return Spawning(RollCall(self.kernel, self._waited_for(refs)), trio.lowlevel.current_trio_token())
 
     async def wait_ready(self, refs: Iterable[Ref], timeout: float | None) -> None:
         """See `System.wait_ready`."""
-        checked = self._checked(refs)
+        checked = self._waited_for(refs)
         if timeout is not None:
             check_seconds("timeout", timeout)
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -138,6 +139,14 @@ class Networks:
             if not isinstance(ref, Ref):
                 raise TypeError(f"refs[{index}] is {ref!r}, not a Ref: pass what spawn() returned")
             self.kernel.cell_of(ref)
+        return several
+
+    def _waited_for(self, refs: Iterable[Ref]) -> tuple[Ref, ...]:
+        """As `_checked`; who starts still cannot wait for itself."""
+        several = self._checked(refs)
+        asker = CURRENT.get()
+        if asker is not None and asker.ref in several and not asker.is_started:
+            raise ValueError(f"{asker.path} cannot wait until it is ready itself: leave it out of refs")
         return several
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar, Literal, cast
 
@@ -76,6 +77,10 @@ class Pool:
     def __attrs_post_init__(self) -> None:
         if self.is_keyed and not callable(self.key):
             raise ValueError('routing="key" needs key=, a function from a message to what it is about')
+        if inspect.iscoroutinefunction(self.key):
+            raise ValueError(
+                f"key must be a plain function, not the async {self.key!r}: who routes cannot wait"
+            )
         if self.key is not None and not self.is_keyed:
             raise ValueError(f'key= goes with routing="key", not with "{self.routing}"')
         check_strategy(self.strategy)
@@ -105,6 +110,7 @@ class Pool:
 class _PoolActor(Supervisor):
     """The supervisor of the workers."""
 
+    __qualname__ = "Pool"  # so it is called in messages
     _cell_class: ClassVar[type[Any] | None] = PoolFamily
 
     def __init__(self, pool: Pool) -> None:

@@ -42,7 +42,8 @@ class Spawner:
 
     `supervisor` is a `Supervisor` or a `System`; its own strategy supervises what is spawned. Made inside an
     actor, limits and history go on when the actor starts again and makes its spawner anew (`name` tells
-    apart two over the same supervisor, and each name is kept as long as the actor); made elsewhere, each is
+    apart two over the same supervisor, and each name is kept as long as the actor; without one, a second
+    spawner with other limits is a ValueError); made elsewhere, each is
     for itself, unless it has a name. What a spawner has spawned, and all below it, is bound by the limits of
     that spawner whatever it spawns with: its depth counts on, and its slots are shared.
 
@@ -94,8 +95,17 @@ class Spawner:
             if isinstance(one, Book) and one.family.is_gone:
                 del kept[key]
         keeper.kept = kept
-        book: Book = kept.setdefault((Book, self._family.ref, name), Book(self._family, limits, bound))
+        key = Book, self._family.ref, name
+        if key not in kept:
+            kept[key] = Book(self._family, limits, bound, keeper.restarts)
+        book: Book = kept[key]
+        if name is None and limits != book.admission.limits and book.life == keeper.restarts:
+            raise ValueError(
+                f"{keeper.path} has a spawner over {self._family.path} already, with other limits: "
+                f"give one of the two a name="
+            )
         book.revise(limits, bound)
+        book.life = keeper.restarts
         return book
 
     def __repr__(self) -> str:
@@ -170,7 +180,10 @@ class Spawner:
         It waits for the cooldown alone: the other refusals are raised.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        plan = self._plan(template, name, specialisation, trigger, on, share)
+        return await self._wait(self._plan(template, name, specialisation, trigger, on, share))
+
+    async def _wait(self, plan: Plan) -> Ref:
+        """For the cooldown, then for what is begun."""
         self._check(plan, check_cooldown=False)  # what no waiting cures is said at once
         async with self._book.turn_of(plan.key):
             await self._cool_down(plan)
@@ -196,6 +209,18 @@ class Spawner:
         plan = self._planner.clone(ref, name, modifications, trigger, CURRENT.get())
         self._ask_plainly(plan)
         return self._begin(plan, trial=False)
+
+    async def wait_clone(
+        self,
+        ref: Ref,
+        *,
+        name: str | None = None,
+        modifications: Mapping[str, Any] = NOTHING,
+        trigger: SpawnTrigger | str = SpawnTrigger.MANUAL,
+    ) -> Ref:
+        """As `clone`, but wait as `wait_spawn` does: for cooldown, approval, and the clone. A checkpoint."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return await self._wait(self._planner.clone(ref, name, modifications, trigger, CURRENT.get()))
 
     def specialist(
         self,
@@ -229,7 +254,11 @@ class Spawner:
         check_not_within((ref,))
         first, slot.leaving = not slot.leaving, True
         ref.stop()
-        await ref.wait_stopped()
+        try:
+            await ref.wait_stopped()
+        except BaseException:
+            slot.leaving = slot.leaving and not first  # whoever calls again is the first
+            raise
         return first
 
     def _spawn_at_once(self, template: Template, name: str, trigger: SpawnTrigger, on: str | None) -> Ref:

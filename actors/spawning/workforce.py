@@ -79,9 +79,10 @@ class Workforce:
             if isinstance(message, Terminated | Nudge) or not still_wanted(cell, item):
                 cell.take()
                 continue
-            try:
-                key = self._key_of(message)
-            except Exception as error:  # of the user's `key`, or of what it gave
+            key, error = self._key_of(message)
+            if lanes.peek() is not item or not cell.routes:  # the user's `key` may do anything
+                continue
+            if error is not None:
                 self._unroutable(cell.take(), error)
                 continue
             worker = self._pick(key)
@@ -94,9 +95,13 @@ class Workforce:
             self._hand(worker, cell.take(), key, early)
         return False
 
-    def _key_of(self, message: object) -> bytes | None:
-        key = None if self._key is None else self._key(message)
-        return None if key is None else canonical(key)
+    def _key_of(self, message: object) -> tuple[bytes | None, Exception | None]:
+        """Its key, or the error of the user's `key` or of what that gave."""
+        try:
+            key = None if self._key is None else self._key(message)
+            return None if key is None else canonical(key), None
+        except Exception as error:
+            return None, error
 
     def _pick(self, key: bytes | None) -> Worker | None:
         if key in self._holders:

@@ -26,6 +26,7 @@ from actors.core.parent import Fate
 from actors.core.recipe import Recipe, recipe_of
 from actors.core.vigil import waiting_for
 from actors.errors import (
+    ActorError,
     ActorStopped,
     CircuitOpen,
     NameTaken,
@@ -108,7 +109,7 @@ class Family(Household):
         place = None if on is None or on == self.kernel.name else self.kernel.place_for(on)
         prepared = None if place is None else place.prepare(what, args, policy)
         if not self.takes_children:
-            raise SystemClosed(self.kernel.name) if self.kernel.closing else ActorStopped(self.ref, self.exit)
+            raise self._takes_none()
         if name is not None:
             self._check_free(check_name(name), trial and policy.breaker is not None, own)
         child = self._make(recipe, args, name, policy) if prepared is None else prepared(self, name)
@@ -119,6 +120,14 @@ class Family(Household):
         self.children[child.key] = child
         self.begin(child)
         return child.ref
+
+    def _takes_none(self) -> ActorError:
+        """Why it takes no children now."""
+        if self.kernel.closing:
+            return SystemClosed(self.kernel.name)
+        if self.is_final:
+            return ActorStopped(self.ref, self.exit)
+        return ActorStopped(self.ref, why=f"is {self.state} until it restarts, and takes no children")
 
     async def start(
         self,
