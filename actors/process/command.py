@@ -49,7 +49,7 @@ def _no_arguments(_: object, *args: Any) -> None:
 
 @attrs.frozen
 class Command:
-    """A process of the operating system as a `what`: `system.spawn(Command(["make", "test"]))`.
+    r"""A process of the operating system as a `what`: `system.spawn(Command(["make", "test"]))`.
 
     Each incarnation starts `argv` in a session and a process group of its own, without a
     terminal. It is ready when the program runs, or with `ready` when it says so; one that
@@ -81,11 +81,12 @@ class Command:
     - `ready`: a regular expression, str, bytes or compiled. The process is ready when a line of
       stdout or stderr has a match, each time that it is started; one that ends before, with
       whatever code, is a failed start with `ProcessFailed`. Case counts, `(?i)` ignores it. One of
-      str is searched in UTF-8, one of bytes in what came. The line that is not ended yet
-      is looked at as it stands, for prompts: there `$` matches at the end of what came so far. In a
-      line of more than 1024 characters a longer match may be missed. `max_line` and
-      `max_output` change nothing about it. What is no expression, or matches the empty string,
-      raises ValueError.
+      str is searched in UTF-8, one of bytes in what came. The line that is not ended yet is
+      looked at as it stands, for prompts: there `$` matches at the end of what came so far. With
+      a newline at its end, as in `r"port \d+\n"`, it waits for the whole line, which `on_output`
+      has had by then. In a line of more than 1024 characters a longer match may be missed. `max_line`
+      and `max_output` change nothing about it. What is no expression, or matches the empty
+      string, raises ValueError.
     - `linger`: seconds that what outlives a leader which ended by itself has after TERM.
 
     Output counts as activity, like `ctx.progress(n_bytes)`. A process takes no messages: told

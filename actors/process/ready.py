@@ -1,8 +1,10 @@
 """By what line a process says that it is ready: the expression, and the look for it. Pure.
 
-Looked at are lines: complete ones, and the one that is not ended yet, as it stands, since a
-prompt has no newline. Of a line without an end only the last `OVERLAP` characters are
-looked at again, so that the work is linear and the memory flat: as with error patterns.
+Looked at are lines: complete ones with their newline, and the one that is not ended yet, as it
+stands, since a prompt has no newline. So an expression with a newline at its end waits for the
+whole line, and any other may be found when only a part of it was written. Of a line without an
+end only the last `OVERLAP` characters are looked at again, so that the work is linear and the
+memory flat: as with error patterns.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ class _LineSearch:
     def feed(self, data: bytes) -> bool:
         *ended, rest = (self._rest + self._decode(data)).split(self._newline)
         for line in ended:
-            if self._matches(line):
+            if self._matches(line + self._newline):
                 return True
             self._cut = False
         found = self._matches(rest)

@@ -36,25 +36,14 @@ class Network(actors.Supervisor):
         self._heard(trio.current_time(), message)
 
 
-class ProcessAgent(actors.Supervisor):
+def process_agent(argv: list[str], lines: list[float]) -> Command:
     """A process that says "ready" on a line of its own, and when, on the clock of the machine."""
 
-    auto_shutdown = "any"
+    def hear(stream: str, line: bytes) -> None:
+        if line.startswith(b"ready "):
+            lines.append(float(line.split()[1]))
 
-    def __init__(self, argv: list[str], lines: list[float]) -> None:
-        self._argv = argv
-        self._lines = lines
-
-    async def on_start(self) -> None:
-        said = trio.Event()
-
-        def hear(stream: str, line: bytes) -> None:
-            if line.startswith(b"ready "):
-                self._lines.append(float(line.split()[1]))
-                said.set()
-
-        self.spawn(Command(self._argv, on_output=hear), name="process", significant=True)
-        await said.wait()
+    return Command(argv, ready=r"^ready .*\n", on_output=hear)
 
 
 class Resident(actors.Actor):

@@ -18,7 +18,7 @@ import trio
 
 import actors
 from benchmarks.harness.stats import median_abs_dev
-from benchmarks.network.agents import Grow, Network, NodeAgent, ProcessAgent
+from benchmarks.network.agents import Grow, Network, NodeAgent, process_agent
 
 __all__ = ["Row", "Start", "measure", "rule", "spread", "table"]
 
@@ -55,7 +55,7 @@ class Kind:
 
     def agents(self, n: int, lines: list[float]) -> list[object]:
         """As actors."""
-        return [partial(ProcessAgent, self.argv(k, n), lines) for k in range(1, n + 1)]
+        return [process_agent(self.argv(k, n), lines) for k in range(1, n + 1)]
 
     def said_first(self) -> bytes:
         """What it wants to read before it begins."""

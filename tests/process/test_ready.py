@@ -94,6 +94,14 @@ def test_a_prompt_needs_no_newline() -> None:
     assert says("> $", b"welcome\n> ")
 
 
+def test_a_newline_in_the_expression_waits_for_the_whole_line() -> None:
+    """Else a line that comes in portions is found by a part of it."""
+    assert says(r"port \d+", b"port 8", b"0")
+    assert not says(r"port \d+\n", b"port 8", b"0")
+    assert says(r"port \d+\n", b"port 8", b"0", b"\n")
+    assert says(rb"port \d+\r?\n", b"port 8", b"0\r", b"\n")
+
+
 def test_text_is_searched_in_utf_8_and_bytes_in_what_came() -> None:
     """A character may come in two portions; what is no UTF-8 is in the way of nothing."""
     assert says("grün", b"gr\xc3", b"\xbcn\n")
@@ -119,13 +127,15 @@ def test_a_long_line_begins_only_once() -> None:
 @given(
     st.lists(st.sampled_from([b"\n", b"re", b"ady", b"\xc3\xbc", b"\xff", b" "]), max_size=30).map(b"".join),
     st.lists(st.integers(0, 1000)),
-    st.sampled_from(["ready", "^re", "ü", "a.y", b"ready", b"\xc3", "y.+re"]),
+    st.sampled_from(["ready", "^re", "ü", "a.y", b"ready", b"\xc3", "y.+re", r"ready\n", rb"\s"]),
 )
 def test_portions_change_nothing(data: bytes, places: list[int], ready: str | bytes) -> None:
     """However the bytes arrive, the line is found when it is there, and else not."""
     regex: Any = re.compile(ready)
     text: Any = data if isinstance(ready, bytes) else data.decode(errors="replace")
-    lines = text.split(b"\n" if isinstance(ready, bytes) else "\n")
+    newline: Any = b"\n" if isinstance(ready, bytes) else "\n"
+    *ended, rest = text.split(newline)
+    lines = [*(line + newline for line in ended), rest]
     assert says(ready, *cut(data, places)) == any(regex.search(line) for line in lines)
 
 
@@ -169,7 +179,8 @@ def test_commands_are_equal_by_their_expressions() -> None:
 async def test_it_is_ready_when_it_says_so(gates: Any, heard: Heard) -> None:
     """Not when its program runs, and what it said then was handed on by that time."""
     gate = gates()
-    command = shell(f"echo up; {gate.wait}; echo on port 80; {STAYS}", ready=r"port \d+", on_output=heard)
+    said = f"printf 'on port'; printf ' 80'; printf '\\n'; {STAYS}"
+    command = shell(f"echo up; {gate.wait}; {said}", ready=r"port \d+\n", on_output=heard)
     async with actors.open_system("test") as system:
         ref = system.spawn(command, name="server")
         await heard.wait_for(b"up")
