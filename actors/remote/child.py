@@ -308,6 +308,7 @@ class RemoteChild(Cell):
             asked = self._let_go(item.n)
             if asked is not None:
                 self.owed[item.n] = asked
+                asked.put_off()
         elif isinstance(item, items.Stirred):
             self.stirred.append(item.confirmed)
             self.link_changed()
@@ -409,7 +410,7 @@ class RemoteChild(Cell):
         if item is None or item[ASKED] is None:
             return None
         message, sender, asked, since, _ = item
-        self.handed[number] = (message, sender, None, since, ANSWERED)
+        self.handed[number] = (message, sender, asked.rest(), since, ANSWERED)
         return asked
 
     def _answered(self, said: items.Answer) -> None:

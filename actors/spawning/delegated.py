@@ -40,6 +40,10 @@ class Delegator(Protocol):
         """The answer goes alone; `rest` says when the handling is over."""
         ...
 
+    def caught_up(self, delegated: Delegated, /) -> None:
+        """The answer that was put off has come, or never will."""
+        ...
+
 
 class Delegated(Pending[Any]):
     """An open request to a worker, also where the message was only told: so it says when it was handled.
@@ -93,6 +97,7 @@ class Delegated(Pending[Any]):
     def put_off(self) -> None:
         """See `Pending.put_off`."""
         assert self.asked is not None
+        self.worker.owed[self] = None
         self.asked.put_off()
 
     def left(self, now: float) -> float | None:
@@ -114,6 +119,8 @@ class Delegated(Pending[Any]):
             self.asked.answer(value)
         if not self._alone:
             self._delegator.finished(self, True)
+        elif self in self.worker.owed:
+            self._delegator.caught_up(self)
 
     def fail(self, error: BaseException) -> None:
         """See `Pending.fail`."""
@@ -123,6 +130,8 @@ class Delegated(Pending[Any]):
         if self._alone:
             assert self.asked is not None
             self.asked.fail(error)
+            if self in self.worker.owed:
+                self._delegator.caught_up(self)
         elif isinstance(error, CircuitOpen | MailboxFull):
             self._delegator.came_back(self)
         else:

@@ -75,7 +75,10 @@ class Staffing:
             rate = self._success.value
             if rate is not None and performance_fires(rate, self._scaling.limits):
                 return True
-        # When it has been idle for too long, somebody has to look.
+        return self.may_be_too_many(worker)
+
+    def may_be_too_many(self, worker: Worker) -> bool:
+        """Whether to look, so that somebody looks again when this worker was idle for too long."""
         return not worker.open and self._alarm is None and len(self._force.workers) > self._scaling.minimum
 
     def look(self) -> None:
@@ -129,7 +132,7 @@ class Staffing:
             waiting=cell.depth + force.queued,
             oldest=max(0.0, cell.stamp() - min(since)) if since else 0.0,
             success=self._success.value,
-            idle=tuple(worker.idle_since for worker in living if worker.idle_since is not None),
+            idle=tuple(worker.spare_since for worker in living if worker.spare_since is not None),
         )
 
     # --- growing ---
@@ -201,9 +204,9 @@ class Staffing:
         cell = self._cell
         now = self._changed = cell.now()
         idle = [
-            (worker.idle_since, worker)
+            (worker.spare_since, worker)
             for worker in reversed(self._force.workers.values())
-            if worker.counts and worker.idle_since is not None
+            if worker.counts and worker.spare_since is not None
         ]
         for since, worker in sorted(idle, key=lambda one: one[0])[:count]:
             worker.cell.drain()

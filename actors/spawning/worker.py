@@ -31,6 +31,8 @@ class Worker:
     """Its messages may wait in its own mailbox, which outlives its restarts."""
     open: dict[Delegated, None] = attrs.field(factory=dict["Delegated", None])
     """What it has, the oldest first."""
+    owed: dict[Delegated, None] = attrs.field(factory=dict["Delegated", None])
+    """What it has handled and not answered yet."""
     idle_since: float | None = None
     """From when on it has had nothing; None while it has something, and before it was ready."""
     away: bool = attrs.field(init=False)
@@ -65,6 +67,11 @@ class Worker:
         """Its breaker is open: nothing of it runs, or for long."""
         cell = self.cell
         return cell.phase is Phase.TRIPPED or (cell.ended and cell.fate is Fate.TRIPPED)
+
+    @property
+    def spare_since(self) -> float | None:
+        """From when on nobody would miss it: an answer that it owes would end with it."""
+        return None if any(not delegated.done for delegated in self.owed) else self.idle_since
 
     def waiting_since(self) -> Iterator[float]:
         """Since when the oldest message waits behind the one in hand, if there is one."""

@@ -187,6 +187,15 @@ class Workforce:
         self._note(rest)
         self._strike(delegated)
 
+    def caught_up(self, delegated: Delegated, /) -> None:
+        """See `Delegator`."""
+        worker, cell = delegated.worker, self._cell
+        del worker.owed[delegated]
+        if worker.idle_since is not None:
+            worker.idle_since = cell.now()
+        if cell.staff.may_be_too_many(worker):
+            cell.tell_news()
+
     def became_ready(self, cell: Cell, /) -> None:
         """See `Follower`."""
         worker = self.workers[cell]

@@ -280,6 +280,40 @@ async def test_a_key_stays_with_its_worker_while_its_node_is_silent_and_moves_wh
         assert await pool.ask(Ask("system")) != before
 
 
+@pytest.mark.parametrize("on", ["alpha", "beta"])
+async def test_a_worker_that_puts_an_answer_off_takes_the_next_message(
+    on: str, autojump_clock: MockClock
+) -> None:
+    """And it stays while it owes the answer, here as there."""
+    async with pooled(0, 1, on, idle=2.0) as (world, pool):
+        owed = pool.request(Ask("later"))
+        await trio.sleep(10.0)
+        assert not owed.done
+        assert pool.state is ActorState.IDLE
+        assert await pool.ask(Ask("answer all"), timeout=5.0) == "answer all"
+        assert await owed.wait(5.0) == 0
+        await trio.sleep(10.0)
+        assert world.alpha.children(pool) == ()
+        assert pool.statistics().handled == 2
+        assert not world.alpha.dead_letters
+
+
+@pytest.mark.parametrize("on", ["alpha", "beta"])
+async def test_an_answer_that_comes_early_does_not_end_the_handling(
+    on: str, autojump_clock: MockClock
+) -> None:
+    """The next message waits in the pool: who crashes behind its answer loses nobody else's message."""
+    async with pooled(1, 1, on) as (_, pool):
+        began = trio.current_time()
+        assert await pool.ask(Ask("early")) == "early"
+        next_one = pool.request(Ask("system"))
+        await trio.sleep(0.5)
+        assert pool.statistics().depth["normal"] == 1
+        assert await next_one.wait() == on
+        assert trio.current_time() - began == pytest.approx(1.0, abs=0.01)
+        assert pool.statistics().handled == 2
+
+
 async def test_stopping_the_pool_leaves_nothing_on_any_node(autojump_clock: MockClock) -> None:
     async with pooled(4, 4) as (world, pool):
         await answers(pool, 8)

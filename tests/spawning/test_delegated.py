@@ -40,6 +40,9 @@ class Told:
     def replaced(self, delegated: Delegated, rest: Delegated) -> None:
         self.lines.append(("replaced", rest.is_told))
 
+    def caught_up(self, delegated: Delegated) -> None:
+        self.lines.append(("caught up",))
+
 
 def delegated(ref: actors.Ref, asked: bool = True) -> tuple[Delegated, Told]:
     """One whose worker is `ref`, asked for by somebody or told."""
@@ -129,6 +132,19 @@ async def test_an_answer_that_goes_alone_does_not_end_the_handling(well: bool, r
     rest.fail(ActorFailed(ref, ValueError()))
     assert told.lines == [("replaced", True), ("finished", False)]
     assert not ref.cell.kernel.dead_letters
+
+
+@pytest.mark.parametrize("well", [False, True])
+async def test_an_answer_that_was_put_off_is_owed_until_it_comes(well: bool, ref: actors.Ref) -> None:
+    one, told = delegated(ref)
+    one.rest()
+    one.put_off()
+    assert list(one.worker.owed) == [one]
+    if well:
+        one.answer(1)
+    else:
+        one.fail(Refused("no"))
+    assert told.lines == [("replaced", True), ("caught up",)]
 
 
 async def test_a_deadline_is_that_of_whoever_asked(ref: actors.Ref, autojump_clock: MockClock) -> None:

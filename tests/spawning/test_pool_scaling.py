@@ -237,6 +237,47 @@ async def test_a_worker_that_is_let_go_ends_in_order(log: Log, autojump_clock: M
         assert log.numbers() == [1, 2]
 
 
+@pytest.mark.parametrize("well", [False, True])
+async def test_a_worker_that_owes_an_answer_stays(well: bool, log: Log, autojump_clock: MockClock) -> None:
+    """With nothing in hand it takes the next message; from the answer on it is idle."""
+    async with actors.open_system("s") as system, changes(system) as facts:
+        ref = await system.start(pool(log, 0, 1, idle=2.0), name="pool")
+        owed = ref.request(Do(1, 0.0, "later"))
+        await trio.sleep(5.0)
+        assert await ref.ask(Do(2)) == 2
+        await trio.sleep(45.0)
+        if well:
+            log.ports[1].answer("at last")
+        else:
+            log.ports[1].fail(actors.Refused("no"))
+        assert await outcome(owed) == ("at last" if well else actors.Refused)
+        await trio.sleep(10.0)
+    assert curve(facts) == [(0.0, 1), (52.0, 0)]
+
+
+async def test_another_one_goes_in_place_of_who_owes_an_answer(log: Log, autojump_clock: MockClock) -> None:
+    async with actors.open_system("s") as system, changes(system) as facts:
+        ref = await system.start(pool(log, 1, 2, limits=AUTO, idle=5.0), name="pool")
+        other = ref.request(Do(1, 4.0))
+        owed = ref.request(Do(2, 1.0, "later"))
+        await trio.sleep(30.0)
+        assert [child.name for child in system.children(ref)] == ["worker-2"]
+        log.ports[2].answer(2)
+        assert await read([other, owed]) == [1, 2]
+    assert curve(facts) == [(0.0, 1), (1.0, 2), (9.0, 1)]
+
+
+async def test_an_answer_that_nobody_waits_for_keeps_no_worker(log: Log, autojump_clock: MockClock) -> None:
+    async with actors.open_system("s") as system, changes(system) as facts:
+        ref = await system.start(pool(log, 0, 1, idle=2.0), name="pool")
+        with pytest.raises(actors.AskTimeout):
+            await ref.ask(Do(1, 0.0, "later"), timeout=5.0)
+        await trio.sleep(5.0)
+        await ref.ask(Do(2))
+        await trio.sleep(10.0)
+    assert curve(facts) == [(0.0, 1), (12.0, 0)]
+
+
 async def test_of_those_that_are_idle_for_equally_long_the_youngest_goes(
     log: Log, autojump_clock: MockClock
 ) -> None:
