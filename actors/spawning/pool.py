@@ -10,6 +10,7 @@ import attrs
 
 from actors.checks import one_of
 from actors.core.recipe import Recipe, recipe_of, with_arguments
+from actors.errors import InvalidTemplate
 from actors.names import check_name
 from actors.policy import OneForOne, Strategy
 from actors.spawning.limits import SpawnLimits
@@ -75,6 +76,11 @@ class Pool:
     """The bounds as the decision takes them."""
 
     def __attrs_post_init__(self) -> None:
+        if recipe_of(self.template).kind == "process":  # what it is told would wait for ever
+            raise InvalidTemplate(
+                f"{self.template.title} takes no messages, so it is no worker of a pool: start the process "
+                f"in a handler of a worker, or many of them with run_jobs"
+            )
         if self.is_keyed and not callable(self.key):
             raise ValueError('routing="key" needs key=, a function from a message to what it is about')
         if inspect.iscoroutinefunction(self.key):
@@ -120,6 +126,5 @@ class _PoolActor(Supervisor):
     async def on_start(self) -> None:
         """Ready when its first workers are."""
         cell = cast("PoolFamily", self.ctx.cell)
-        limits = attrs.evolve(self._pool.scaling.limits, max_active=self._pool.scaling.ceiling)
-        staff = cell.employ(self._pool, Spawner(self, limits))
+        staff = cell.employ(self._pool, Spawner(self, self._pool.scaling.limits))
         await staff.wait_filled(staff.fill())

@@ -90,10 +90,11 @@ class Staffing:
             if isinstance(decision, Shrink):
                 self._shrink(decision.count)
             elif isinstance(decision, Grow):
-                if len(self._force.workers) >= self._scaling.ceiling:
+                room = self._scaling.ceiling - len(self._force.workers)
+                if room <= 0:
                     self.look_at(None)  # until one that retires or is held back is gone, or takes messages
                     return
-                if not self._grow(decision):
+                if not self._grow(decision.trigger, min(decision.count, room)):
                     self.look_at(now + self._scaling.limits.cooldown)
                     return
             else:
@@ -137,9 +138,9 @@ class Staffing:
 
     # --- growing ---
 
-    def _grow(self, decision: Grow) -> bool:
+    def _grow(self, trigger: SpawnTrigger, count: int) -> bool:
         self._tried = self._cell.now()
-        return all(self._start_somewhere(decision.trigger) for _ in range(decision.count))
+        return all(self._start_somewhere(trigger) for _ in range(count))
 
     def _start_somewhere(self, trigger: SpawnTrigger) -> bool:
         for node in self._nodes():

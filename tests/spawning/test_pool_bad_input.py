@@ -12,6 +12,7 @@ import actors
 from actors import (
     Pool,
 )
+from actors.process import Command
 from tests.spawning.hands import (
     Hand,
     Log,
@@ -52,6 +53,12 @@ def test_what_makes_no_pool_is_refused_at_once(arguments: dict[str, Any], said: 
 def test_what_makes_no_worker_is_refused_at_once(what: Any) -> None:
     with pytest.raises(actors.InvalidTemplate):
         Pool(what)
+
+
+@pytest.mark.parametrize("wrap", [lambda what: what, actors.Template, lambda what: Pool(Pool(what))])
+def test_a_process_is_no_worker_as_it_takes_no_messages(wrap: Any) -> None:
+    with pytest.raises(actors.InvalidTemplate, match=r"Command takes no messages.* in a handler"):
+        Pool(wrap(Command(["sleep", "60"])))
 
 
 def test_limits_are_a_record() -> None:

@@ -164,6 +164,41 @@ async def test_without_auto_it_stays_at_its_minimum(log: Log, autojump_clock: Mo
     assert curve(facts) == [(0.0, 2)]
 
 
+@pytest.mark.parametrize(("max_active", "helpers"), [(None, 2), (4, 2), (3, 1)])
+async def test_what_its_workers_spawn_takes_the_slots_of_the_limits_and_not_of_its_maximum(
+    max_active: int | None, helpers: int, log: Log, autojump_clock: MockClock
+) -> None:
+    class Lead(actors.Supervisor):
+        def __init__(self) -> None:
+            self.spawner = actors.Spawner(self, SpawnLimits.minimal())
+
+        @actors.receive
+        async def do(self, message: Do) -> Any:
+            helper = self.spawner.spawn(Template(Hand, {"log": log}))
+            return await helper.ask(Do(7, 1.0))
+
+    async with actors.open_system("s") as system:
+        bounds = None if max_active is None else limits(max_active=max_active)
+        ref = await system.start(Pool(Lead, 2, 2, limits=bounds), name="pool")
+        outcomes = await read([ref.request(Do(n)) for n in range(2)])
+        assert outcomes.count(7) == helpers
+        assert outcomes.count(actors.ActorFailed) == 2 - helpers
+
+
+async def test_it_is_filled_up_to_its_maximum_while_some_are_held_back(
+    log: Log, autojump_clock: MockClock
+) -> None:
+    """Three of three are tripped: one may stand in for them, and no start is tried that would be refused."""
+    policy = Policy(breaker=actors.Breaker(failures=1, reset_after=60.0))
+    async with actors.open_system("s") as system, hear(system, PoolGrew, SpawnRejected) as facts:
+        ref = await system.start(Pool(hands(log, policy=policy), 3, 4), name="pool")
+        await load(ref, 3, 1.0, act="fail")
+        await trio.sleep(30.0)
+        assert len(system.children(ref)) == 4
+        assert await ref.ask(Do(9)) == 9
+    assert [type(fact) for fact in facts] == [PoolGrew] * 4
+
+
 @pytest.mark.parametrize(("maximum", "max_active"), [(3, 100), (50, 3)])
 async def test_it_grows_to_the_smaller_of_its_bounds(
     maximum: int, max_active: int, log: Log, autojump_clock: MockClock
