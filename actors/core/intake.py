@@ -32,7 +32,7 @@ class Waiter(Protocol):
     """Whoever waits for room without a task of its own."""
 
     def admitted(self) -> None:
-        """Its item is in the mailbox, or has ended otherwise."""
+        """Its item, if it has one, is in the mailbox, or has ended otherwise."""
         ...
 
 
@@ -108,7 +108,7 @@ class Intake(Vitals):
         while self.senders and (self.lanes.closed or self.lanes.has_room):
             task, item = next(iter(self.senders.items()))
             del self.senders[task]
-            if self.lanes.offer(item) is not None:
+            if item is not None and self.lanes.offer(item) is not None:
                 self.discard(item, DeadLetterReason.STOPPED)
             if isinstance(task, trio.lowlevel.Task):
                 trio.lowlevel.reschedule(task)
@@ -123,7 +123,9 @@ class Intake(Vitals):
         for waiter in tuple(self.senders or ()):
             if not isinstance(waiter, trio.lowlevel.Task):
                 assert self.senders is not None
-                line.append(self.senders.pop(waiter))
+                item = self.senders.pop(waiter)
+                if item is not None:
+                    line.append(item)
                 waiter.admitted()
         return line
 
@@ -145,6 +147,13 @@ class Intake(Vitals):
         else:
             self.tell_from(item[SENDER], item[MESSAGE])
         waiter.admitted()
+
+    def tell_of_room(self, waiter: Waiter) -> None:
+        """Let `waiter.admitted()` be called when there is room, or the mailbox has closed. Idempotent."""
+        if self.senders is None:
+            self.senders = {}
+        self.senders.setdefault(waiter, None)
+        self.orders |= order.SENDERS
 
     def request(self, request: Request[Any], timeout: float | None, *, keep: bool) -> Pending[Any]:
         """Offer a request; see `Ref.request`. With `keep` its asker finds it in `ctx.pending`."""

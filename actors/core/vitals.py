@@ -140,7 +140,7 @@ class Vitals:
         self.permit: Any = None
         self.lot: trio.lowlevel.ParkingLot | None = None
         self.interrupters: list[list[bool]] | None = None
-        self.senders: dict[trio.lowlevel.Task | Waiter, Item] | None = None
+        self.senders: dict[trio.lowlevel.Task | Waiter, Item | None] | None = None
         self.timers: set[Timer] | None = None
         self.pendings: dict[Pending[Any], None] | None = None
         self.ports: dict[Pending[Any], None] | None = None

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from actors.core.hand import still_wanted
 from actors.core.mailbox import ASKED, MARK, MESSAGE, SENDER, Item
 from actors.core.pace import BATCH
@@ -35,6 +37,17 @@ _WITHOUT_BOUND: Final = 1 << 30
 
 def _name_of(worker: Worker) -> str:
     return worker.name
+
+
+@attrs.frozen
+class _Room:
+    """Waits for room in a worker's mailbox, see `Waiter`: somebody else had filled it."""
+
+    cell: PoolFamily
+
+    def admitted(self) -> None:
+        """There is room."""
+        self.cell.tell_news()
 
 
 class Workforce:
@@ -112,9 +125,15 @@ class Workforce:
             if worker is not None and not worker.takes:
                 self.refresh()
                 worker = router.pick(self._takers, key)
-        if worker is None or not worker.takes or (self._keyed and not worker.cell.lanes.has_room):
+        if worker is None or not worker.takes or (self._keyed and not self._has_room(worker)):
             return None
         return worker
+
+    def _has_room(self, worker: Worker) -> bool:
+        room = worker.cell.lanes.has_room
+        if not room and not worker.open:  # somebody else has filled it: nothing of ours ends there
+            worker.cell.tell_of_room(_Room(self._cell))
+        return room
 
     def _hand(self, worker: Worker, item: Item, key: bytes | None, urgent: bool) -> None:
         delegated = Delegated(worker, self, item, key)
@@ -178,7 +197,10 @@ class Workforce:
     def came_back(self, delegated: Delegated, /) -> None:
         """See `Delegator`."""
         self._strike(delegated)
+        cell = delegated.worker.cell
         self._takers.pop(delegated.worker, None)  # until there is news: others first
+        if not cell.lanes.closed and not cell.lanes.has_room:
+            cell.tell_of_room(_Room(self._cell))
         self._cell.lanes.put_back(delegated.item)
         self._cell.wake()
 

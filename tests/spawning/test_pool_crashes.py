@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -252,6 +253,42 @@ async def test_who_refuses_is_passed_over(routing: Any, log: Log, autojump_clock
         await settled()
         assert await read([ref.request(Do(n, 1.0)) for n in (4, 5)]) == [4, 5]
         assert {log.worker_of(4), log.worker_of(5)} == {"worker-1", "worker-2"}
+
+
+@pytest.mark.parametrize("overflow", ["reject", "drop_newest", "drop_oldest"])
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_a_worker_whose_mailbox_others_have_filled_is_not_forgotten(
+    overflow: Any, keyed: bool, log: Log, autojump_clock: MockClock
+) -> None:
+    """It gets messages again as soon as there is room, whatever else happens in the pool, or does not."""
+    policy = attrs.evolve(AT_ONCE, mailbox=actors.Mailbox(capacity=1, overflow=overflow))
+    routing: dict[str, Any] = {"routing": "key", "key": lambda message: message.number} if keyed else {}
+    async with actors.open_system("s") as system:
+        ref = await system.start(Pool(hands(log, policy=policy), 1, 1, **routing), name="pool")
+        (worker,) = system.children(ref)
+        for number in (8, 9):
+            worker.tell(Do(number, 1.0))
+            await settled()
+        assert await read([ref.request(Do(n)) for n in range(3)]) == [0, 1, 2]
+        pushes = keyed or overflow != "drop_oldest"  # else the first one has pushed the other out
+        assert log.numbers() == ([8, 9, 0, 1, 2] if pushes else [8, 0, 1, 2])
+
+
+async def test_a_worker_that_ends_with_a_full_mailbox_leaves_what_waits_for_room_to_another(
+    log: Log, autojump_clock: MockClock
+) -> None:
+    policy = attrs.evolve(AT_ONCE, mailbox=actors.Mailbox(capacity=1))
+    async with actors.open_system("s") as system:
+        ref = await system.start(Pool(hands(log, policy=policy), 1, 1), name="pool")
+        (worker,) = system.children(ref)
+        for number in (8, 9):
+            worker.tell(Do(number, 1.0))
+            await settled()
+        pending = ref.request(Do(1))
+        await trio.sleep(0.5)
+        worker.kill()
+        assert await pending.wait() == 1
+        assert log.numbers() == [1]
 
 
 # --- the pool's own restart -----------------------------------------------------------
