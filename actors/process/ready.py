@@ -66,22 +66,23 @@ class ReadyLine:
 class _LineSearch:
     """Looks for one expression in the lines of one stream, in whatever portions it comes."""
 
-    __slots__ = ("_cut", "_decode", "_newline", "_regex", "_rest")
+    __slots__ = ("_cut", "_decode", "_newline", "_regex", "_rest", "_return")
 
     def __init__(self, regex: re.Pattern[Any]) -> None:
         self._regex = regex
         self._decode: Callable[[bytes], Any] = bytes
         self._newline: Any = b"\n"
+        self._return: Any = b"\r"
         if isinstance(regex.pattern, str):
             self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-            self._newline = "\n"
+            self._newline, self._return = "\n", "\r"
         self._rest: Any = self._newline[:0]
         self._cut = False
 
     def feed(self, data: bytes) -> bool:
         *ended, rest = (self._rest + self._decode(data)).split(self._newline)
         for line in ended:
-            if self._matches(line + self._newline):
+            if self._matches(line.removesuffix(self._return) + self._newline):  # `$` is before a CR, too
                 return True
             self._cut = False
         found = self._matches(rest)

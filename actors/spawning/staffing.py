@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from actors.errors import ActorError, SpawnRefused, UnknownNode
@@ -36,6 +37,8 @@ class Staffing:
         limits = pool.scaling.limits
         self._measures = limits.auto and limits.performance_threshold > 0
         self._success = SuccessRate()
+        self._rated: float | None = None
+        """When it last changed; None while there is none."""
         self._alarm: Alarm | None = None
         self._changed: float | None = None
         self._grown: float | None = None
@@ -72,6 +75,7 @@ class Staffing:
         """Whether to look, now that a worker has handled a message."""
         if self._measures:
             self._success.add(1, 0 if well else 1)
+            self._rated = self._cell.now()
             rate = self._success.value
             if rate is not None and performance_fires(rate, self._scaling.limits):
                 return True
@@ -84,6 +88,7 @@ class Staffing:
     def look(self) -> None:
         """Grow or shrink, and see that somebody looks again when time alone may change the answer."""
         now = self._cell.now()
+        self._forget_old_rate(now)
         while True:
             left = self._cooldown_left(now)
             decision = decide(self._scaling, self._load(), now, left, self._changed, last_growth=self._grown)
@@ -98,8 +103,21 @@ class Staffing:
                     self.look_at(now + self._scaling.limits.cooldown)
                     return
             else:
-                self.look_at(decision.until)
+                self.look_at(self._sooner(decision.until, now))
                 return
+
+    def _forget_old_rate(self, now: float) -> None:
+        """Of a pool that has had nothing to do for long, the last outcomes say nothing any more."""
+        if self._rated is not None and now >= self._rated + self._scaling.idle and not self._force.is_busy:
+            self._success.clear()
+            self._rated = None
+
+    def _sooner(self, until: float | None, now: float) -> float | None:
+        """`until`, or when the rate will be old, if that comes before."""
+        old = math.inf if self._rated is None else self._rated + self._scaling.idle
+        if not now < old < math.inf:
+            return until
+        return old if until is None else min(until, old)
 
     def look_at(self, time: float | None) -> None:
         """Look again at `time`; None: when there is news."""

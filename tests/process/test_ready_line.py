@@ -132,3 +132,10 @@ def test_commands_are_equal_by_their_expressions() -> None:
     assert hash(Command(["true"], ready="x")) == hash(Command(["true"], ready="x"))
     assert Command(["true"], ready="x") != Command(["true"], ready=b"x")
     assert Command(["true"], ready=None) == Command(["true"])
+
+
+@pytest.mark.parametrize("ready", ["^READY$", rb"^READY$"])
+def test_a_line_that_ends_with_a_carriage_return_has_its_end_before_it(ready: str | bytes) -> None:
+    regex = as_expression(ready)
+    assert regex is not None
+    assert ReadyLine(regex).feed("stdout", b"booting\r\nREADY\r\n")

@@ -154,6 +154,38 @@ async def test_what_was_poor_before_it_grew_does_not_count_again(log: Log, autoj
     assert grown == [0.0, 19.0, 29.0]
 
 
+@pytest.mark.row(60)
+async def test_a_poor_rate_is_forgotten_when_nothing_was_handled_for_long(
+    log: Log, autojump_clock: MockClock
+) -> None:
+    async with actors.open_system("s") as system, changes(system) as facts:
+        more = limits(performance_threshold=0.5)
+        one = pool(log, 1, 2, limits=more, idle=20.0, strategy=actors.OneForOne(max_restarts=99))
+        ref = await system.start(one, name="pool")
+        for number in range(20):  # ten make it grow, ten more are poor too
+            await outcome(ref.request(Do(number, 0.0, "fail")))
+            await trio.sleep(1.0)
+        last = trio.current_time() - 1.0
+        await trio.sleep(100.0)
+    assert [(type(fact).__name__, fact.at) for fact in facts] == [
+        ("PoolGrew", 0.0),
+        ("PoolGrew", 9.0),
+        ("PoolShrank", last + 20.0),
+    ]
+
+
+@pytest.mark.row(60)
+async def test_a_handler_that_takes_longer_than_a_rate_is_old_keeps_nobody_awake(
+    log: Log, autojump_clock: MockClock
+) -> None:
+    async with actors.open_system("s") as system:
+        one = pool(log, 1, 2, limits=limits(performance_threshold=0.5), idle=20.0)
+        ref = await system.start(one, name="pool")
+        await outcome(ref.request(Do(0, 0.0, "")))
+        await outcome(ref.request(Do(1, 100.0, "")))
+        assert trio.current_time() == 100.0
+
+
 @pytest.mark.row(59)
 async def test_without_auto_it_stays_at_its_minimum(log: Log, autojump_clock: MockClock) -> None:
     async with actors.open_system("s") as system, changes(system) as facts:
