@@ -74,7 +74,7 @@ def count(root: Cell) -> SystemStatistics:
     for cell in cells:
         states[cell.state] = states.get(cell.state, 0) + 1
         waiting += cell.depth
-        handled += cell.handled
+        handled += cell.handled_itself
     return SystemStatistics(
         actors=len(cells),
         states=states,

@@ -309,7 +309,7 @@ class Cell(Intake):
         if self.alarm is not None:
             self.disarm()
         self.ended_at = self.now()
-        self.kernel.handled_by_the_dead += self.handled
+        self.kernel.handled_by_the_dead += self.handled_itself
         self.orders &= ~order.SUSPEND
         self.step(Signal.GONE)
         self.flush()

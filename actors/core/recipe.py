@@ -55,6 +55,8 @@ class Recipe:
     """What a partial gives by place, ahead of what a spawn does."""
     keywords: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     """What a partial or a template gives by name."""
+    is_endless: bool = False
+    """True for what never ends by itself, and cannot be waited for."""
     offered: str | None = None
     """The name of a child that is spawned without one."""
     policy: Policy | None = None

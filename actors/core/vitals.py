@@ -207,6 +207,11 @@ class Vitals:
         return self.recipe.actor_class is None and self.parked is None
 
     @property
+    def handled_itself(self) -> int:
+        """What it has handled, without what it has handed on to others, who count it."""
+        return self.handled
+
+    @property
     def is_gone(self) -> bool:
         """True once nothing of it is left."""
         return self.phase is Phase.STOPPED

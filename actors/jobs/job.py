@@ -59,9 +59,13 @@ class Job:
         outcome: Outcome | None = None,
     ) -> None:
         recipe = recipe_of(what)
-        recipe.check_arguments(args)
-        if fallback is not None:
-            recipe_of(fallback).check_arguments(args)
+        for one in (recipe,) if fallback is None else (recipe, recipe_of(fallback)):
+            one.check_arguments(args)
+            if one.is_endless:
+                raise ValueError(
+                    f"a {one.name} never ends by itself, and a job is waited for: "
+                    f"spawn it, and let jobs ask it"
+                )
         if name is None:
             name = recipe.offered
         else:

@@ -110,7 +110,7 @@ class Pool:
 
     def __actor_recipe__(self) -> Recipe:
         """How the framework makes an actor of it."""
-        return with_arguments(recipe_of(_PoolActor), (self,), {})
+        return attrs.evolve(with_arguments(recipe_of(_PoolActor), (self,), {}), is_endless=True)
 
 
 class _PoolActor(Supervisor):

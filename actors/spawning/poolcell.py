@@ -75,6 +75,11 @@ class PoolFamily(Family):
         """True while one of its workers has something."""
         return bool(self.children) and self.force.is_busy
 
+    @property
+    def handled_itself(self) -> int:
+        """Nothing: its workers do."""
+        return 0
+
     # --- messages ---
 
     @property

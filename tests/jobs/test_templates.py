@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from trio.testing import MockClock
 
-from actors import Job, Template, open_system
+from actors import Job, Pool, Template, open_system
 from tests.jobs.cast import Stage, ends, steady, values
 
 
@@ -49,3 +50,12 @@ async def test_a_fallback_is_adhoc_whatever_its_template_is_called(autojump_cloc
         assert values(outcomes) == ["spare"] * 3
         assert [one.fallback for one in outcomes] == [True, True, False]
         assert stage.peak >= 2
+
+
+@pytest.mark.parametrize("place", ["what", "fallback"])
+def test_a_pool_is_no_job_as_it_never_ends(place: str) -> None:
+    async def work(ctx: object) -> None: ...
+
+    given = {"what": work, "fallback": None, place: Pool(work)}
+    with pytest.raises(ValueError, match="a Pool never ends by itself, and a job is waited for"):
+        Job(given["what"], fallback=given["fallback"])

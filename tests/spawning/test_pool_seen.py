@@ -64,6 +64,10 @@ async def test_its_statistics_are_those_of_the_messages_that_came_to_it(
         assert (seen.handled, seen.depth["normal"], seen.oldest) == (5, 0, None)
         assert seen.last_activity == 3.0
         assert seen.restarts == 0
+        assert system.statistics().handled == 5  # each once: by its worker
+        ref.stop()
+        await ref.wait_stopped()
+        assert system.statistics().handled == 5
 
 
 async def test_workers_are_named_after_their_template(log: Log, autojump_clock: MockClock) -> None:
