@@ -14,10 +14,10 @@ import trio
 from actors.checks import check_count
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
-from actors.errors import CooldownActive, SpawnDenied, SpawnRefused
-from actors.spawning.approval import Approve, answer_now, answer_of
+from actors.spawning.approval import Approve
 from actors.spawning.book import Book, bounds_of
 from actors.spawning.coordination import check_not_within
+from actors.spawning.execution import Execution
 from actors.spawning.history import SpawnerStatistics, SpawnMetrics, SpawnRecord
 from actors.spawning.limits import SpawnLimits
 from actors.spawning.plans import Plan, Planner, as_trigger
@@ -80,9 +80,9 @@ class Spawner:
             raise TypeError(
                 f"{supervisor!r} has not been spawned: inside of a Supervisor, write Spawner(self)"
             ) from None
-        self._approve = approve
         self._book = self._open_book(limits, history, name)
         self._planner = Planner(self._family, self._book, tuple(bounds_of(CURRENT.get())))
+        self._execution = Execution(self._family, self._book, self._planner, approve)
 
     def _open_book(self, limits: SpawnLimits, bound: int, name: str | None) -> Book:
         keeper = CURRENT.get()
@@ -141,9 +141,7 @@ class Spawner:
         of failures. A child whose start fails for good is rolled back: its slot and its cooldown are as
         before, its record is gone, and it counts as failed.
         """
-        plan = self._plan(template, name, specialisation, trigger, on, share)
-        self._ask_plainly(plan)
-        return self._begin(plan, trial=False)
+        return self._execution.spawn(self._plan(template, name, specialisation, trigger, on, share))
 
     async def start(
         self,
@@ -161,9 +159,7 @@ class Spawner:
         it had not been asked for. `approve` may be async here.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        plan = self._plan(template, name, specialisation, trigger, on, share)
-        await self._ask(plan)
-        return await self._ready(self._begin(plan, trial=True))
+        return await self._execution.start(self._plan(template, name, specialisation, trigger, on, share))
 
     async def wait_spawn(
         self,
@@ -180,17 +176,7 @@ class Spawner:
         It waits for the cooldown alone: the other refusals are raised.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        return await self._wait(self._plan(template, name, specialisation, trigger, on, share))
-
-    async def _wait(self, plan: Plan) -> Ref:
-        """For the cooldown, then for what is begun."""
-        self._check(plan, check_cooldown=False)  # what no waiting cures is said at once
-        async with self._book.turn_of(plan.key):
-            await self._cool_down(plan)
-            await self._ask(plan)
-            await self._cool_down(plan)  # whoever approves may have taken long
-            ref = self._begin(plan, trial=True)
-        return await self._ready(ref)
+        return await self._execution.wait(self._plan(template, name, specialisation, trigger, on, share))
 
     def clone(
         self,
@@ -206,9 +192,7 @@ class Spawner:
         copied: the clone begins as the origin did. It runs where the origin does.
         Raises `NotAChild`, and what `spawn` raises.
         """
-        plan = self._planner.clone(ref, name, modifications, trigger, CURRENT.get())
-        self._ask_plainly(plan)
-        return self._begin(plan, trial=False)
+        return self._execution.spawn(self._planner.clone(ref, name, modifications, trigger, CURRENT.get()))
 
     async def wait_clone(
         self,
@@ -220,7 +204,9 @@ class Spawner:
     ) -> Ref:
         """As `clone`, but wait as `wait_spawn` does: for cooldown, approval, and the clone. A checkpoint."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        return await self._wait(self._planner.clone(ref, name, modifications, trigger, CURRENT.get()))
+        return await self._execution.wait(
+            self._planner.clone(ref, name, modifications, trigger, CURRENT.get())
+        )
 
     def specialist(
         self,
@@ -264,7 +250,7 @@ class Spawner:
     def _spawn_at_once(self, template: Template, name: str, trigger: SpawnTrigger, on: str | None) -> Ref:
         """As `spawn`, whatever the cooldown: for what counts that itself."""
         plan = self._planner.spawn(template, name, NOTHING, trigger, on, 0, None)
-        return self._begin(plan, trial=False, check_cooldown=False)
+        return self._execution.begin(plan, trial=False, check_cooldown=False)
 
     # --- asking ---
 
@@ -361,18 +347,6 @@ class Spawner:
         handled = sum(one.handled for one in seen)
         return None if not handled else max(0.0, 1.0 - sum(one.failed for one in seen) / handled)
 
-    async def _ready(self, ref: Ref) -> Ref:
-        """The second half of a start: the ref when it is ready; else nothing of it is left."""
-        slot = self._book.living[ref]
-        try:
-            return await self._family.trial_of(ref)
-        except BaseException:
-            if ref.cell.exit is not None:  # it may have become ready in the step in which this was cancelled
-                self._book.roll_back(slot, ref.cell.exit)
-            raise
-
-    # --- a plan, the answer, the deed ---
-
     def _plan(
         self,
         what: Any,
@@ -383,63 +357,6 @@ class Spawner:
         share: int,
     ) -> Plan:
         return self._planner.spawn(what, name, specialisation, trigger, on, share, CURRENT.get())
-
-    def _refusal(self, plan: Plan, check_cooldown: bool = True) -> SpawnRefused | None:
-        return self._book.refusal(plan.key, plan.request.depth, plan.above, plan.slots, check_cooldown)
-
-    def _check(self, plan: Plan, check_cooldown: bool = True) -> None:
-        refusal = self._refusal(plan, check_cooldown)
-        if refusal is not None:
-            raise self._book.refuse(plan.request, refusal)
-
-    async def _cool_down(self, plan: Plan) -> None:
-        while isinstance(self._refusal(plan), CooldownActive):
-            await self._book.cool_down(plan.key)
-
-    def _ask_plainly(self, plan: Plan) -> None:
-        self._check(plan)
-        with self._book.counting_failures():
-            denied = answer_now(self._approve, plan.request)
-        self._obey(plan, denied)
-
-    async def _ask(self, plan: Plan) -> None:
-        self._check(plan)
-        with self._book.counting_failures():
-            denied = await answer_of(self._approve, plan.request)
-        self._obey(plan, denied)
-
-    def _obey(self, plan: Plan, denied: SpawnDenied | None) -> None:
-        if denied is not None:
-            raise self._book.refuse(plan.request, denied)
-
-    @trio.lowlevel.enable_ki_protection
-    def _begin(self, plan: Plan, *, trial: bool, check_cooldown: bool = True) -> Ref:
-        """Take the slots and start it, in one step; whatever goes wrong, they are free again.
-
-        Ctrl-C waits: a child that lives and is not in the book would hold its slot for ever.
-        """
-        self._check(plan, check_cooldown)  # once more: much may have happened while somebody approved
-        book, request = self._book, plan.request
-        book.take(plan.above, plan.slots)
-        try:
-            with book.counting_failures():
-                ref = self._family.admit(plan.definition, (), request.name, None, plan.on, trial=trial)
-        except BaseException:
-            book.free(plan.above, plan.slots)
-            raise
-        record = SpawnRecord(
-            id=f"spawn_{self._planner.hexes()}",
-            ref=ref,
-            template=request.template,
-            origin=request.origin,
-            trigger=request.trigger,
-            at=book.now(),
-            specialisation=request.specialisation,
-            depth=request.depth,
-            definition=plan.definition,
-        )
-        book.begin(record, plan.above, trial, plan.slots)
-        return ref
 
 
 def _key(template: Template | Any | None) -> Template | None:
