@@ -94,9 +94,7 @@ async def ask_each(
 
     It ends when all have one, or `came` answers True: requests that are open then are withdrawn.
     """
-    waiting = iter(
-        tuple(refs)
-    )  # whichever task comes first takes the next one: trio promises no order of tasks
+    waiting = iter(tuple(refs))  # whichever task comes first takes the next: trio promises no order of tasks
 
     async def ask() -> None:
         for ref in waiting:

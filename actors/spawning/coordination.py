@@ -21,6 +21,7 @@ from actors.core.intake import why_no_request
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
 from actors.messages import Request
+from actors.spawning.refs import as_refs
 from actors.spawning.votes import Votes, quorum_of
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ async def sequential(
     A checkpoint. Cancelled, the open request is withdrawn. Raises TypeError for what is no
     ref or no request, and ValueError for a bad timeout, before anybody is asked.
     """
-    asked = _as_refs(refs)
+    asked = as_refs(refs)
     step = _as_step(request)
     _check_timeout(timeout)
     outcomes: dict[Ref, Outcome] = {}
@@ -80,7 +81,7 @@ async def parallel(
     A checkpoint. Cancelled, open requests are withdrawn. Raises TypeError for what is no
     ref or no request, and ValueError for a bad timeout or limit, before anybody is asked.
     """
-    asked = _as_refs(refs)
+    asked = as_refs(refs)
     _check_request(request)
     _check_timeout(timeout)
     if limit is not None:
@@ -126,7 +127,7 @@ async def consensus(
     ref or no request, and ValueError for a bad timeout, for a quorum below 1 or above the number asked,
     and where nobody is asked. Not promised: that who was not waited for stops working on it.
     """
-    asked = _as_refs(refs)
+    asked = as_refs(refs)
     _check_request(request)
     _check_timeout(timeout)
     if not asked:
@@ -157,7 +158,7 @@ async def stop_all(refs: Iterable[Ref], *, kill: bool = False) -> dict[Ref, Exit
     TypeError for what is no ref, and ValueError, before anybody is stopped, where an actor
     would wait for its own end: for itself and those above it.
     """
-    asked = _as_refs(refs)
+    asked = as_refs(refs)
     check_not_within(asked)
     await trio.lowlevel.checkpoint_if_cancelled()
     for ref in asked:
@@ -177,19 +178,6 @@ async def stop_all(refs: Iterable[Ref], *, kill: bool = False) -> dict[Ref, Exit
 
 
 # --- the door ---
-
-
-def _as_refs(refs: object) -> tuple[Ref, ...]:
-    """The refs, each once; TypeError for anything else, with the cure."""
-    if isinstance(refs, Ref) or not isinstance(refs, Iterable):
-        raise TypeError(f"refs must be a list of refs, not {refs!r}: write [ref]")
-    listed = list(cast("Iterable[object]", refs))
-    for ref in listed:
-        if not isinstance(ref, Ref):
-            raise TypeError(
-                f"refs has {ref!r} in it, which is not a Ref: pass what spawn() or find() returned"
-            )
-    return tuple(dict.fromkeys(cast("list[Ref]", listed)))
 
 
 def _check_request(request: object) -> None:

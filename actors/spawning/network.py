@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -24,6 +24,7 @@ from actors.core.scope import CURRENT
 from actors.errors import NotReady
 from actors.spawning.news import NetworkReady, ReadyWatch
 from actors.spawning.readiness import SpawnStep
+from actors.spawning.refs import as_refs
 from actors.spawning.rollcall import RollCall
 
 if TYPE_CHECKING:
@@ -128,16 +129,9 @@ class Networks:
             watch.cancel()
 
     def _checked(self, refs: object) -> tuple[Ref, ...]:
-        if isinstance(refs, Ref) or not isinstance(refs, Iterable):
-            raise TypeError(f"refs must be several refs, not {refs!r}: write [ref, ...]")
-        several = tuple(cast("Iterable[Any]", refs))
-        for index, ref in enumerate(several):
-            if inspect.iscoroutine(ref):
-                ref.close()
-                name = ref.__qualname__
-                raise TypeError(f"refs[{index}] is the call {name}(...), not a Ref: await it first")
-            if not isinstance(ref, Ref):
-                raise TypeError(f"refs[{index}] is {ref!r}, not a Ref: pass what spawn() returned")
+        """The refs; raises `UnknownActor` for one of another system that is no linked node."""
+        several = as_refs(refs)
+        for ref in several:
             self.kernel.cell_of(ref)
         return several
 

@@ -34,9 +34,9 @@ async def test_what_is_no_list_of_refs_is_refused_before_anybody_is_asked(ref: R
         await call(ref, *more)
     with pytest.raises(TypeError, match="refs must be a list of refs, not None"):
         await call(None, *more)
-    with pytest.raises(TypeError, match=r"refs has '/a' in it, which is not a Ref"):
+    with pytest.raises(TypeError, match=r"refs\[1\] is '/a', not a Ref"):
         await call([ref, "/a"], *more)
-    with pytest.raises(TypeError, match=r"refs has \[<.*>\] in it"):
+    with pytest.raises(TypeError, match=r"refs\[0\] is \[<.*>\], not a Ref"):
         await call([[ref]], *more)
     assert ref.state is not actors.ActorState.STOPPED
 

@@ -309,7 +309,7 @@ async def test_what_is_no_ref_is_refused_at_the_call(autojump_clock: MockClock) 
         ref = system.spawn(Child, "a", Diary())
         for wrong, said in (
             (ref, "write \\[ref"),
-            (7, "several refs"),
+            (7, "a list of refs"),
             ([ref, "/a"], "refs\\[1\\] is '/a'"),
             ([system.start(Child, "b", Diary())], "is the call System.start\\(.* await it"),
         ):
