@@ -1,0 +1,1 @@
+"""Store and forward: a posted message is safe before its receiver exists."""
