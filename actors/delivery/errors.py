@@ -85,8 +85,8 @@ class HopLimitReached(PostRefused):
         self.path = path
         self.hops = hops
         super().__init__(
-            f"{sender or 'somebody'} posts to {path} at the end of a chain of {hops} messages, each posted while "
-            f"the one before was handled: let the two stop answering each other, or allow more with "
+            f"{sender or 'somebody'} posts to {path} at the end of a chain of {hops} messages, each posted "
+            f"while the one before was handled: let the two stop answering each other, or allow more with "
             f"Delivery(hops=...)"
         )
 

@@ -43,14 +43,19 @@ class MemoryStore:
 
     def __init__(self, *, shared: bool = False) -> None:
         self._shared = shared
-        self._shelf = Shelf()
-        self._engines: dict[str, _MemoryEngine] = {}
-        self._claims: dict[str, _Claim] = {}
-        self._leases: dict[tuple[str, str], _Lease] = {}
+        self.shelf = Shelf()
+        """What it keeps; for tests to look at."""
+        self.engines: dict[str, _MemoryEngine] = {}
+        self.claims: dict[str, _Claim] = {}
         self._token = 0
 
     def __repr__(self) -> str:
-        return f"<MemoryStore, {len(self._shelf.entries)} tickets>"
+        return f"<MemoryStore, {len(self.shelf.entries)} tickets>"
+
+    def next_token(self) -> int:
+        """A higher fencing token than any before."""
+        self._token += 1
+        return self._token
 
     @property
     def where(self) -> str:
@@ -74,16 +79,16 @@ class MemoryStore:
     @asynccontextmanager
     async def _opened(self, opening: Opening) -> AsyncGenerator[Engine]:
         await trio.lowlevel.checkpoint()
-        if self._engines and (not self._shared or opening.incarnation in self._engines):
+        if self.engines and (not self._shared or opening.incarnation in self.engines):
             raise StoreInUse(self.where, "another system uses it: make it with MemoryStore(shared=True)")
         if not self._shared:
-            self._shelf.abandon(lambda _: True, opening.wall())
+            self.shelf.abandon(lambda _: True, opening.wall())
         engine = _MemoryEngine(self, opening)
-        self._engines[opening.incarnation] = engine
+        self.engines[opening.incarnation] = engine
         try:
             yield engine
         finally:
-            del self._engines[opening.incarnation]
+            del self.engines[opening.incarnation]
             engine.close()
 
 
@@ -92,7 +97,7 @@ class _MemoryEngine:
 
     def __init__(self, store: MemoryStore, opening: Opening) -> None:
         self._store = store
-        self._shelf: Shelf = store._shelf  # pyright: ignore[reportPrivateUsage]
+        self._shelf: Shelf = store.shelf
         self._opening = opening
         self._signals: deque[Signal] = deque()
         self._lot = trio.lowlevel.ParkingLot()
@@ -134,7 +139,7 @@ class _MemoryEngine:
                 engine.signal(Arrived(posted.path, posted.priority))
 
     def _others(self, itself: bool = False) -> list[_MemoryEngine]:
-        engines = self._store._engines.values()  # pyright: ignore[reportPrivateUsage]
+        engines = self._store.engines.values()
         return [engine for engine in engines if itself or engine is not self]
 
     def signal(self, signal: Signal) -> None:
@@ -210,7 +215,7 @@ class _MemoryDirectory:
 
     def __init__(self, store: MemoryStore, opening: Opening) -> None:
         self._store = store
-        self._claims: dict[str, _Claim] = store._claims  # pyright: ignore[reportPrivateUsage]
+        self._claims: dict[str, _Claim] = store.claims
         self._wall: Callable[[], float] = opening.wall
         self._seconds = opening.lease
         self._lease = _Lease(opening.node, opening.wall() + opening.lease)
@@ -226,13 +231,11 @@ class _MemoryDirectory:
         await trio.lowlevel.checkpoint()
         now = self._wall()
         claim = self._claims.get(path)
-        if claim is None or claim.lease.until <= now or claim.lease is self._lease:
-            if claim is None or claim.lease is not self._lease:
-                if self._lease.until <= now:
-                    self._lease = _Lease(self._lease.node, now + self._seconds)
-                self._store._token += 1  # pyright: ignore[reportPrivateUsage]
-                claim = self._claims[path] = _Claim(self._lease, self._store._token)  # pyright: ignore[reportPrivateUsage]
-                self._store._shelf.abandon(lambda entry: entry.path == path, now)  # pyright: ignore[reportPrivateUsage]
+        if claim is None or claim.lease.until <= now:
+            if self._lease.until <= now:
+                self._lease = _Lease(self._lease.node, now + self._seconds)
+            claim = self._claims[path] = _Claim(self._lease, self._store.next_token())
+            self._store.shelf.abandon(lambda entry: entry.path == path, now)
         return Owner(claim.lease.node, claim.token)
 
     async def release(self, path: str) -> None:

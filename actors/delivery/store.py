@@ -51,7 +51,7 @@ class Store(Protocol):
 
     @property
     def is_durable(self) -> bool:
-        """Whether what is written outlives the process: payloads are JSON text, else the objects themselves."""
+        """Whether it outlives the process: payloads are JSON text then, else the objects themselves."""
         ...
 
     @property
