@@ -20,6 +20,7 @@ from actors.outcome import FailureKind, classify, kind_of_exit, retry_after
 __all__ = [
     "Backoff",
     "Breaker",
+    "Delivery",
     "Mailbox",
     "OneForAll",
     "OneForOne",
@@ -127,6 +128,23 @@ class Mailbox:
 
 
 @attrs.frozen(kw_only=True)
+class Delivery:
+    """How posted messages are delivered to an actor. Told and asked ones are not concerned.
+
+    `cooldown`: seconds between the end of one and the next. `at_once`: how many it may have at once;
+    more than 1 is for pools, whose workers share them. With `ordered` one that failed is delivered again
+    before later ones; without, they pass it. `backoff`: how long it waits for that.
+    """
+
+    cooldown: float = attrs.field(default=0.0, validator=[seconds(), finite])
+    at_once: int = attrs.field(default=1, validator=count(1))
+    ordered: bool = attrs.field(default=True, validator=yes_or_no)
+    backoff: Backoff = attrs.field(
+        factory=Backoff, validator=record(Backoff, "actors.Backoff(...)", optional=False)
+    )
+
+
+@attrs.frozen(kw_only=True)
 class Policy:
     """How an actor is restarted, protected, bounded, queued and stopped. `shutdown` is in seconds.
 
@@ -158,6 +176,9 @@ class Policy:
     )
     mailbox: Mailbox = attrs.field(
         factory=Mailbox, validator=record(Mailbox, "actors.Mailbox(...)", optional=False)
+    )
+    delivery: Delivery = attrs.field(
+        factory=Delivery, validator=record(Delivery, "actors.Delivery(...)", optional=False)
     )
     shutdown: float = attrs.field(default=5.0, validator=seconds())
     classify: Classify = attrs.field(default=classify, validator=attrs.validators.is_callable(), repr=False)

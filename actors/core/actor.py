@@ -114,6 +114,13 @@ class Actor:
         cls._dispatch = dict(table)
         cls._plain = is_plain(cls, table)
 
+    def on_restore(self, state: Any) -> Any:
+        """Runs before `on_start` of every incarnation, if `ctx.save` has kept a state: this one.
+
+        `async`, or plain. Raising is a failed start, as in `on_start`.
+        """
+        return _DONE
+
     def on_start(self) -> Any:
         """Runs before the first message of every incarnation; `async`, or plain.
 

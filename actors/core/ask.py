@@ -181,6 +181,10 @@ class Pending(Generic[R]):
     def put_off(self) -> None:
         """The handler lets go of the message and will answer later."""
 
+    def returned(self, error: BaseException) -> None:
+        """Its actor will not handle it: nothing of it was begun."""
+        self.fail(error)
+
     def skipped(self) -> None:
         """Nobody waited for it any more when its turn came."""
 

@@ -272,6 +272,8 @@ class Cell(Intake):
             self.lot.unpark_all()
         if self.kernel.followers:
             self.kernel.tell_ready(self)
+        if self.name is not None and self.kernel.named_ready is not None:
+            self.kernel.named_ready(self)
         if not self.kernel.listeners:
             return
         if self.restarts:

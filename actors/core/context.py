@@ -246,6 +246,21 @@ class Context:
             cell.vigil = Vigil(cell)
         return cell.vigil.waiting(what)
 
+    async def save(self, state: object) -> None:
+        """Keep `state`, a message, for the incarnations to come: `on_restore` gets it. A checkpoint.
+
+        In the handler of a posted message it is kept when the handler returns, in one step with the
+        acknowledgement: both are kept, or none. Elsewhere it is kept when this returns. None forgets
+        what was kept. How long it is kept is up to the store of the system: in memory by default.
+
+        Raises `NotSerializable`, ValueError for an actor without a name (or below one), which no later
+        one could be told from, and `StoreUnavailable`.
+        """
+        _check_alive(self)
+        keeper = self.cell.kernel.keeper
+        assert keeper is not None
+        await keeper.save(self.cell, state)
+
     # --- others ---
 
     def watch(self, ref: Ref) -> None:

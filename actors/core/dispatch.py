@@ -125,7 +125,12 @@ def check_hook(cls: type, name: str) -> None:
 
 
 def is_plain(cls: type, table: Mapping[type, Handler]) -> bool:
-    """True when no handler and no hook of the class is `async`: it never waits for anything."""
+    """True when no handler and no hook of the class is `async`: it never waits for anything.
+
+    What `on_restore` is given is read from a store first, and that takes time.
+    """
+    if any("on_restore" in vars(base) for base in cls.__mro__ if base.__module__ != "actors.core.actor"):
+        return False
     hooks = (getattr(cls, name, None) for name in HOOKS)
     called = [handler[0] for handler in table.values()] + [hook for hook in hooks if hook is not None]
     return not any(_is_async(function) for function in called)

@@ -16,7 +16,7 @@ from actors.core import orders as order
 from actors.core.actor import Actor, Done
 from actors.core.hand import is_answered
 from actors.core.lifecycle import Signal
-from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
+from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, REDELIVERED, SENDER, Item
 from actors.core.parent import Fate
 from actors.core.timers import Timer, end_timers
 from actors.errors import ActorFailed, ActorStopped, Interrupted
@@ -147,7 +147,7 @@ def _again(cell: Cell, exit: Exit, item: Item, tries: int) -> bool:
         return False
     if not cell.policy.tries_again(exit):
         return False
-    if is_answered(mark) or isinstance(mark, Timer):
+    if mark is POSTED or is_answered(mark) or isinstance(mark, Timer):
         return False
     # an asker does not wait for a breaker: it hears of the failure now
     return asked is None or not (asked.done or cell.fate is Fate.TRIPPED)
@@ -181,7 +181,7 @@ def _refuse_queue(cell: Cell) -> None:
     waiting = cell.lanes.remove(lambda item: item[ASKED] is not None)
     for item in cell.parent.reclaim(cell, waiting) if waiting else ():
         error = cell.parent.refusal(cell, taken=True)
-        item[ASKED].fail(error or ActorStopped(cell.ref))
+        item[ASKED].returned(error or ActorStopped(cell.ref))
     cell.admit_senders()
 
 

@@ -97,7 +97,9 @@ async def run(cell: Cell, begun: Coroutine[Any, Any, Any] | None = None) -> None
 def _needs_no_scope_yet(cell: Cell) -> bool:
     """True where nothing is to be cancelled before the first message comes."""
     actor_class = cell.recipe.actor_class
-    return actor_class is not None and actor_class.on_start is Actor.on_start and not cell.lanes
+    if actor_class is None or actor_class.on_restore is not Actor.on_restore:
+        return False
+    return actor_class.on_start is Actor.on_start and not cell.lanes
 
 
 @trio.lowlevel.disable_ki_protection
@@ -226,13 +228,27 @@ async def _start(cell: Cell) -> Exit | None:
     if cell.orders & order.LEAVES:
         return why_left(cell)
     try:
-        starting = build(cell).on_start()
+        actor = build(cell)
+        if type(actor).on_restore is not Actor.on_restore:
+            await _restore(cell, actor)
+        starting = actor.on_start()
         if isinstance(starting, Awaitable):
             await starting
     except Exception as error:
         return fallen_with(cell, error)
     cell.become_ready()
     return None
+
+
+async def _restore(cell: Cell, actor: Actor) -> None:
+    """Give it the state that it has saved, if there is one."""
+    if cell.name is None or cell.kernel.keeper is None:
+        return
+    state = await cell.kernel.keeper.load(cell)
+    if state is not None:
+        restoring = actor.on_restore(state)
+        if isinstance(restoring, Awaitable):
+            await restoring
 
 
 @trio.lowlevel.disable_ki_protection

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
 import trio
 
 from actors.checks import check_seconds
 from actors.core import orders as order
 from actors.core.ask import Pending
-from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item, Verdict
+from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, REDELIVERED, SENDER, Item, Verdict
 from actors.core.scope import CURRENT
 from actors.core.vigil import waiting_for
 from actors.core.vitals import Vitals
@@ -26,6 +26,8 @@ __all__ = ["Intake", "Waiter", "why_no_request"]
 # looked up once: they are on the road of every message
 _current = CURRENT.get
 _reschedule = trio.lowlevel.reschedule
+_ANSWERED_FOR: Final = (None, REDELIVERED, POSTED)
+"""The marks of what somebody sent; the rest are notices and timers."""
 
 
 class Waiter(Protocol):
@@ -75,9 +77,9 @@ class Intake(Vitals):
         if asked is None:
             self.kernel.dead_letter(cast("Cell", self), item[MESSAGE], item[SENDER], reason)
         elif reason in (DeadLetterReason.DROPPED_NEWEST, DeadLetterReason.DROPPED_OLDEST):
-            asked.fail(MailboxFull(self.ref, item[MESSAGE], self.lanes.capacity))
+            asked.returned(MailboxFull(self.ref, item[MESSAGE], self.lanes.capacity))
         else:
-            asked.fail(ActorStopped(self.ref, self.final_exit))
+            asked.returned(ActorStopped(self.ref, self.final_exit))
 
     async def send(self, message: object) -> None:
         """Offer a told message, waiting for room; see `Ref.send`."""
@@ -193,6 +195,15 @@ class Intake(Vitals):
         elif refused is not None:
             self._not_taken(item, refused)
 
+    def hand(self, posted: Pending[Any], message: object, sender: Cell | None) -> None:
+        """Queue a message that a store keeps: it does not count toward the capacity, and is never dropped."""
+        if self.barred and not self.lanes.closed and not self._admits(posted):
+            return
+        if not self.lanes.put_marked((message, sender, posted, self.stamp(), POSTED)):
+            posted.returned(ActorStopped(self.ref, self.final_exit))
+        elif self.parked is not None:
+            self.wake()
+
     @trio.lowlevel.enable_ki_protection
     def request_now(self, request: Request[Any], timeout: float | None) -> Pending[Any]:
         """As `request`, of an actor at rest without a task: its turn is now, in the step of whoever asks.
@@ -224,7 +235,7 @@ class Intake(Vitals):
         taken = held or self.lanes.any(lambda item: item[ASKED] is None or not item[ASKED].done)
         error = self.parent.refusal(cast("Cell", self), taken)
         if error is not None:
-            pending.fail(error)
+            pending.returned(error)
             return False
         self.permit = pending
         return True
@@ -260,7 +271,7 @@ class Intake(Vitals):
         lanes = self.lanes
         if lanes.closed and not lanes.early and not self.senders:
             return
-        waiting = [item for item in lanes.close() if item[MARK] is None or item[MARK] is REDELIVERED]
+        waiting = [item for item in lanes.close() if item[MARK] in _ANSWERED_FOR]
         for item in self.parent.reclaim(cast("Cell", self), waiting) if waiting else ():
             self.discard(item, DeadLetterReason.STOPPED)
         self.admit_senders()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from actors.exits import Exit
     from actors.system import System
 
-__all__ = ["DEAD_LETTERS_KEPT", "Follower", "Kernel", "Sink", "Subscriber"]
+__all__ = ["DEAD_LETTERS_KEPT", "Follower", "Keeper", "Kernel", "Sink", "Subscriber"]
 
 DEAD_LETTERS_KEPT = 1000
 
@@ -56,6 +56,18 @@ class Follower(Protocol):
 
     def went(self, cell: Cell, exit: Exit, /) -> None:
         """It is finally gone, and so is this following of it."""
+        ...
+
+
+class Keeper(Protocol):
+    """Whoever keeps the states that actors save."""
+
+    async def save(self, cell: Cell, state: object, /) -> None:
+        """Keep the state; with a posted message in hand, together with its end. A checkpoint."""
+        ...
+
+    async def load(self, cell: Cell, /) -> object:
+        """What was kept last, or None. A checkpoint."""
         ...
 
 
@@ -118,6 +130,10 @@ class Kernel:
         self.guards_for: Callable[[Cell], tuple[Guard, ...]] = lambda _: ()
         self.place_for: Callable[[str], Place] = self._nowhere
         """Where children of this system may run: other nodes, by name."""
+        self.named_ready: Callable[[Cell], None] | None = None
+        """Told in the step itself when an incarnation of a named actor is ready."""
+        self.keeper: Keeper | None = None
+        """Who keeps the states of actors."""
         self.group_changed: Callable[[str, Cell, bool], None] | None = None
         """Told when an actor of this system joins (True) or leaves a group."""
 

@@ -31,6 +31,7 @@ __all__ = [
     "ASKED",
     "MARK",
     "MESSAGE",
+    "POSTED",
     "REDELIVERED",
     "SENDER",
     "SINCE",
@@ -47,6 +48,8 @@ SINCE: Final = 3
 MARK: Final = 4
 REDELIVERED: Final = "redelivered"
 ANSWERED: Final = "answered"
+POSTED: Final = "posted"
+"""The mark of a message that a store keeps."""
 
 
 class Verdict(enum.Enum):

@@ -47,7 +47,7 @@ class RecipientFull(PostRefused):
         self.capacity = capacity
         super().__init__(
             f"{capacity} messages wait for {path} already: start or repair it, post later, "
-            f"or allow more with Delivery(capacity=...)"
+            f"or allow more with Posting(capacity=...)"
         )
 
 
@@ -73,7 +73,7 @@ class PayloadTooLarge(PostRefused, ValueError):
         self.limit = limit
         super().__init__(
             f"the message to {path} has {size} characters, and may have {limit}: "
-            f"post where it is kept instead, or allow more with Delivery(max_payload=...)"
+            f"post where it is kept instead, or allow more with Posting(max_payload=...)"
         )
 
 
@@ -87,7 +87,7 @@ class HopLimitReached(PostRefused):
         super().__init__(
             f"{sender or 'somebody'} posts to {path} at the end of a chain of {hops} messages, each posted "
             f"while the one before was handled: let the two stop answering each other, or allow more with "
-            f"Delivery(hops=...)"
+            f"Posting(hops=...)"
         )
 
 
@@ -101,7 +101,7 @@ class PostRateExceeded(PostRefused):
         self.retry_after = retry_after
         super().__init__(
             f"{sender} has posted {per_minute} messages to {path} within a minute: post again in "
-            f"{retry_after:.3g} s, or allow more with Delivery(per_minute=...)"
+            f"{retry_after:.3g} s, or allow more with Posting(per_minute=...)"
         )
 
 

@@ -6,7 +6,8 @@ import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import attrs
 import trio
@@ -14,10 +15,12 @@ import trio
 from actors.delivery.errors import NotTheOwner, StoreInUse
 from actors.delivery.operations import Append, Change, Handled, Moved, Operation, Redeliver, Result
 from actors.delivery.shelf import Shelf
-from actors.delivery.store import Arrived, Changed, Directory, Engine, Opening, Owner, Signal
-from actors.delivery.ticket import Entry, TicketState
+from actors.delivery.store import Arrived, Changed, Directory, Engine, Opening, Owner, Resumed, Signal
+from actors.delivery.ticket import LIVE, Entry, Standing, TicketState
 
 __all__ = ["MemoryStore"]
+
+_SIGNALS_KEPT: Final = 10_000
 
 
 @attrs.define
@@ -51,6 +54,20 @@ class MemoryStore:
 
     def __repr__(self) -> str:
         return f"<MemoryStore, {len(self.shelf.entries)} tickets>"
+
+    def tell_of(self, entry: Entry, state: TicketState, *, but: _MemoryEngine | None = None) -> None:
+        """A ticket has changed: those engines hear of it that have posted it, or asked after it."""
+        is_over = state not in LIVE and not entry.working
+        for engine in self.engines.values():
+            if engine is not but:
+                engine.changed(entry, state)
+            if is_over:
+                engine.forget(entry.id)
+
+    def abandon(self, path: str, at: float) -> None:
+        """The name has a new owner: what the last one had in hand has failed once."""
+        for entry in self.shelf.abandon(lambda entry: entry.path == path, at):
+            self.tell_of(entry, entry.state)
 
     def next_token(self) -> int:
         """A higher fencing token than any before."""
@@ -101,7 +118,8 @@ class _MemoryEngine:
         self._opening = opening
         self._signals: deque[Signal] = deque()
         self._lot = trio.lowlevel.ParkingLot()
-        self._taken: set[str] = set()
+        self._taken: dict[str, int | None] = {}
+        """Tickets that were given out, each with the token of whoever had it."""
         self._asked: set[str] = set()
         self._directory = _MemoryDirectory(store, opening) if store.is_shared else None
         if self._directory is not None:
@@ -124,25 +142,32 @@ class _MemoryEngine:
         return results
 
     def _tell(self, operation: Operation, result: Result) -> None:
-        posted = None
         if isinstance(operation, Append | Redeliver) and isinstance(result, Entry):
-            posted = result
-        elif isinstance(operation, Moved):
-            if not isinstance(result, Exception):
-                entry = self._shelf.entries[operation.id]
-                for engine in self._others():
-                    if engine._opening.node == entry.node or entry.id in engine._asked:
-                        engine.signal(Changed(entry.id, entry.state))
-            posted = operation.follow
-        if posted is not None:
-            for engine in self._others(itself=True):
-                engine.signal(Arrived(posted.path, posted.priority))
+            self._arrived(result)
+        elif isinstance(operation, Moved) and isinstance(result, Standing):
+            entry = self._shelf.entries.get(operation.id)
+            if entry is not None:  # it may have been removed in the same group
+                self._store.tell_of(entry, result.state, but=self)
+            if operation.follow is not None:
+                self._arrived(operation.follow)
 
-    def _others(self, itself: bool = False) -> list[_MemoryEngine]:
-        engines = self._store.engines.values()
-        return [engine for engine in engines if itself or engine is not self]
+    def _arrived(self, entry: Entry) -> None:
+        for engine in self._store.engines.values():
+            engine.signal(Arrived(entry.path, entry.priority))
+
+    def changed(self, entry: Entry, state: TicketState) -> None:
+        if entry.node == self._opening.node or entry.id in self._asked:
+            self.signal(Changed(entry.id, state))
+
+    def forget(self, ticket_id: str) -> None:
+        """Nothing happens to it any more."""
+        self._asked.discard(ticket_id)
+        self._taken.pop(ticket_id, None)
 
     def signal(self, signal: Signal) -> None:
+        if len(self._signals) >= _SIGNALS_KEPT:  # nobody listens, or too slowly
+            self._signals.clear()
+            signal = Resumed()
         self._signals.append(signal)
         self._lot.unpark_all()
 
@@ -154,10 +179,11 @@ class _MemoryEngine:
             return self._shelf.pending(path, limit)
         if token is None or not self._directory.is_owner(path, token):
             raise NotTheOwner(path)
-        every = self._shelf.pending(path, len(self._shelf.entries))
-        fresh = [entry for entry in every if again or entry.id not in self._taken][:limit]
-        self._taken.update(entry.id for entry in fresh)
-        return fresh
+        waiting = self._shelf.waiting_for(path)
+        fresh = (entry for entry in waiting if again or self._taken.get(entry.id) != token)
+        given = list(islice(fresh, limit))
+        self._taken.update((entry.id, token) for entry in given)
+        return given
 
     async def waiting(self) -> Mapping[str, int]:
         await trio.lowlevel.checkpoint()
@@ -165,8 +191,10 @@ class _MemoryEngine:
 
     async def get(self, ticket_id: str) -> Entry | None:
         await trio.lowlevel.checkpoint()
-        self._asked.add(ticket_id)
-        return self._shelf.entries.get(ticket_id)
+        entry = self._shelf.entries.get(ticket_id)
+        if self._directory is not None and entry is not None:
+            self._asked.add(ticket_id)
+        return entry
 
     async def find(
         self,
@@ -219,6 +247,7 @@ class _MemoryDirectory:
         self._wall: Callable[[], float] = opening.wall
         self._seconds = opening.lease
         self._lease = _Lease(opening.node, opening.wall() + opening.lease)
+        self._has_lapsed = False
 
     def close(self) -> None:
         self._lease.until = -math.inf
@@ -233,9 +262,9 @@ class _MemoryDirectory:
         claim = self._claims.get(path)
         if claim is None or claim.lease.until <= now:
             if self._lease.until <= now:
-                self._lease = _Lease(self._lease.node, now + self._seconds)
+                self._lapse(now)
             claim = self._claims[path] = _Claim(self._lease, self._store.next_token())
-            self._store.shelf.abandon(lambda entry: entry.path == path, now)
+            self._store.abandon(path, now)
         return Owner(claim.lease.node, claim.token)
 
     async def release(self, path: str) -> None:
@@ -254,9 +283,13 @@ class _MemoryDirectory:
     async def renew(self) -> bool:
         await trio.lowlevel.checkpoint()
         now = self._wall()
-        kept = self._lease.until > now
-        if kept:
-            self._lease.until = now + self._seconds
-        else:
-            self._lease = _Lease(self._lease.node, now + self._seconds)
+        if self._lease.until <= now:
+            self._lapse(now)
+        self._lease.until = now + self._seconds
+        kept, self._has_lapsed = not self._has_lapsed, False
         return kept
+
+    def _lapse(self, now: float) -> None:
+        """A new lease, for the names claimed from now on; those of the old one are nobody's."""
+        self._lease = _Lease(self._lease.node, now + self._seconds)
+        self._has_lapsed = True  # to be said at the next `renew`, also where a claim has seen it first

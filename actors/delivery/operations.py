@@ -7,7 +7,7 @@ who does not know whether a write has arrived writes it again.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -27,6 +27,9 @@ __all__ = [
     "Save",
     "Saved",
 ]
+
+
+_OF_NO_DELIVERY: Final = frozenset({Move.CANCEL, Move.TIME_OUT})
 
 
 @attrs.frozen
@@ -60,8 +63,9 @@ class Moved:
     made by this very delivery comes to the same again, one of an older delivery is an `IllegalMove`.
 
     `saved` is kept with the move, in one step; also where the move is illegal because the ticket has
-    been cancelled meanwhile, but not where the token is an old one. `follow` is posted with it, in the
-    same step, when the move is made; it is never refused.
+    been cancelled meanwhile, during this delivery, but not where the token is an old one. `follow` is
+    posted with it, in the same step, when the move is made; it is never refused, and where its id or
+    key is there already nothing is posted.
     """
 
     id: str
@@ -69,13 +73,21 @@ class Moved:
     at: float
     """Seconds since 1970."""
     attempt: int | None = None
-    """For DELIVER the number that it is to have; None for CANCEL and TIME_OUT."""
+    """For DELIVER the number that it is to have; None for CANCEL and TIME_OUT, and only for those:
+    anything else is a ValueError."""
     answer: Any = None
     failure: Failure | None = None
     saved: Saved | None = None
     follow: Entry | None = None
     token: int | None = None
     """The fencing token of whoever delivers; None where the store has one owner."""
+
+    def __attrs_post_init__(self) -> None:
+        if (self.attempt is None) != (self.move in _OF_NO_DELIVERY):
+            raise ValueError(
+                f"{self.move.value} of the ticket {self.id} with attempt={self.attempt}: each move names "
+                f"the delivery that is meant, but for cancel and time_out, which are of the ticket"
+            )
 
 
 @attrs.frozen
@@ -103,8 +115,9 @@ class Drop:
 class Redeliver:
     """A dead letter is posted anew, as `entry`, and removed. Comes of it: the new `Entry`.
 
-    Refused with `UnknownTicket`, and `IllegalMove` for one that is not DEAD. Its payload is taken from
-    the dead one, and so is what else `entry` cannot know.
+    Refused with `UnknownTicket`, and `IllegalMove` for one that is not DEAD. Of `entry` its id and `posted`
+    count; all else is that of the dead one, its key too, but without `due`, attempts and failures. It goes
+    to the end of the line.
     """
 
     id: str
@@ -130,7 +143,7 @@ class Handled:
 class Prune:
     """Remove what ended before: tickets of these states, and `Handled` ones. Comes of it: how many (int).
 
-    At most `limit` of them. Never one that somebody works on, and no live one.
+    At most `limit` of them, both kinds together. Never one that somebody works on, and no live one.
     """
 
     before: float

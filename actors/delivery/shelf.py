@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 from typing import Any, Final
 
 import attrs
@@ -54,7 +55,7 @@ def settled_already(entry: Entry, said: Moved) -> bool:
     """Whether this very move has been made before: whoever did not hear of it says it again."""
     if entry.state not in _OUTCOMES[said.move]:
         return False
-    if said.attempt is None:
+    if said.attempt is None:  # it is of the ticket, whichever delivery is under way
         return True
     if said.move is Move.DELIVER:
         return entry.working and entry.attempts == said.attempt
@@ -103,8 +104,9 @@ class Shelf:
             case Redeliver():
                 return self._redeliver(operation)
             case Handled():
-                self.remembered.setdefault(operation.id, operation)
-                self._save(operation.saved)
+                if operation.id not in self.remembered:
+                    self.remembered[operation.id] = operation
+                    self._save(operation.saved)
             case Prune():
                 return self._prune(operation)
 
@@ -113,14 +115,21 @@ class Shelf:
         known = self.entries.get(entry.id)
         if known is not None:
             return known
-        if entry.key is not None and (entry.path, entry.key) in self._keys:
-            known = self.entries[self._keys[entry.path, entry.key]]
+        known = self._of_key(entry)
+        if known is not None:
             if known.payload != entry.payload:
-                raise KeyConflict(entry.path, entry.key, known.id)
+                raise KeyConflict(entry.path, str(entry.key), known.id)
             return known
         if self._live.get(entry.path, 0) >= operation.capacity:
             raise RecipientFull(entry.path, operation.capacity)
         return self._put(entry)
+
+    def _of_key(self, entry: Entry) -> Entry | None:
+        """The ticket that has its key already."""
+        if entry.key is None:
+            return None
+        known = self._keys.get((entry.path, entry.key))
+        return None if known is None else self.entries[known]
 
     def _put(self, entry: Entry) -> Entry:
         self._seq += 1
@@ -142,19 +151,24 @@ class Shelf:
                 _check_attempt(entry, said)
             standing = move(said.id, entry.standing, said.move)
         except IllegalMove:
-            if entry.state is TicketState.CANCELLED:
+            if entry.state is TicketState.CANCELLED and entry.attempts == said.attempt:
                 self._save(said.saved)
             raise
-        moved = attrs.evolve(entry.at(standing), changed=said.at)
+        more: dict[str, Any] = {}
         if said.move is Move.ANSWER:
-            moved = attrs.evolve(moved, answer=said.answer)
+            more["answer"] = said.answer
         if said.move in _WITH_FAILURE and said.failure is not None:
-            moved = attrs.evolve(moved, failures=(*entry.failures, said.failure))
-        self._replace(entry, moved)
+            more["failures"] = (*entry.failures, said.failure)
+        self._replace(entry, entry.at(standing, changed=said.at, **more))
         self._save(said.saved)
-        if said.follow is not None and said.follow.id not in self.entries:
-            self._put(said.follow)
+        if said.follow is not None:
+            self._follow(said.follow)
         return standing
+
+    def _follow(self, entry: Entry) -> None:
+        """Post it, if it is not there already; there is nobody to whom a refusal could be said."""
+        if entry.id not in self.entries and self._of_key(entry) is None:
+            self._put(entry)
 
     def _redeliver(self, operation: Redeliver) -> Entry:
         known = self.entries.get(operation.entry.id)
@@ -196,25 +210,29 @@ class Shelf:
             self.states[saved.path] = saved.state
 
     def _prune(self, operation: Prune) -> int:
-        old = [
+        states = operation.states & ENDED
+        before = operation.before
+        old = (
             entry
             for entry in self.entries.values()
-            if entry.state in operation.states and entry.changed < operation.before and not entry.working
-        ]
-        for entry in old[: operation.limit]:
+            if entry.state in states and entry.changed < before and not entry.working
+        )
+        entries = list(islice(old, operation.limit))
+        for entry in entries:
             self._remove(entry)
-        gone = [one.id for one in self.remembered.values() if one.at < operation.before]
-        for ticket_id in gone[: operation.limit]:
+        gone = (one.id for one in self.remembered.values() if one.at < before)
+        ids = list(islice(gone, operation.limit - len(entries)))
+        for ticket_id in ids:
             del self.remembered[ticket_id]
-        return len(old[: operation.limit]) + len(gone[: operation.limit])
+        return len(entries) + len(ids)
 
     def abandon(self, wanted: Callable[[Entry], bool], at: float) -> list[Entry]:
         """Whoever had these in hand is no more: each has failed once. As they are now."""
         lost = [entry for entry in self.entries.values() if entry.working and wanted(entry)]
         for entry in lost:
             failure = Failure(at, entry.attempts, "", "its node ended with it in hand")
-            moved = entry.at(move(entry.id, entry.standing, Move.FAIL))
-            self._replace(entry, attrs.evolve(moved, failures=(*entry.failures, failure), changed=at))
+            standing = move(entry.id, entry.standing, Move.FAIL)
+            self._replace(entry, entry.at(standing, failures=(*entry.failures, failure), changed=at))
         return [self.entries[entry.id] for entry in lost]
 
     def _remove(self, entry: Entry) -> None:
@@ -254,7 +272,11 @@ class Shelf:
 
     def pending(self, path: str, limit: int) -> list[Entry]:
         """The first of those that wait for a recipient."""
-        return [self.entries[ticket_id] for _, ticket_id in self._pending.get(path, ())[:limit]]
+        return list(islice(self.waiting_for(path), limit))
+
+    def waiting_for(self, path: str) -> Iterator[Entry]:
+        """Those that wait for a recipient, in the order of their delivery."""
+        return (self.entries[ticket_id] for _, ticket_id in self._pending.get(path, ()))
 
     def live(self) -> dict[str, int]:
         """How many live tickets each recipient has."""
@@ -270,21 +292,21 @@ class Shelf:
         return self._dues[0][0] if self._dues else None
 
     def find(self, states: Collection[TicketState], path: str | None, after: int, limit: int) -> list[Entry]:
-        """Tickets by their place."""
-        wanted: Iterable[Entry] = (
+        """Tickets by their place: `entries` is in that order, as each is put at its end."""
+        wanted = (
             entry
             for entry in self.entries.values()
             if entry.seq > after
             and (not states or entry.state in states)
             and (path is None or entry.path == path)
         )
-        return sorted(wanted, key=lambda entry: entry.seq)[:limit]
+        return list(islice(wanted, limit))
 
     def changes(self, after: int, limit: int) -> list[Change]:
         """The feed behind a change."""
         first = self.feed[0].number if self.feed else 0
         start = max(0, after + 1 - first)
-        return [self.feed[index] for index in range(start, min(len(self.feed), start + limit))]
+        return list(islice(self.feed, start, start + limit))
 
 
 def _check_attempt(entry: Entry, said: Moved) -> None:

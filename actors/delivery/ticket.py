@@ -160,7 +160,7 @@ class Entry:
     failures: tuple[Failure, ...] = ()
     """What went wrong so far, the oldest first; for FAILED the refusal is the last."""
     changed: float = 0.0
-    """When its state last changed."""
+    """When it last moved."""
 
     @property
     def standing(self) -> Standing:
@@ -172,6 +172,8 @@ class Entry:
         """Its place among those of its recipient: what is smaller comes first."""
         return -self.priority, self.seq
 
-    def at(self, standing: Standing) -> Entry:
-        """The same ticket, moved."""
-        return attrs.evolve(self, state=standing.state, attempts=standing.attempts, working=standing.working)
+    def at(self, standing: Standing, **more: Any) -> Entry:
+        """The same ticket, moved, with what else is new in it."""
+        return attrs.evolve(
+            self, state=standing.state, attempts=standing.attempts, working=standing.working, **more
+        )

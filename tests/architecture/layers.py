@@ -28,13 +28,14 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 
 _VOCABULARY = frozenset(
-    {"errors", "names", "messages", "exits", "events", "policy", "outcome", "checks", "limits", "tree"}
+    {"errors", "names", "messages", "exits", "events", "policy", "posting", "outcome", "checks", "limits", "tree"}
 )
 _TOP = {
     "": "door",
     "__init__": "door",
     "__main__": "entry",
     "census": "system",
+    "coding": "system",
     "root": "system",
     "system": "system",
     "worker": "entry",
