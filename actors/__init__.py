@@ -1,5 +1,6 @@
 """Supervised actors on trio: Erlang's supervision, trio's structured concurrency."""
 
+from actors import delivery as delivery
 from actors import events as events
 from actors import process as process
 from actors.census import (
@@ -32,6 +33,37 @@ from actors.core.statistics import (
 )
 from actors.core.timers import (
     Timer,
+)
+from actors.delivery.errors import (
+    FeedGap,
+    HopLimitReached,
+    IllegalMove,
+    KeyConflict,
+    NoReplyYet,
+    NotTheOwner,
+    PayloadTooLarge,
+    PostRateExceeded,
+    PostRefused,
+    RecipientFull,
+    StateUnreadable,
+    StoreDamaged,
+    StoreError,
+    StoreInUse,
+    StoreInvalid,
+    StoreTooNew,
+    StoreUnavailable,
+    TicketCancelled,
+    TicketError,
+    TicketFailed,
+    TicketTimedOut,
+    UnknownTicket,
+    Unreadable,
+)
+from actors.delivery.ticket import (
+    TicketState,
+)
+from actors.delivery.ticketing import (
+    Ticket,
 )
 from actors.errors import (
     ActorError,
@@ -98,6 +130,7 @@ from actors.messages import (
     Nudge,
     Request,
     Terminated,
+    TicketReply,
     message,
     tag_of,
 )
@@ -112,11 +145,15 @@ from actors.outcome import (
 from actors.policy import (
     Backoff,
     Breaker,
+    Delivery,
     Mailbox,
     OneForAll,
     OneForOne,
     Policy,
     RestForOne,
+)
+from actors.posting import (
+    Posting,
 )
 from actors.remote.link import (
     LinkState,
@@ -200,17 +237,22 @@ __all__ = [
     "CooldownActive",
     "DeadlineExceeded",
     "Deadlock",
+    "Delivery",
     "DepthExceeded",
     "Exit",
     "ExitKind",
     "FailureKind",
+    "FeedGap",
     "Group",
+    "HopLimitReached",
+    "IllegalMove",
     "Inbox",
     "InsecureListen",
     "Interrupted",
     "InvalidName",
     "InvalidTemplate",
     "Job",
+    "KeyConflict",
     "Ladder",
     "LinkRefused",
     "LinkState",
@@ -221,6 +263,7 @@ __all__ = [
     "NameTaken",
     "NestedSystem",
     "NetworkReady",
+    "NoReplyYet",
     "NodeLost",
     "NodeProcessEnded",
     "NodeUnreachable",
@@ -228,6 +271,7 @@ __all__ = [
     "NotReady",
     "NotSerializable",
     "NotSpawnable",
+    "NotTheOwner",
     "Nudge",
     "OneForAll",
     "OneForOne",
@@ -235,14 +279,19 @@ __all__ = [
     "Oversight",
     "Pattern",
     "PatternFound",
+    "PayloadTooLarge",
     "Peer",
     "Pending",
     "PermanentFailure",
     "Policy",
     "Pool",
+    "PostRateExceeded",
+    "PostRefused",
+    "Posting",
     "ProgressiveTimeout",
     "RateLimited",
     "ReadyWatch",
+    "RecipientFull",
     "Ref",
     "Refused",
     "RemoteError",
@@ -265,7 +314,14 @@ __all__ = [
     "Stall",
     "Stalled",
     "StartFailed",
+    "StateUnreadable",
     "Statistics",
+    "StoreDamaged",
+    "StoreError",
+    "StoreInUse",
+    "StoreInvalid",
+    "StoreTooNew",
+    "StoreUnavailable",
     "Subscription",
     "Supervisor",
     "SupervisorFailed",
@@ -275,6 +331,13 @@ __all__ = [
     "TagTaken",
     "Template",
     "Terminated",
+    "Ticket",
+    "TicketCancelled",
+    "TicketError",
+    "TicketFailed",
+    "TicketReply",
+    "TicketState",
+    "TicketTimedOut",
     "TimedOut",
     "Timeout",
     "Timer",
@@ -282,6 +345,8 @@ __all__ = [
     "Unhandled",
     "UnknownActor",
     "UnknownNode",
+    "UnknownTicket",
+    "Unreadable",
     "Watchdog",
     "classify",
     "consensus",

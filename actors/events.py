@@ -35,6 +35,7 @@ __all__ = [
     "LateReply",
     "LoopBlocked",
     "MessageUnread",
+    "NameElsewhere",
     "NodeDown",
     "NodeEvent",
     "NodeReconnecting",
@@ -44,6 +45,7 @@ __all__ = [
     "PatternMatched",
     "PoolGrew",
     "PoolShrank",
+    "PostRejected",
     "Progressed",
     "Recovered",
     "Restarted",
@@ -61,7 +63,10 @@ __all__ = [
     "Started",
     "StopFailed",
     "Stopped",
+    "StoreFailing",
+    "StoreRecovered",
     "Suspended",
+    "TicketMoved",
     "Unresponsive",
 ]
 
@@ -385,6 +390,53 @@ class EventsLost(Event):
     """This subscriber was too slow: `count` older events stood here."""
 
     count: int
+
+
+# --- posted messages ----------------------------------------------------------------
+
+
+@attrs.frozen
+class TicketMoved(Event):
+    """A ticket to `path` came into a state; `why` is what went wrong, where something did."""
+
+    ticket_id: str
+    path: str
+    state: str
+    attempts: int
+    why: str
+
+
+@attrs.frozen
+class PostRejected(Event):
+    """A message to `path` was refused at the door, and `error` says why: a loop, a rate, a full recipient."""
+
+    path: str
+    sender: str | None
+    error: Exception
+
+
+@attrs.frozen
+class StoreFailing(Event):
+    """The store cannot be written: it is tried again in so many `seconds`, and nothing is forgotten."""
+
+    where: str
+    error: Exception
+    seconds: float
+
+
+@attrs.frozen
+class StoreRecovered(Event):
+    """The store can be written again, and what had to wait is in it."""
+
+    where: str
+
+
+@attrs.frozen
+class NameElsewhere(Event):
+    """Another node owns the name of an actor of this one: it gets the posted messages."""
+
+    path: str
+    owner: str
 
 
 # --- nodes ---------------------------------------------------------------------------

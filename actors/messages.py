@@ -20,6 +20,7 @@ __all__ = [
     "Nudge",
     "Request",
     "Terminated",
+    "TicketReply",
     "home_of",
     "message",
     "tag_of",
@@ -61,6 +62,19 @@ class Nudge:
     reason: str
     seconds: float = 0.0
     attempt: int = 1
+
+
+@attrs.frozen
+class TicketReply:
+    """How a message that an actor has posted ended: told to it, and posted like any message.
+
+    `value` is the reply; or `error` says why there is none: `Refused`, `TicketFailed`,
+    `TicketTimedOut`, `TicketCancelled`. Without a handler it is ignored.
+    """
+
+    ticket_id: str
+    value: Any = None
+    error: BaseException | None = None
 
 
 @attrs.define

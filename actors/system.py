@@ -12,21 +12,31 @@ import math
 import ssl
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context as Variables
 from random import Random
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
 import trio
 
 from actors.census import SystemStatistics, below, count, tree_of
 from actors.checks import check_seconds
+from actors.coding import JsonCoder
 from actors.core.cell import Cell
 from actors.core.groups import Group
 from actors.core.kernel import Kernel
 from actors.core.recipe import recipe_of
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT, DEFINING
+from actors.delivery.coder import AsTheyAre
+from actors.delivery.courier import COURIER, COURIER_POLICY, courier
+from actors.delivery.memory import MemoryStore
+from actors.delivery.office import Office
+from actors.delivery.posted import Posted
+from actors.delivery.store import Store
+from actors.delivery.ticketing import Ticket
 from actors.errors import (
     NestedSystem,
+    StartFailed,
     SupervisorFailed,
     SystemClosed,
     flatten,
@@ -36,12 +46,14 @@ from actors.jobs.job import Job
 from actors.jobs.plan import Names
 from actors.jobs.run import JOBS, JOBS_POLICY, Jobs, OnProgress, run_jobs
 from actors.limits import Watchdog
+from actors.messages import Request
 from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Monitor, Services, Watches
 from actors.names import check_name, split
 from actors.observe.bus import Bus, Subscription
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
 from actors.policy import OneForOne, Policy, Strategy
+from actors.posting import Posting
 from actors.remote.node import Node
 from actors.remote.peer import MAX_MESSAGE, Listener, Peer, connect, listen, peer_of
 from actors.remote.place import several
@@ -63,6 +75,8 @@ if TYPE_CHECKING:
 
 __all__ = ["System", "open_system"]
 
+R = TypeVar("R")
+
 
 class System:
     """A tree of supervised actors. Made by `open_system`; valid inside its block."""
@@ -76,6 +90,8 @@ class System:
         watchdog: Watchdog | None = None,
         spawnable: Sequence[Any] = (),
         lease: float = 15.0,
+        store: Store | None = None,
+        posting: Posting | None = None,
     ) -> None:
         self._watchdog = watchdog
         now = trio.lowlevel.current_clock().current_time
@@ -87,6 +103,10 @@ class System:
         self._kernel.guards_for = self._guards_for
         self._root = make_root(self._kernel, strategy, self._breakers)
         self._node = Node(self, self._kernel, self._root, lease, spawnable)
+        self._store_given = store is not None
+        store = MemoryStore() if store is None else store
+        coder = JsonCoder if store.is_durable else AsTheyAre
+        self._office = Office(self._kernel, store, coder, posting or Posting(), lease, self._ensure_courier)
         self._names_at_work = Names()
         self._networks = Networks(self._kernel, self._is_open)
         self._body = trio.CancelScope()
@@ -103,20 +123,40 @@ class System:
         root = self._root
         return not (self._kernel.closing or root.is_final or root.ended or root.nursery is None)
 
-    def _ensure_monitor(self) -> Cell | None:
-        """The monitor's cell, made where it is not there; None while the system closes."""
-        if not self._is_open():
-            return None
+    def _services(self) -> Family:
+        """The cell of `/system`, made at its first use."""
         services = self._root.children.get(SYSTEM)
         if services is None:
             self._root.spawn(Services, name=SYSTEM, policy=SERVICES_POLICY)
             services = self._root.children[SYSTEM]
         assert isinstance(services, Family)
+        return services
+
+    def _ensure_monitor(self) -> Cell | None:
+        """The monitor's cell, made where it is not there; None while the system closes."""
+        if not self._is_open():
+            return None
+        services = self._services()
         found = services.children.get(MONITOR)
         if found is None and services.takes_children:  # else somebody has stopped it: it will be made anew
             services.spawn(Monitor, self._watches, name=MONITOR, policy=MONITOR_POLICY)
             found = services.children[MONITOR]
         return found
+
+    def _ensure_courier(self) -> None:
+        """See to it that there is a courier, whoever needs it first: it is nobody's child."""
+        if self._is_open():
+            services = self._services()
+            if COURIER not in services.children and services.takes_children:
+                Variables().run(services.spawn, courier, self._office, name=COURIER, policy=COURIER_POLICY)
+
+    async def _open_store(self) -> None:
+        """Open a store that was given, before anything else; raises what is wrong with it itself."""
+        services = self._services()
+        try:
+            await services.start(courier, (self._office,), COURIER, COURIER_POLICY, None, False, {})
+        except StartFailed as error:
+            raise error.__cause__ or error from None
 
     def __repr__(self) -> str:
         state = "closed" if self._root.is_gone else "closing" if self._root.is_final else "open"
@@ -302,6 +342,71 @@ class System:
         self._check_open()
         return self._networks.when_ready(refs, to, timeout)
 
+    # --- posted messages ---
+
+    @overload
+    async def post(
+        self,
+        path: str,
+        message: Request[R],
+        *,
+        key: str | None = None,
+        reply: bool = True,
+        timeout: float | None = None,
+        priority: int = 0,
+        max_attempts: int = 5,
+    ) -> Ticket[R]: ...
+    @overload
+    async def post(
+        self,
+        path: str,
+        message: object,
+        *,
+        key: str | None = None,
+        reply: bool = True,
+        timeout: float | None = None,
+        priority: int = 0,
+        max_attempts: int = 5,
+    ) -> Ticket[Any]: ...
+    async def post(
+        self,
+        path: str,
+        message: object,
+        *,
+        key: str | None = None,
+        reply: bool = True,
+        timeout: float | None = None,
+        priority: int = 0,
+        max_attempts: int = 5,
+    ) -> Ticket[Any]:
+        """Store a message for the actor at `path`, whether or not it is there, and return the receipt.
+
+        A checkpoint. With a durable store it returns when the message is on the disk. It is delivered
+        when an actor with this path is ready, one after the other: the higher `priority` first, then in
+        the order of receipts. It is acknowledged when its handler has returned; where that fails,
+        or its process ends, it is delivered again, `max_attempts` times in all, then kept as a dead letter.
+        So it is handled at least once. What the handler keeps with `ctx.save` is kept exactly once.
+
+        `key` makes posting it twice, to the same recipient, posting it once. Without `reply` nobody is
+        told what the handler returns. `timeout` is in seconds from now, and ends the waiting, not the
+        work. An actor that posts gets the reply as a message, `TicketReply`, unless it waits for it.
+
+        Raises `NotSerializable` (durable stores take message classes alone), `RecipientFull`,
+        `KeyConflict`, `PayloadTooLarge`, `HopLimitReached`, `PostRateExceeded`, `StoreUnavailable`,
+        `SystemClosed`, TypeError and ValueError. After `StoreUnavailable`, and cancelled, it may have
+        been stored all the same: post it again with the same `key`.
+        """
+        return await self._office.post(path, message, key, reply, timeout, priority, max_attempts)
+
+    @property
+    def posted(self) -> Posted:
+        """All tickets: dead letters, their redelivery, the feed of changes."""
+        return Posted(self._office)
+
+    async def ticket(self, ticket_id: str) -> Ticket[Any]:
+        """Find a ticket again. A checkpoint. Raises `UnknownTicket`."""
+        return await self._office.ticket(ticket_id)
+
     def group(self, name: str) -> Group:
         """The group of this name; it may be empty. Actors join by `ctx.join(name)`."""
         return Group(self._kernel, check_name(name))
@@ -438,6 +543,7 @@ class System:
                         outer.cancel_scope.cancel()
         finally:
             self._networks.close()
+            self._office.close()
             self._node.close()
             self._bus.close()
             self._ended.set()
@@ -451,6 +557,8 @@ class System:
                 nursery.start_soon(self._host, name=f"host of {self.name}")
                 try:
                     await self._root.wait_started()
+                    if self._store_given:
+                        await self._open_store()
                     with self._body:
                         yield self
                     await self._close()
@@ -496,7 +604,8 @@ def open_system(
     *,
     strategy: Strategy | None = None,
     policy: Policy | None = None,
-    store: None = None,
+    store: Store | None = None,
+    posting: Posting | None = None,
     random: Random | None = None,
     watchdog: Watchdog | None = _WATCHDOG,
     spawnable: Sequence[Any] = (),
@@ -518,12 +627,16 @@ def open_system(
     `watchdog` says when a thread reports that the event loop stands still; None: never.
     `spawnable` are the classes and functions that linked nodes may start here; `lease` is
     for how many seconds this node's children elsewhere live on when it is not heard.
+    `store` keeps posted messages and saved states, in memory by default; `posting` bounds them. A
+    store that cannot be opened raises its `StoreError` here.
     Raises `InvalidName`, ValueError for an unknown strategy, `NestedSystem` inside an actor, and
     RuntimeError where a node process runs its parent's program for its definitions.
     """
     check_name(name)
-    if store is not None:
-        raise ValueError(f"this version keeps nothing on disk: leave store out, not {store!r}")
+    if store is not None and not (hasattr(store, "open") and hasattr(store, "is_durable")):
+        raise TypeError(f"store must be a store, not {store!r}: write actors.delivery.SQLiteStore(path)")
+    if posting is not None and not isinstance(posting, Posting):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"posting must be a Posting, not {posting!r}: write actors.Posting(...)")
     if policy is not None and not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"policy must be a Policy, not {policy!r}: write actors.Policy(...)")
     chosen = check_strategy(OneForOne() if strategy is None else strategy)
@@ -543,7 +656,7 @@ def open_system(
     allowed = several("spawnable", spawnable)
     for what in allowed:
         recipe_of(what)
-    return _opened(name, chosen, policy, random or Random(), watchdog, allowed, lease)
+    return _opened(name, chosen, policy, random or Random(), watchdog, allowed, lease, store, posting)
 
 
 @asynccontextmanager
@@ -555,7 +668,9 @@ async def _opened(
     watchdog: Watchdog | None,
     spawnable: Sequence[Any],
     lease: float,
+    store: Store | None,
+    posting: Posting | None,
 ) -> AsyncGenerator[System]:
-    system = System(name, strategy, policy, random, watchdog, spawnable, lease)
+    system = System(name, strategy, policy, random, watchdog, spawnable, lease, store, posting)
     async with system._block():  # pyright: ignore[reportPrivateUsage]
         yield system

@@ -117,6 +117,7 @@ class Kernel:
         self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
         self.stamp = _stopwatch(self.now)
         """Seconds of the same clock, from another beginning: cheaper, and good for differences alone."""
+        self._since = time.time() - self.now()
         self.alarms = Alarms(self.now)
         self.dispatcher = Dispatcher(self.now, self.stamp)
         self.dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS_KEPT)
@@ -136,6 +137,13 @@ class Kernel:
         """Who keeps the states of actors."""
         self.group_changed: Callable[[str, Cell, bool], None] | None = None
         """Told when an actor of this system joins (True) or leaves a group."""
+
+    def wall(self) -> float:
+        """Seconds since 1970, for what other processes read later.
+
+        Setting the machine's clock, after the system was opened, does not change it.
+        """
+        return self._since + self.now()
 
     def emit(self, kind: type[ActorEvent], ref: Ref, *facts: Any) -> None:
         """Report a fact about an actor; it is built only when somebody listens."""

@@ -22,7 +22,7 @@ from actors.core.mailbox import ASKED
 from actors.core.scope import CURRENT
 from actors.core.verdict import fallen_with, raised, why_left
 from actors.exits import Exit, ExitKind
-from actors.messages import Nudge, Terminated
+from actors.messages import Nudge, Terminated, TicketReply
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -172,7 +172,7 @@ def build(cell: Cell) -> Actor:
 
 def unhandled(cell: Cell, message: object) -> Any:
     """What becomes of a message without a handler: notices are ignored, the rest is for `on_unhandled`."""
-    if isinstance(message, Terminated | Nudge):
+    if isinstance(message, Terminated | Nudge | TicketReply):
         cell.permit = None  # ignored: nothing of the actor was tried
         return None
     assert cell.actor is not None

@@ -27,7 +27,10 @@ class Edges:
     )
 
     def check(self, sender: str | None, path: str, hops: int, now: float) -> None:
-        """Raise `HopLimitReached` or `PostRateExceeded`; else count this one. Code outside actors has no rate."""
+        """Raise `HopLimitReached` or `PostRateExceeded`; else count this one.
+
+        Code outside actors has no rate.
+        """
         if self.bounds.hops is not None and hops >= self.bounds.hops:
             raise HopLimitReached(sender, path, hops)
         allowed = self.bounds.per_minute

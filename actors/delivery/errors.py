@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from actors.errors import ActorError
+from actors.errors import ActorError, AskTimeout
 
 __all__ = [
+    "FeedGap",
     "HopLimitReached",
     "IllegalMove",
     "KeyConflict",
+    "NoReplyYet",
     "NotTheOwner",
     "PayloadTooLarge",
     "PostRateExceeded",
@@ -25,6 +27,7 @@ __all__ = [
     "TicketFailed",
     "TicketTimedOut",
     "UnknownTicket",
+    "Unreadable",
 ]
 
 
@@ -134,6 +137,20 @@ class NotTheOwner(TicketError):
         super().__init__(f"{path} belongs to another node by now: this node's lease of it has lapsed")
 
 
+class NoReplyYet(TicketError, AskTimeout):
+    """The wait for a reply has ended, and not the ticket: `.limit` is in seconds, `.state` what it is now."""
+
+    def __init__(self, ticket_id: str, path: str, limit: float, state: str) -> None:
+        self.ticket_id = ticket_id
+        self.path = path
+        self.limit = limit
+        self.state = state
+        ActorError.__init__(
+            self,
+            f"{path} has not answered the ticket {ticket_id} within {limit:g} s; it is {state}, and goes on",
+        )
+
+
 class TicketTimedOut(TicketError):
     """No reply came within the ticket's own timeout, in seconds after posting."""
 
@@ -201,6 +218,24 @@ class StoreUnavailable(StoreError):
 
     Whether what was to be written is in the store is not known, unless the text says so.
     """
+
+
+class FeedGap(ActorError):
+    """The feed does not reach back so far: the changes from `.first` to before `.next` are kept no more.
+
+    Iterating on goes on with `.next`.
+    """
+
+    def __init__(self, first: int, next: int) -> None:
+        self.first = first
+        self.next = next
+        super().__init__(
+            f"the changes {first} to {next - 1} are kept no more: look at the tickets anew, then go on"
+        )
+
+
+class Unreadable(ActorError):
+    """What is kept cannot be read into an object of this program: its class is not loaded, or has changed."""
 
 
 class StateUnreadable(ActorError):

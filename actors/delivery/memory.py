@@ -51,6 +51,8 @@ class MemoryStore:
         self.engines: dict[str, _MemoryEngine] = {}
         self.claims: dict[str, _Claim] = {}
         self._token = 0
+        self.changed = trio.lowlevel.ParkingLot()
+        """Where those wait who follow the changes."""
 
     def __repr__(self) -> str:
         return f"<MemoryStore, {len(self.shelf.entries)} tickets>"
@@ -135,6 +137,7 @@ class _MemoryEngine:
 
     async def write(self, group: Sequence[Operation]) -> list[Result]:
         results = [self._shelf.apply(operation) for operation in group]
+        self._store.changed.unpark_all()
         if self._directory is not None:
             for operation, result in zip(group, results, strict=True):
                 self._tell(operation, result)
@@ -230,6 +233,11 @@ class _MemoryEngine:
     async def last_change(self) -> int:
         await trio.lowlevel.checkpoint()
         return self._shelf.number
+
+    async def wait_change(self, after: int) -> None:
+        await trio.lowlevel.checkpoint()
+        while self._shelf.number <= after:
+            await self._store.changed.park()
 
     async def signals(self) -> AsyncIterator[Signal]:
         while True:

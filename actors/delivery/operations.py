@@ -160,7 +160,7 @@ class Change:
     """One line of the feed: a ticket came into a state."""
 
     number: int
-    """Grows by each change of the store: who has seen this one asks for those after it."""
+    """One more with each change of the store: who has seen this one asks for those after it."""
     id: str
     path: str
     state: TicketState

@@ -34,7 +34,8 @@ class Opening:
 
     node: str
     incarnation: str
-    """Drawn when its system was opened: a node that starts again is another."""
+    """Drawn when its system was opened: a node that starts again is another owner; the same one may open
+    a store again, and has in hand what it had."""
     wall: Callable[[], float]
     """Seconds since 1970."""
     lease: float = 15.0
@@ -140,6 +141,10 @@ class Engine(Protocol):
         """The number of the newest change; 0 where there is none."""
         ...
 
+    async def wait_change(self, after: int) -> None:
+        """Return when there is a change with a number above `after`, whichever node has made it."""
+        ...
+
     def signals(self) -> AsyncIterator[Signal]:
         """What other nodes have done, as it happens, for shared stores. One task iterates."""
         ...
@@ -168,7 +173,7 @@ class Directory(Protocol):
     async def claim(self, path: str) -> Owner:
         """Make the name this node's, if it is nobody's; who has it. Claiming again changes nothing.
 
-        A lapsed owner's name is free: the new owner has a higher token, and what the old one
+        A lapsed owner's name is free, and so is that of an earlier incarnation of this node: the new owner has a higher token, and what the old one
         had in hand has failed once, as at `Store.open`.
         """
         ...

@@ -27,6 +27,7 @@ PURE_FILES = frozenset(
         "core/mailbox.py",
         "delivery/dispatch.py",
         "delivery/edges.py",
+        "delivery/endings.py",
         "delivery/errors.py",
         "delivery/operations.py",
         "delivery/shelf.py",

@@ -1,0 +1,77 @@
+"""Posted messages, replies and saved states as JSON text, for stores that outlive the process."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NoReturn
+
+import attrs
+
+from actors.core.ref import Ref
+from actors.delivery.endings import Note
+from actors.delivery.errors import Unreadable
+from actors.delivery.ticket import Failure
+from actors.errors import NotSerializable
+from actors.remote.codec import Codec
+from actors.remote.strict import BadValue
+
+__all__ = ["JsonCoder"]
+
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_load: Final = json.loads
+
+
+class _NoRefs:
+    """A ref means an actor's life, which nothing that is kept outlives."""
+
+    def ref_out(self, ref: Ref) -> NoReturn:
+        raise NotSerializable(
+            Ref, "cannot be kept, it ends with its node: put its path in the message instead"
+        )
+
+    def ref_in(self, coded: list[Any]) -> NoReturn:
+        raise BadValue("a ref cannot be kept, so this is none of ours")
+
+
+class JsonCoder:
+    """See `Coder`: messages by their tags, values as they describe themselves."""
+
+    def __init__(self) -> None:
+        self._codec = Codec(_NoRefs())
+
+    def out(self, message: object) -> str:
+        """See `Coder`."""
+        return _dump(self._codec.message_out(message))
+
+    def back(self, payload: str) -> Any:
+        """See `Coder`."""
+        return self._read(self._codec.message_in, payload)
+
+    def value_out(self, value: object) -> str:
+        """See `Coder`."""
+        return _dump(self._codec.value_out(value))
+
+    def value_back(self, payload: str | None) -> Any:
+        """See `Coder`."""
+        return None if payload is None else self._read(self._codec.value_in, payload)
+
+    def _read(self, reader: Any, payload: str) -> Any:
+        try:
+            return reader(_load(payload))
+        except BadValue as error:
+            raise Unreadable(str(error)) from None
+        except ValueError as error:
+            raise Unreadable(f"no JSON: {error}") from None
+
+    def note_out(self, note: Note) -> str:
+        """See `Coder`."""
+        return _dump(attrs.asdict(note))
+
+    def note_back(self, payload: str) -> Note:
+        """See `Coder`."""
+        try:
+            facts = _load(payload)
+            failure = facts.pop("failure")
+            return Note(failure=None if failure is None else Failure(**failure), **facts)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Unreadable(f"no note about a ticket: {error}") from None

@@ -1,0 +1,52 @@
+"""The courier: the actor at `/system/courier` that has the store open, and delivers.
+
+What it knows belongs to the office and outlives it: a courier that is restarted goes on where the
+one before was. It ends after all other actors, so that what they still finish is written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from actors.core.actor import function
+from actors.delivery.store import Opening
+from actors.policy import Mailbox, Policy
+
+if TYPE_CHECKING:
+    from actors.core.context import Context
+    from actors.delivery.office import Office
+
+__all__ = ["COURIER", "COURIER_POLICY", "courier"]
+
+COURIER: Final = "courier"
+"""Its name below `/system`."""
+COURIER_POLICY: Final = Policy(restart="permanent", breaker=None, mailbox=Mailbox(capacity=float("inf")))
+"""What it runs under."""
+_LAST_WORDS: Final = 2.0
+"""Seconds for writing what has happened when everything is cancelled."""
+
+
+@function(readiness=True)
+async def courier(ctx: Context, office: Office) -> None:
+    """Open the store, write and deliver until the end."""
+    opening = Opening(office.kernel.name, office.kernel.incarnation, office.wall, office.lease)
+    async with office.store.open(opening) as engine:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(office.pump.run, engine, name=f"pump of {office.kernel.name}")
+                await office.rounds.start(engine, nursery)
+                office.opened(engine)
+                ctx.ready()
+                async for message in ctx.inbox:
+                    _ignore(message)
+                await office.pump.flushed()
+                nursery.cancel_scope.cancel()
+        finally:
+            office.shut()
+            await office.pump.last_words(engine, _LAST_WORDS)
+
+
+def _ignore(message: Any) -> None:
+    """Nobody has anything to tell it."""

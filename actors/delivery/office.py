@@ -1,0 +1,395 @@
+"""The office: where messages are posted, and where tickets are looked up. One for each system.
+
+It outlives the courier: what happened while that is being restarted is written afterwards.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+import trio
+
+from actors.checks import check_count, check_seconds
+from actors.core.scope import CURRENT
+from actors.delivery.coder import Coder
+from actors.delivery.edges import Edges
+from actors.delivery.errors import (
+    KeyConflict,
+    NoReplyYet,
+    PayloadTooLarge,
+    StateUnreadable,
+    StoreError,
+    StoreUnavailable,
+    TicketError,
+    UnknownTicket,
+)
+from actors.delivery.handed import posted_in_hand
+from actors.delivery.operations import Append, Moved, Result, Save, Saved
+from actors.delivery.pump import Pump
+from actors.delivery.rounds import Rounds
+from actors.delivery.store import Engine, Store
+from actors.delivery.ticket import LIVE, Entry, Move, Standing
+from actors.delivery.ticketing import Ticket
+from actors.errors import AskTimeout, NotSerializable, SystemClosed
+from actors.events import Event, PostRejected, StoreFailing, StoreRecovered, TicketMoved
+from actors.names import check_name, join, split
+from actors.posting import Posting
+
+if TYPE_CHECKING:
+    from actors.core.cell import Cell
+    from actors.core.kernel import Kernel
+
+__all__ = ["Office", "recipient_path"]
+
+_FOREVER: Final = float("inf")
+
+
+def recipient_path(path: object) -> str:
+    """The path of a recipient in its one form; raises TypeError or ValueError with the cure."""
+    if not isinstance(path, str):
+        raise TypeError(f"post to a path, as in '/planner', not to {path!r}: an actor's is ref.path")
+    parts = split(path)
+    if not parts:
+        raise ValueError("post to an actor below the root, as in '/planner'")
+    if any(part.startswith("~") for part in parts):
+        raise ValueError(f"{path!r} has a part without a name: no later actor is known to be the same")
+    found = "/"
+    for part in parts:
+        found = join(found, check_name(part))
+    return found
+
+
+def is_lasting(path: str) -> bool:
+    """Whether a later actor can have the same path: all on the way have names."""
+    return "/~" not in path
+
+
+class Office:
+    """Receipts, tickets, saved states."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        store: Store,
+        coder: Callable[[], Coder],
+        posting: Posting,
+        lease: float,
+        ensure: Callable[[], None],
+    ) -> None:
+        self.kernel = kernel
+        self.store = store
+        self.posting = posting
+        self.lease = lease
+        self._make_coder = coder
+        self._coder: Coder | None = None
+        self._ensure = ensure
+        self._edges = Edges(posting)
+        self._tickets: WeakValueDictionary[str, Ticket[Any]] = WeakValueDictionary()
+        self._settling: dict[str, None] = {}
+        self._doors = trio.lowlevel.ParkingLot()
+        self.engine: Engine | None = None
+        """The opened store; None while it is not open."""
+        self.is_closed = False
+        self.pump = Pump(kernel.random.random, self._store_trouble)
+        self.rounds = Rounds(self)
+        kernel.keeper = self
+
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        return self.kernel.wall()
+
+    @property
+    def coder(self) -> Coder:
+        """Made at the first use."""
+        if self._coder is None:
+            self._coder = self._make_coder()
+        return self._coder
+
+    # --- open and closed ---
+
+    def opened(self, engine: Engine) -> None:
+        """From now on it can be written."""
+        self.engine = engine
+        self._doors.unpark_all()
+
+    def shut(self) -> None:
+        """The courier has ended: it may be started again."""
+        self.engine = None
+        self.rounds.stop()
+
+    def close(self) -> None:
+        """The system has ended."""
+        self.is_closed = True
+        self._doors.unpark_all()
+        self.pump.give_up(StoreUnavailable(self.store.where, "the system has closed: nothing was stored"))
+
+    async def present(self) -> Engine:
+        """The opened store. A checkpoint. Raises `SystemClosed`."""
+        await trio.lowlevel.checkpoint()
+        while self.engine is None:
+            if self.is_closed:
+                raise SystemClosed(self.kernel.name)
+            self._ensure()
+            await self._doors.park()
+        return self.engine
+
+    def trouble(self, error: StoreError) -> None:
+        """Something could not be read now; it is tried again."""
+        self._store_trouble(error, 1.0)
+
+    def _store_trouble(self, error: StoreError | None, seconds: float) -> None:
+        if error is None:
+            self.tell(StoreRecovered(self.kernel.now(), self.store.where))
+        else:
+            self.tell(StoreFailing(self.kernel.now(), self.store.where, error, seconds))
+
+    def tell(self, event: Event) -> None:
+        """Report a fact, if somebody listens."""
+        if self.kernel.listeners and self.kernel.sink.wants(type(event)):
+            self.kernel.sink.emit(event)
+
+    # --- posting ---
+
+    async def post(
+        self,
+        path: str,
+        message: object,
+        key: str | None,
+        reply: bool,
+        timeout: float | None,
+        priority: int,
+        max_attempts: int,
+    ) -> Ticket[Any]:
+        """See `System.post`."""
+        path = recipient_path(path)
+        if key is not None and (not isinstance(key, str) or not key):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"a key is a text that stands for the message, not {key!r}")
+        if timeout is not None:
+            check_seconds("timeout", timeout, above=True)
+        if isinstance(priority, bool) or not isinstance(priority, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"priority is a whole number, the higher the sooner, not {priority!r}")
+        if not -(2**31) <= priority < 2**31:
+            raise ValueError(f"priority must be between -2**31 and 2**31, not {priority!r}")
+        check_count("max_attempts", max_attempts)
+        entry = self._entry(path, message, key, reply, timeout, priority, max_attempts)
+        await self.present()
+        try:
+            kept: Entry = await self.pump.write(Append(entry, self.posting.capacity), self.appended)
+        except TicketError as error:
+            self._edges.take_back(entry.sender, path)
+            self._refused(entry, error)
+            raise
+        return self.ticket_of(kept)
+
+    def appended(self, result: Result | StoreError) -> None:
+        """What came of a post."""
+        if isinstance(result, Entry):
+            self.rounds.appended(result)
+
+    def _entry(
+        self,
+        path: str,
+        message: object,
+        key: str | None,
+        reply: bool,
+        timeout: float | None,
+        priority: int,
+        max_attempts: int,
+    ) -> Entry:
+        payload = self.coder.out(message)
+        sender = CURRENT.get()
+        chain = None if sender is None else posted_in_hand(sender)
+        now = self.wall()
+        entry = Entry(
+            self.new_id(now),
+            path,
+            payload,
+            now,
+            priority=priority,
+            key=key,
+            reply=reply,
+            max_attempts=max_attempts,
+            sender=None if sender is None else sender.path,
+            node=self.kernel.name,
+            hops=0 if chain is None else chain.entry.hops + 1,
+            due=None if timeout is None or timeout == _FOREVER else now + timeout,
+        )
+        try:
+            self._check_size(entry)
+            self._edges.check(entry.sender, path, entry.hops, self.kernel.now())
+        except TicketError as error:
+            self._refused(entry, error)
+            raise
+        return entry
+
+    def _check_size(self, entry: Entry) -> None:
+        if self.store.is_durable and len(entry.payload) > self.posting.max_payload:
+            raise PayloadTooLarge(entry.path, len(entry.payload), self.posting.max_payload)
+
+    def _refused(self, entry: Entry, error: TicketError) -> None:
+        if not isinstance(error, KeyConflict):
+            self.tell(PostRejected(self.kernel.now(), entry.path, entry.sender, error))
+
+    def again(self, ticket_id: str, dead: Entry | None) -> Entry:
+        """What a dead letter is posted anew as. Raises `UnknownTicket`."""
+        if dead is None:
+            raise UnknownTicket(ticket_id)
+        now = self.wall()
+        return Entry(self.new_id(now), dead.path, dead.payload, now, node=self.kernel.name)
+
+    def new_id(self, now: float) -> str:
+        """An id that nobody else draws; later ones are greater, which keeps new rows together."""
+        return f"{int(now * 1000):012x}{secrets.token_hex(10)}"
+
+    # --- tickets ---
+
+    def ticket_of(self, entry: Entry) -> Ticket[Any]:
+        """The one object of a ticket; made where there is none."""
+        ticket = self._tickets.get(entry.id)
+        if ticket is None:
+            ticket = self._tickets[entry.id] = Ticket(self, entry)
+        return ticket
+
+    async def ticket(self, ticket_id: str) -> Ticket[Any]:
+        """See `System.ticket`."""
+        engine = await self.present()
+        entry = await engine.get(ticket_id)
+        if entry is None:
+            raise UnknownTicket(ticket_id)
+        ticket = self.ticket_of(entry)
+        if ticket.state in LIVE:
+            ticket.renewed(entry)
+        return ticket
+
+    async def look(self, ticket: Ticket[Any]) -> None:
+        """See `Tracker.look`."""
+        await trio.lowlevel.checkpoint()
+        if ticket.state not in LIVE or not self.store.is_shared:
+            return
+        await self.refresh(ticket.id)
+
+    async def refresh(self, ticket_id: str) -> None:
+        """Another node may have moved it: look at the store. A checkpoint."""
+        engine = await self.present()
+        entry = await engine.get(ticket_id)
+        ticket = self._tickets.get(ticket_id)
+        if ticket is None:
+            return
+        if entry is None:
+            raise UnknownTicket(ticket_id)
+        ticket.renewed(entry)
+
+    def is_held(self, ticket_id: str) -> bool:
+        """Whether somebody here holds it."""
+        return ticket_id in self._tickets
+
+    def value_of(self, entry: Entry) -> Any:
+        """See `Tracker.value_of`."""
+        return self.coder.value_back(entry.answer)
+
+    def timed_out(self, ticket: Ticket[Any], timeout: float) -> AskTimeout:
+        """See `Tracker.timed_out`."""
+        return NoReplyYet(ticket.id, ticket.path, timeout, ticket.state.value)
+
+    def cancel(self, ticket: Ticket[Any]) -> bool:
+        """See `Tracker.cancel`."""
+        if ticket.state not in LIVE or ticket.id in self._settling or self.is_closed:
+            return False
+        self.rounds.cancel(ticket.entry, CURRENT.get())
+        return True
+
+    def waits_itself(self, entry: Entry, sender: Cell) -> bool:
+        """Whether the actor that posted it waits for its reply with a task of its own."""
+        ticket = self._tickets.get(entry.id)
+        return ticket is not None and sender in ticket.readers
+
+    def move(
+        self,
+        entry: Entry,
+        said: Moved,
+        then: Callable[[Result | StoreError], object] | None = None,
+        value: list[Any] | None = None,
+    ) -> None:
+        """Write a move, and tell whoever holds the ticket what came of it.
+
+        `value` has the reply as the handler gave it. `then` hears the result afterwards.
+        """
+        ends = said.move not in (Move.DELIVER, Move.RETURN)
+        if ends:
+            self._settling[entry.id] = None
+
+        def came(result: Result | StoreError) -> None:
+            if ends:
+                self._settling.pop(entry.id, None)
+            if isinstance(result, Standing):
+                self._moved(entry, said, result, value)
+            if then is not None:
+                then(result)
+
+        self.pump.put(said, came)
+
+    def _moved(self, entry: Entry, said: Moved, standing: Standing, value: list[Any] | None) -> None:
+        if said.saved is None and said.failure is None and not self.kernel.listeners and not self._tickets:
+            return
+        ticket = self._tickets.get(entry.id)
+        if ticket is not None:
+            facts: dict[str, Any] = {"changed": said.at}
+            if said.failure is not None:
+                facts["failures"] = (*ticket.entry.failures, said.failure)
+            if said.move is Move.ANSWER:
+                facts["answer"] = said.answer
+                if value is not None:
+                    ticket.answered(value[0])
+            ticket.moved(standing, **facts)
+        if self.kernel.listeners and self.kernel.sink.wants(TicketMoved):
+            self.tell(
+                TicketMoved(
+                    self.kernel.now(),
+                    entry.id,
+                    entry.path,
+                    standing.state.value,
+                    standing.attempts,
+                    "" if said.failure is None else said.failure.text,
+                )
+            )
+
+    # --- saved states ---
+
+    async def save(self, cell: Cell, state: object) -> None:
+        """See `Keeper.save`."""
+        saved = Saved(lasting_path(cell, "saves its state"), None if state is None else self.coder.out(state))
+        handed = posted_in_hand(cell)
+        if handed is not None and not handed.done:
+            handed.saved = saved
+            await trio.lowlevel.checkpoint()
+            return
+        await self.present()
+        await self.pump.write(Save(saved, self.rounds.token_of(saved.path)))
+
+    async def load(self, cell: Cell) -> object:
+        """See `Keeper.load`."""
+        if not is_lasting(cell.path):
+            await trio.lowlevel.checkpoint()
+            return None
+        engine = await self.present()
+        payload = await engine.load(cell.path)
+        if payload is None:
+            return None
+        try:
+            return self.coder.back(payload)
+        except NotSerializable:
+            raise
+        except Exception as error:
+            raise StateUnreadable(cell.path, str(error)) from error
+
+
+def lasting_path(cell: Cell, what: str) -> str:
+    """The path of an actor that a later one can have again; raises ValueError."""
+    if not is_lasting(cell.path):
+        raise ValueError(
+            f"{cell.path} {what} and has no name, or is below one without: spawn it with name=..."
+        )
+    return cell.path
