@@ -34,13 +34,23 @@ from actors.delivery.operations import (
     Save,
     Saved,
 )
-from actors.delivery.ticket import ENDED, LIVE, Entry, Failure, Move, TicketState, move
+from actors.delivery.ticket import ENDED, LIVE, Entry, Failure, Move, Standing, TicketState, move
 
-__all__ = ["CHANGES_KEPT", "Shelf", "settled_already"]
+__all__ = [
+    "CHANGES_KEPT",
+    "NODE_ENDED",
+    "OUTCOMES",
+    "Shelf",
+    "check_attempt",
+    "saves_anyway",
+    "settled_already",
+]
 
 CHANGES_KEPT: Final = 10_000
+NODE_ENDED: Final = "its node ended with it in hand"
+"""What is told of a delivery that nobody will finish."""
 _WITH_FAILURE: Final = frozenset({Move.FAIL, Move.REFUSE})
-_OUTCOMES: Final = {
+OUTCOMES: Final = {
     Move.DELIVER: frozenset({TicketState.DELIVERED, TicketState.TIMED_OUT}),
     Move.ANSWER: frozenset({TicketState.RESPONDED}),
     Move.REFUSE: frozenset({TicketState.FAILED, TicketState.TIMED_OUT}),
@@ -49,11 +59,12 @@ _OUTCOMES: Final = {
     Move.CANCEL: frozenset({TicketState.CANCELLED}),
     Move.TIME_OUT: frozenset({TicketState.TIMED_OUT}),
 }
+"""Where a ticket is once a move was made: there it can be the same move, said again."""
 
 
-def settled_already(entry: Entry, said: Moved) -> bool:
+def settled_already(entry: Entry | Standing, said: Moved) -> bool:
     """Whether this very move has been made before: whoever did not hear of it says it again."""
-    if entry.state not in _OUTCOMES[said.move]:
+    if entry.state not in OUTCOMES[said.move]:
         return False
     if said.attempt is None:  # it is of the ticket, whichever delivery is under way
         return True
@@ -61,6 +72,18 @@ def settled_already(entry: Entry, said: Moved) -> bool:
         return entry.working and entry.attempts == said.attempt
     attempts = entry.attempts + (1 if said.move is Move.RETURN else 0)
     return not entry.working and attempts == said.attempt
+
+
+def check_attempt(entry: Entry | Standing, said: Moved) -> None:
+    """Raise where another delivery is meant than the one at hand, or the next."""
+    wanted = entry.attempts + (1 if said.move is Move.DELIVER else 0)
+    if said.attempt != wanted:
+        raise IllegalMove(said.id, entry.state.value, f"{said.move.value} of delivery {said.attempt}")
+
+
+def saves_anyway(entry: Entry | Standing, said: Moved) -> bool:
+    """Whether the state that comes with an illegal move is kept: the ticket was cancelled meanwhile."""
+    return entry.state is TicketState.CANCELLED and entry.attempts == said.attempt
 
 
 class Shelf:
@@ -148,10 +171,10 @@ class Shelf:
             return entry.standing
         try:
             if said.attempt is not None:
-                _check_attempt(entry, said)
+                check_attempt(entry, said)
             standing = move(said.id, entry.standing, said.move)
         except IllegalMove:
-            if entry.state is TicketState.CANCELLED and entry.attempts == said.attempt:
+            if saves_anyway(entry, said):
                 self._save(said.saved)
             raise
         more: dict[str, Any] = {}
@@ -230,7 +253,7 @@ class Shelf:
         """Whoever had these in hand is no more: each has failed once. As they are now."""
         lost = [entry for entry in self.entries.values() if entry.working and wanted(entry)]
         for entry in lost:
-            failure = Failure(at, entry.attempts, "", "its node ended with it in hand")
+            failure = Failure(at, entry.attempts, "", NODE_ENDED)
             standing = move(entry.id, entry.standing, Move.FAIL)
             self._replace(entry, entry.at(standing, failures=(*entry.failures, failure), changed=at))
         return [self.entries[entry.id] for entry in lost]
@@ -307,10 +330,3 @@ class Shelf:
         first = self.feed[0].number if self.feed else 0
         start = max(0, after + 1 - first)
         return list(islice(self.feed, start, start + limit))
-
-
-def _check_attempt(entry: Entry, said: Moved) -> None:
-    """Raise where another delivery is meant than the one at hand, or the next."""
-    wanted = entry.attempts + (1 if said.move is Move.DELIVER else 0)
-    if said.attempt != wanted:
-        raise IllegalMove(said.id, entry.state.value, f"{said.move.value} of delivery {said.attempt}")
