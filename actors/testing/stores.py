@@ -12,7 +12,7 @@ from actors.delivery.store import Store
 from actors.testing import keeping, programs, reopening, sharing, tickets
 from actors.testing.bench import Bench, ConformanceError
 
-__all__ = ["STORE_CHECKS", "check_store"]
+__all__ = ["CHECKS_OF_SHARED", "STORE_CHECKS", "check_store"]
 
 _CHECKS: Final[tuple[Callable[[Bench], Awaitable[None]], ...]] = (
     tickets.keeps_what_was_posted,
@@ -41,7 +41,7 @@ _CHECKS: Final[tuple[Callable[[Bench], Awaitable[None]], ...]] = (
     reopening.survives_cancelled_callers,
     reopening.keeps_others_out,
 )
-_CHECKS_OF_SHARED: Final[tuple[Callable[[Bench], Awaitable[None]], ...]] = (
+CHECKS_OF_SHARED: Final[tuple[Callable[[Bench], Awaitable[None]], ...]] = (
     sharing.shows_all_to_every_node,
     sharing.gives_names_to_one,
     sharing.refuses_old_tokens,
@@ -51,7 +51,7 @@ _CHECKS_OF_SHARED: Final[tuple[Callable[[Bench], Awaitable[None]], ...]] = (
     sharing.tells_of_what_the_lapsed_lost,
 )
 STORE_CHECKS: Final[Mapping[str, Callable[[Bench], Awaitable[None]]]] = {
-    check.__name__: check for check in (*_CHECKS, *_CHECKS_OF_SHARED, programs.does_as_the_reference)
+    check.__name__: check for check in (*_CHECKS, *CHECKS_OF_SHARED, programs.does_as_the_reference)
 }
 """All checks by name; the docstring of each is the promise that it holds a store to."""
 
@@ -84,7 +84,7 @@ async def check_store(
     """
     is_shared = make("kind").is_shared
     for name, check in STORE_CHECKS.items():
-        if only not in {None, name} or (check in _CHECKS_OF_SHARED and not is_shared):
+        if only not in {None, name} or (check in CHECKS_OF_SHARED and not is_shared):
             continue
         for seed in range(seeds if check is programs.does_as_the_reference else 1):
             data = f"{name}_{seed}"
