@@ -3,8 +3,8 @@
 from actors.delivery.memory import MemoryStore
 from actors.delivery.operations import Change
 from actors.delivery.posted import Feed, Posted
-from actors.delivery.sqlite import SQLiteStore
 from actors.delivery.redis import RedisStore
+from actors.delivery.sqlite import SQLiteStore
 from actors.delivery.store import Directory, Engine, Opening, Owner, Store
 from actors.delivery.ticket import Entry, Failure, TicketState
 from actors.delivery.ticketing import Ticket
