@@ -66,12 +66,15 @@ class Line:
     """The end of the cooldown."""
     _held: dict[str, float] = attrs.field(factory=dict[str, float])
     """Which are not to be tried again before when."""
+    _urgent: bool = False
+    """What is not here comes before some of what is."""
     _missed: bool = False
     """Something came that what is being loaded may be without."""
 
     def decide(self, now: float, is_ready: bool) -> Step:
         """What to do now; asked again after each answer but `Wait`."""
-        if not self.complete and not self.loading and len(self.waiting) < LOW:
+        if not self.complete and not self.loading and (self._urgent or len(self.waiting) < LOW):
+            self._urgent = False
             self.loading = True
             return Load()
         if not is_ready or not self.waiting or len(self.in_hand) >= self.policy.at_once:
@@ -110,9 +113,11 @@ class Line:
         self.complete = complete and not self._missed
         self._missed = False
 
-    def more(self) -> None:
+    def more(self, priority: int = 0) -> None:
         """The store has something that is not here."""
         self.complete = False
+        if self.waiting and priority > self.waiting[-1].priority:
+            self._urgent = True
         self._missed = self.loading
 
     def withdrawn(self, ticket_id: str) -> None:

@@ -259,6 +259,13 @@ class _MemoryDirectory:
 
     def close(self) -> None:
         self._lease.until = -math.inf
+        for path, claim in self._claims.items():
+            if claim.lease is self._lease:
+                self._tell(path)
+
+    def _tell(self, path: str) -> None:
+        for engine in self._store.engines.values():
+            engine.signal(Arrived(path))
 
     def is_owner(self, path: str, token: int | None) -> bool:
         claim = self._claims.get(path)
@@ -280,6 +287,7 @@ class _MemoryDirectory:
         claim = self._claims.get(path)
         if claim is not None and claim.lease is self._lease:
             del self._claims[path]
+            self._tell(path)
 
     async def owner(self, path: str) -> Owner | None:
         await trio.lowlevel.checkpoint()

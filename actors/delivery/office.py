@@ -33,9 +33,9 @@ from actors.delivery.rounds import Rounds
 from actors.delivery.store import Engine, Store
 from actors.delivery.ticket import LIVE, Entry, Move, Standing
 from actors.delivery.ticketing import Ticket
-from actors.errors import AskTimeout, NotSerializable, SystemClosed
+from actors.errors import AskTimeout, NameReserved, NotSerializable, SystemClosed
 from actors.events import Event, PostRejected, StoreFailing, StoreRecovered, TicketMoved
-from actors.names import check_name, join, split
+from actors.names import RESERVED, check_name, join, split
 from actors.posting import Posting
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def recipient_path(path: object) -> str:
         raise ValueError("post to an actor below the root, as in '/planner'")
     if any(part.startswith("~") for part in parts):
         raise ValueError(f"{path!r} has a part without a name: no later actor is known to be the same")
+    if parts[0] in RESERVED:
+        raise NameReserved(parts[0])
     found = "/"
     for part in parts:
         found = join(found, check_name(part))
@@ -272,19 +274,23 @@ class Office:
         await self.refresh(ticket.id)
 
     async def refresh(self, ticket_id: str) -> None:
-        """Another node may have moved it: look at the store. A checkpoint."""
-        engine = await self.present()
-        entry = await engine.get(ticket_id)
+        """Another node may have moved it: look at the store, if somebody here holds it. A checkpoint."""
+        await trio.lowlevel.checkpoint()
         ticket = self._tickets.get(ticket_id)
         if ticket is None:
             return
-        if entry is None:
-            raise UnknownTicket(ticket_id)
-        ticket.renewed(entry)
+        engine = await self.present()
+        try:
+            entry = await engine.get(ticket_id)
+        except StoreError as error:
+            self.trouble(error)
+            return
+        if entry is not None and ticket.state in LIVE:
+            ticket.renewed(entry)
 
-    def is_held(self, ticket_id: str) -> bool:
-        """Whether somebody here holds it."""
-        return ticket_id in self._tickets
+    def held(self) -> tuple[str, ...]:
+        """The tickets that somebody here holds."""
+        return tuple(self._tickets)
 
     def value_of(self, entry: Entry) -> Any:
         """See `Tracker.value_of`."""
@@ -298,7 +304,7 @@ class Office:
         """See `Tracker.cancel`."""
         if ticket.state not in LIVE or ticket.id in self._settling or self.is_closed:
             return False
-        self.rounds.cancel(ticket.entry, CURRENT.get())
+        self.rounds.settling.cancel(ticket.entry, CURRENT.get())
         return True
 
     def waits_itself(self, entry: Entry, sender: Cell) -> bool:

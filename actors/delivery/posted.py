@@ -92,7 +92,7 @@ class Posted:
         As in `async with system.posted.feed() as feed: async for change in feed: ...`.
 
         It begins behind the change `after`: whoever was away passes the `number` of the last one seen,
-        and misses nothing that is still kept (10,000 changes at least), else `FeedGap` says how many are gone.
+        and misses nothing that is still kept (10,000 changes at least), else `FeedGap` says which are gone.
         By default it begins now. `path` and `states` leave out the others. A slow reader slows nobody.
         """
         wanted = None if path is None else recipient_path(path)

@@ -173,8 +173,9 @@ class Directory(Protocol):
     async def claim(self, path: str) -> Owner:
         """Make the name this node's, if it is nobody's; who has it. Claiming again changes nothing.
 
-        A lapsed owner's name is free, and so is that of an earlier incarnation of this node: the new owner has a higher token, and what the old one
-        had in hand has failed once, as at `Store.open`.
+        A lapsed owner's name is free, and so is that of an earlier incarnation of this node: the new
+        owner has a higher token, and what the old one had in hand has failed once, as at `Store.open`.
+        Whoever was refused a name hears `Arrived` when it is given up.
         """
         ...
 

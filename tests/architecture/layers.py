@@ -28,7 +28,19 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 
 _VOCABULARY = frozenset(
-    {"errors", "names", "messages", "exits", "events", "policy", "posting", "outcome", "checks", "limits", "tree"}
+    {
+        "errors",
+        "names",
+        "messages",
+        "exits",
+        "events",
+        "policy",
+        "posting",
+        "outcome",
+        "checks",
+        "limits",
+        "tree",
+    }
 )
 _TOP = {
     "": "door",

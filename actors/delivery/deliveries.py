@@ -1,0 +1,212 @@
+"""One delivery: it is written, made, and comes to one of five ends.
+
+A delivery is written before it is made, and its end when it has ended: in one group with the next delivery
+to the same recipient, so that one commit serves both.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from actors.delivery.endings import reply_of
+from actors.delivery.errors import NotTheOwner, StoreError
+from actors.delivery.handed import Handed, cause_of
+from actors.delivery.operations import Moved, Result, Save
+from actors.delivery.recipient import Recipient
+from actors.delivery.ticket import Entry, Failure, Move, Standing, TicketState, move
+from actors.errors import NotSerializable
+from actors.events import LateReply
+from actors.supervision.backoff import delay
+
+if TYPE_CHECKING:
+    from actors.delivery.office import Office
+    from actors.delivery.rounds import Rounds
+
+__all__ = ["Deliveries"]
+
+_SOON: Final = 0.05
+"""Seconds before a recipient that would not have a message is offered it again."""
+_TRACEBACK: Final = 8_000
+"""Characters of a traceback that are kept: the end of it, where the error is."""
+
+
+class Deliveries:
+    """All deliveries at hand."""
+
+    def __init__(self, office: Office, rounds: Rounds) -> None:
+        self._office = office
+        self._kernel = office.kernel
+        self._rounds = rounds
+        self._hands: dict[str, Handed] = {}
+        self._giving: dict[str, bool] = {}
+        """Deliveries that are being written; False: not wanted any more."""
+
+    def give(self, one: Recipient, entry: Entry) -> None:
+        """Write that it is delivered, then deliver it."""
+        one.line.gave(entry)
+        self._giving[entry.id] = True
+        attempt = entry.attempts + 1
+        said = Moved(entry.id, Move.DELIVER, self._office.wall(), attempt, token=one.token)
+        self._office.move(entry, said, lambda result: self._given(one, entry, said.token, result))
+
+    def _given(self, one: Recipient, entry: Entry, token: int | None, result: Result | StoreError) -> None:
+        """The delivery is written: make it."""
+        is_wanted = self._giving.pop(entry.id, False)
+        if isinstance(result, NotTheOwner):
+            self._rounds.claims.lost(one, token)
+            return
+        if not isinstance(result, Standing):  # it was cancelled, or has timed out
+            one.line.ended(entry.id, self._kernel.now())
+            self._rounds.look(one.path)
+            return
+        delivered = entry.at(result)
+        if not is_wanted:
+            one.line.ended(entry.id, self._kernel.now())
+            self._rounds.look(one.path)
+            return
+        if one.cell is None or not one.is_ready:
+            self._return(one, delivered)
+            return
+        try:
+            message: Any = self._message(delivered)
+        except Exception as error:
+            self._fail(one, delivered, error, None)
+            return
+        handed = self._hands[entry.id] = Handed(one.cell, self, delivered, message, one.token)
+        one.cell.hand(handed, message, self._rounds.settling.sender(entry))
+
+    def _message(self, entry: Entry) -> Any:
+        coder = self._office.coder
+        if entry.answers is None:
+            return coder.back(entry.payload)
+        note = coder.note_back(entry.payload)
+        return reply_of(note, None if note.value is None else coder.value_back(note.value))
+
+    def withdraw(self, entry: Entry) -> None:
+        """The ticket was cancelled, or timed out before it was delivered."""
+        one = self._rounds.known.get(entry.path)
+        if one is None:
+            return
+        one.line.withdrawn(entry.id)
+        if entry.id in self._giving:
+            self._giving[entry.id] = False
+        handed = self._hands.get(entry.id)
+        if handed is not None:
+            item = handed.cell.item
+            handed.withdraw(item is not None and item[0] is handed.message)
+        self._rounds.look(entry.path)
+
+    # --- how it ended; see `Courier` in `handed` ---
+
+    def handled(self, handed: Handed, value: Any) -> None:
+        """See `handed.Courier`."""
+        one = self._let_go(handed)
+        entry = handed.entry
+        if handed.cancelled:
+            if handed.saved is not None:
+                self._office.pump.put(Save(handed.saved, handed.token), _ignored)
+            self._kernel.emit(LateReply, handed.cell.ref, handed.message)
+        else:
+            self._answer(handed, entry, value)
+        self._rounds.look(one.path)
+
+    def _answer(self, handed: Handed, entry: Entry, value: Any) -> None:
+        try:
+            answer = self._office.coder.value_out(value) if entry.reply else None
+        except NotSerializable as error:
+            self._refuse(handed, error)
+            return
+        at = self._office.wall()
+        said = Moved(
+            entry.id, Move.ANSWER, at, entry.attempts, answer=answer, saved=handed.saved, token=handed.token
+        )
+        self._rounds.settling.settle(
+            attrs.evolve(entry, answer=answer), said, [value if entry.reply else None]
+        )
+
+    def refused(self, handed: Handed, error: Exception) -> None:
+        """See `handed.Courier`."""
+        one = self._let_go(handed)
+        if not handed.cancelled:
+            self._refuse(handed, error)
+        self._rounds.look(one.path)
+
+    def _refuse(self, handed: Handed, error: Exception) -> None:
+        entry = handed.entry
+        failure = self._failure(entry, error)
+        said = Moved(
+            entry.id,
+            Move.REFUSE,
+            failure.at,
+            entry.attempts,
+            failure=failure,
+            saved=handed.saved,
+            token=handed.token,
+        )
+        self._rounds.settling.settle(entry, said)
+
+    def failed(self, handed: Handed, error: BaseException) -> None:
+        """See `handed.Courier`."""
+        one = self._let_go(handed, ended=handed.cancelled)
+        if not handed.cancelled:
+            self._fail(one, handed.entry, error, handed)
+        self._rounds.look(one.path)
+
+    def _fail(self, one: Recipient, entry: Entry, error: BaseException, handed: Handed | None) -> None:
+        now = self._kernel.now()
+        failure = self._failure(entry, cause_of(error))
+        standing = move(entry.id, entry.standing, Move.FAIL)
+        if standing.state is TicketState.PENDING:
+            wait = delay(one.line.policy.backoff, entry.attempts - 1, self._kernel.random.random())
+            again = attrs.evolve(entry.at(standing), failures=(*entry.failures, failure))
+            one.line.came_back(again, now, now + wait)
+        else:
+            one.line.ended(entry.id, now)
+        said = Moved(entry.id, Move.FAIL, failure.at, entry.attempts, failure=failure, token=one.token)
+        self._rounds.settling.settle(entry, said)
+        if handed is None:
+            self._rounds.look(one.path)
+
+    def _failure(self, entry: Entry, error: BaseException) -> Failure:
+        kind = f"{type(error).__module__}.{type(error).__qualname__}"
+        text = "".join(traceback.format_exception(error))[-_TRACEBACK:]
+        return Failure(self._office.wall(), entry.attempts, kind, str(error) or type(error).__name__, text)
+
+    def came_back(self, handed: Handed) -> None:
+        """See `handed.Courier`."""
+        one = self._let_go(handed, ended=handed.cancelled)
+        if not handed.cancelled:
+            self._return(one, handed.entry)
+        self._rounds.look(one.path)
+
+    def _return(self, one: Recipient, delivered: Entry) -> None:
+        now = self._kernel.now()
+        said = Moved(delivered.id, Move.RETURN, self._office.wall(), delivered.attempts, token=one.token)
+        before = delivered.at(move(delivered.id, delivered.standing, Move.RETURN))
+        one.line.came_back(before, now, now + _SOON)
+        self._office.move(delivered, said)
+        self._rounds.look(one.path)
+
+    def put_off(self, handed: Handed) -> None:
+        """See `handed.Courier`."""
+        one = self._rounds.known.get(handed.entry.path)
+        if one is not None:
+            one.line.ended(handed.entry.id, self._kernel.now())
+            self._rounds.look(one.path)
+
+    def _let_go(self, handed: Handed, ended: bool = True) -> Recipient:
+        entry = handed.entry
+        self._hands.pop(entry.id, None)
+        one = self._rounds.known.get(entry.path)
+        if one is None:
+            one = self._rounds.open(entry.path)
+            one.token = handed.token
+        if ended or handed.cancelled:
+            one.line.ended(entry.id, self._kernel.now())
+        return one
+
+
+def _ignored(result: object) -> None: ...
