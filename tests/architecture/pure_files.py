@@ -65,6 +65,7 @@ PURE_FILES = frozenset(
         "supervision/breaker.py",
         "supervision/restart.py",
         "supervision/strategy.py",
+        "testing/history.py",
         "timeouts/deadline.py",
         "timeouts/history.py",
     }
