@@ -63,7 +63,10 @@ class Deliveries:
             self._rounds.look(one.path)
             return
         delivered = entry.at(result)
-        if not is_wanted:
+        if not is_wanted:  # if it has timed out, nobody works on it
+            self._office.move(
+                entry, Moved(entry.id, Move.RETURN, self._office.wall(), delivered.attempts, token=one.token)
+            )
             one.line.ended(entry.id, self._kernel.now())
             self._rounds.look(one.path)
             return
