@@ -144,10 +144,9 @@ class _SQLiteEngine:
         try:
             prepare(connection, path)
             migrate(connection, path)
-            if was_there:
-                check_whole(connection, path, was_closed=was_closed)
+            is_checked = was_there and check_whole(connection, path, was_closed=was_closed)
             counts = Counts.read(connection)
-            _abandon(connection, counts, wall())
+            _begin(connection, counts, wall(), is_checked)
             return cls(path, wall, connection, counts)
         except BaseException:
             connection.close()
@@ -222,13 +221,20 @@ class _SQLiteEngine:
         self, path: str, limit: int, *, again: bool = False, token: int | None = None
     ) -> list[Entry]:
         while True:
-            found = await self._deliveries.pending(path, limit)
+            young = [seq for _, seq in self._counts.young.get(path, ())[:limit]]
+            found = await self._deliveries.pending(path, limit, young)
             damaged = {one.row.seq: one.damage for one in found if one.damage is not None}
-            strays = any(
-                one.entry.state is not TicketState.PENDING or one.entry.path != path for one in found
-            )
+            pending = [
+                one.entry
+                for one in found
+                if one.entry.state is TicketState.PENDING and one.entry.path == path
+            ]
+            others = {one.row.seq for one in found} - {entry.seq for entry in pending}
+            strays = not others <= set(young)  # the index says what is not so
             if not damaged and not strays:
-                return [one.entry for one in found]
+                if not others or len(pending) >= limit:
+                    return pending[:limit]
+                continue  # some of the young ones were moved meanwhile
             self._check_open()
             await self._writing.write([Mend(damaged, self._wall(), reindex=strays)])
 
@@ -278,10 +284,11 @@ class _SQLiteEngine:
         yield  # type: ignore[misc]  # one store, one node: there is nobody else to signal
 
 
-def _abandon(connection: sqlite3.Connection, counts: Counts, at: float) -> None:
-    """Whoever had tickets in hand is no more: each has failed once."""
+def _begin(connection: sqlite3.Connection, counts: Counts, at: float, is_small: bool) -> None:
+    """Nothing is young in a store that is opened, and whoever had tickets in hand is no more."""
     connection.execute("BEGIN IMMEDIATE")
     batch = Batch(connection, counts)
+    batch.index_until(counts.seq, since=0 if is_small else None)
     for ticket_id in batch.load_in_hand():
         batch.fail(ticket_id, Failure(at, 0, "", NODE_ENDED))
     batch.close()

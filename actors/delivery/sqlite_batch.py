@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ from actors.delivery.sqlite_rows import (
     handled_values,
     message_values,
     new_row,
+    placed,
     read_entry,
     read_row,
     to_ns,
@@ -58,6 +60,14 @@ __all__ = ["Batch", "Counts", "Mend"]
 
 _WITH_FAILURE: Final = frozenset({Move.FAIL, Move.REFUSE})
 _DEAD: Final = frozenset({TicketState.DEAD})
+_YOUNG: Final = 1024
+_LIVE: Final = (
+    "INDEXED BY tickets_pending WHERE state = 0 AND indexed = 1",
+    "INDEXED BY tickets_in_hand WHERE working = 1 AND state = 1",
+    "NOT INDEXED WHERE state = 0 AND indexed = 0 "
+    "AND seq > ifnull((SELECT value FROM counters WHERE name = 'indexed'), 0)",
+)
+"""Live tickets, in three parts that an index or a range serves."""
 _PRUNED_AT_ONCE: Final = 1000  # of the feed: more is a write that takes longer than others
 
 
@@ -72,14 +82,20 @@ class Counts:
     """The newest change."""
     oldest: int
     """The oldest change that is kept."""
+    indexed: int
+    """Pending tickets up to this place are in the index of their recipient; later ones in `young`."""
+    young: dict[str, list[tuple[int, int]]] = attrs.Factory(dict[str, list[tuple[int, int]]])
+    """The order (`Entry.order`) of pending tickets by recipient. Most are delivered before they are so many
+    that they have to go to the index, which costs more than all else that is written of a ticket."""
 
     @classmethod
     def read(cls, connection: sqlite3.Connection) -> Counts:
         """Count; takes some 0.15 s for a million tickets."""
         live: dict[str, int] = {}
-        for which in ("tickets_pending WHERE state = 0", "tickets_in_hand WHERE working = 1 AND state = 1"):
-            counted = f"SELECT path, count(*) FROM tickets INDEXED BY {which} GROUP BY path"
-            for path, count in connection.execute(counted):
+        for which in _LIVE:
+            for path, count in connection.execute(
+                f"SELECT path, count(*) FROM tickets {which} GROUP BY path"
+            ):
                 live[path] = live.get(path, 0) + count
         [seq] = connection.execute(
             "SELECT max(ifnull((SELECT max(seq) FROM tickets), 0), "
@@ -88,7 +104,32 @@ class Counts:
         [number, oldest] = connection.execute(
             "SELECT ifnull((SELECT max(number) FROM feed), 0), ifnull((SELECT min(number) FROM feed), 1)"
         ).fetchone()
-        return cls(live, seq, number, oldest)
+        [indexed] = connection.execute(
+            "SELECT ifnull((SELECT value FROM counters WHERE name = 'indexed'), 0)"
+        ).fetchone()
+        return cls(live, seq, number, oldest, indexed)
+
+    def keep(self, row: Row) -> None:
+        """Know of a young ticket whether it is pending."""
+        order = (-row.priority, row.seq)
+        line = self.young.get(row.path)
+        at = 0 if line is None else bisect_left(line, order)
+        if line is not None and at < len(line) and line[at] == order:
+            if row.state is not TicketState.PENDING:
+                del line[at]
+                if not line:
+                    del self.young[row.path]
+        elif row.state is TicketState.PENDING:
+            self.young.setdefault(row.path, []).insert(at, order)
+
+    def forget_young(self, indexed: int) -> None:
+        """Those up to this place are in the index."""
+        self.indexed = indexed
+        self.young = {
+            path: left
+            for path, line in self.young.items()
+            if (left := [order for order in line if order[1] > indexed])
+        }
 
 
 @attrs.frozen
@@ -117,6 +158,8 @@ class Batch:
         self._changed: dict[int, Row] = {}
         self._lines: dict[str, list[tuple[Any, ...]]] = {table: [] for table in INSERTS}
         self._states: dict[str, Any] = {}
+        self._touched: dict[int, Row] = {}
+        self._indexed = counts.indexed
         self._recount = False
 
     # --- reading ---
@@ -228,9 +271,10 @@ class Batch:
 
     def _put(self, entry: Entry) -> Entry:
         self._seq += 1
-        entry = attrs.evolve(entry, seq=self._seq, changed=entry.posted)
-        message = message_values(entry)  # raises for what is no text, before anything is noted
-        row = new_row(entry)
+        entry = placed(entry, self._seq)
+        posted = to_ns(entry.posted)
+        message = message_values(entry, posted)
+        row = new_row(entry, posted)
         self._rows[row.id] = self._new[row.seq] = row
         if row.key is not None:
             self._keys[row.path, row.key] = row.id
@@ -408,12 +452,16 @@ class Batch:
     def flush(self) -> None:
         """Write what was decided."""
         if self._changed:
-            values = [row.values() for row in self._changed.values()]
-            # seq, state, attempts, working, changed, checksum
-            self._write(UPDATE_TICKETS, [(value[0], *value[7:]) for value in values])
+            # seq, state, attempts, working, changed, checksum, indexed
+            lines = [
+                (row.seq, *row.values()[7:], int(row.seq <= self._indexed)) for row in self._changed.values()
+            ]
+            self._write(UPDATE_TICKETS, lines)
+            self._touched |= self._changed
             self._changed = {}
         if self._new:
-            self._lines["tickets"] = [row.values() for row in self._new.values()]
+            self._lines["tickets"] = [(*row.values(), 0) for row in self._new.values()]
+            self._touched |= self._new
             self._new = {}
         if self._states:
             self._save_states()
@@ -449,6 +497,17 @@ class Batch:
         if oldest - self._oldest >= _PRUNED_AT_ONCE:
             self._connection.execute("DELETE FROM feed WHERE number < ?", (oldest,))
             self._oldest = oldest
+        if self._seq - self._indexed >= 2 * _YOUNG:
+            self.index_until(self._seq - _YOUNG)
+
+    def index_until(self, seq: int, since: int | None = None) -> None:
+        """Put pending tickets up to this place in the index."""
+        self._connection.execute(
+            "UPDATE tickets SET indexed = 1 WHERE seq > ? AND seq <= ? AND state = 0 AND indexed = 0",
+            (self._indexed if since is None else since, seq),
+        )
+        self._indexed = seq
+        self._connection.execute("INSERT OR REPLACE INTO counters VALUES ('indexed', ?)", (seq,))
 
     def count(self) -> None:
         """The commit is on the disk: so are the counts."""
@@ -462,3 +521,8 @@ class Batch:
                 if not left:
                     del counts.live[path]
         counts.seq, counts.number, counts.oldest = self._seq, self._number, self._oldest
+        for row in self._touched.values():
+            if row.seq > self._indexed:
+                counts.keep(row)
+        if counts.indexed != self._indexed:
+            counts.forget_young(self._indexed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import trio
@@ -105,9 +105,10 @@ class SQLiteReader:
 
         return await self.run(read)
 
-    async def pending(self, path: str, limit: int) -> list[Found]:
-        """The first of those that wait for a recipient, damaged ones too."""
-        found = [read_entry(values) for values in await self._list(PENDING, path, limit)]
+    async def pending(self, path: str, limit: int, young: Sequence[int] = ()) -> list[Found]:
+        """The first of those that wait for a recipient by the index, and those of these places."""
+        listed = await self._list(PENDING, path, limit, json.dumps(young))
+        found = [read_entry(values) for values in listed]
         return sorted(found, key=lambda one: one.entry.order)
 
     async def get(self, ticket_id: str) -> Entry | None:

@@ -30,6 +30,7 @@ __all__ = [
     "handled_values",
     "message_values",
     "new_row",
+    "placed",
     "read_entry",
     "read_failure",
     "read_handled",
@@ -110,14 +111,40 @@ class Row:
             self.due,
             CODES[self.state],
             self.attempts,
-            int(self.working),
+            1 if self.working else 0,
             self.changed,
         )
         return *values, checksum(repr(values))
 
 
-def new_row(entry: Entry) -> Row:
-    """The row of a ticket that is new."""
+def placed(entry: Entry, seq: int) -> Entry:
+    """The ticket, as it is kept from now on. Written out: this is done for each that is posted."""
+    return Entry(
+        entry.id,
+        entry.path,
+        entry.payload,
+        entry.posted,
+        entry.priority,
+        entry.key,
+        entry.reply,
+        entry.max_attempts,
+        entry.sender,
+        entry.node,
+        entry.hops,
+        entry.answers,
+        entry.due,
+        seq,
+        entry.state,
+        entry.attempts,
+        entry.working,
+        entry.answer,
+        entry.failures,
+        entry.posted,
+    )
+
+
+def new_row(entry: Entry, posted: int) -> Row:
+    """The row of a ticket that is new; `posted` is in nanoseconds."""
     return Row(
         entry.seq,
         entry.id,
@@ -129,7 +156,7 @@ def new_row(entry: Entry) -> Row:
         entry.state,
         entry.attempts,
         entry.working,
-        to_ns(entry.changed),
+        posted,
     )
 
 
@@ -155,14 +182,15 @@ def read_row(values: list[Any]) -> Row:
 
 
 def _message_sum(ticket_id: str, path: str, head: tuple[Any, ...], payload: str | None) -> str:
-    return checksum(ticket_id, path, repr(head), *(() if payload is None else (payload,)))
+    front = f"{ticket_id}\0{path}\0{head!r}"
+    return checksum(front if payload is None else f"{front}\0{payload}")
 
 
-def message_values(entry: Entry) -> tuple[int | str | None, ...]:
-    """The row of `messages`, with its checksum."""
+def message_values(entry: Entry, posted: int) -> tuple[int | str | None, ...]:
+    """The row of `messages`, with its checksum; `posted` is in nanoseconds."""
     head = (
-        to_ns(entry.posted),
-        int(entry.reply),
+        posted,
+        1 if entry.reply else 0,
         entry.sender,
         entry.node,
         entry.hops,

@@ -33,10 +33,11 @@ _VERSION_1: Final = (
     """CREATE TABLE tickets (
         seq INTEGER PRIMARY KEY, id TEXT NOT NULL, path TEXT NOT NULL, priority INTEGER NOT NULL, key TEXT,
         max_attempts INTEGER NOT NULL, due INTEGER, state INTEGER NOT NULL, attempts INTEGER NOT NULL,
-        working INTEGER NOT NULL, changed INTEGER NOT NULL, checksum TEXT NOT NULL)""",
+        working INTEGER NOT NULL, changed INTEGER NOT NULL, checksum TEXT NOT NULL,
+        indexed INTEGER NOT NULL)""",
     "CREATE UNIQUE INDEX tickets_by_id ON tickets (id)",
     "CREATE INDEX tickets_by_key ON tickets (path, key) WHERE key IS NOT NULL",
-    "CREATE INDEX tickets_pending ON tickets (path, priority DESC) WHERE state = 0",
+    "CREATE INDEX tickets_pending ON tickets (path, priority DESC) WHERE state = 0 AND indexed = 1",
     "CREATE INDEX tickets_in_hand ON tickets (path) WHERE working = 1",
     "CREATE INDEX tickets_due ON tickets (due) WHERE due IS NOT NULL AND state <= 1",
     "CREATE INDEX tickets_ended ON tickets (state, changed) WHERE state >= 2",
@@ -155,8 +156,8 @@ def check_version(connection: sqlite3.Connection, path: str, newest: int = len(M
     return version
 
 
-def check_whole(connection: sqlite3.Connection, path: str, *, was_closed: bool) -> None:
-    """Check as much of the file as its size allows; raises `StoreDamaged`."""
+def check_whole(connection: sqlite3.Connection, path: str, *, was_closed: bool) -> bool:
+    """Check as much of the file as its size allows; raises `StoreDamaged`. Whether it was checked wholly."""
     size = os.path.getsize(path)
     if size <= _WHOLLY_CHECKED:
         complaints = _complaints(connection, "integrity_check")
@@ -166,13 +167,14 @@ def check_whole(connection: sqlite3.Connection, path: str, *, was_closed: bool) 
     elif size <= _CHECKED_AFTER_A_CRASH and not was_closed:
         complaints = _complaints(connection, "quick_check")
     else:
-        return
+        return False
     if complaints:
         raise StoreDamaged(
             path,
             f"the file is damaged ({complaints[0]}): put a copy back, or move it away and begin a new one; "
             "`sqlite3 FILE .recover` gets out what can be read",
         )
+    return size <= _WHOLLY_CHECKED
 
 
 def _complaints(connection: sqlite3.Connection, check: str) -> list[str]:

@@ -66,8 +66,9 @@ def entries(which: str, *, with_payload: bool = True) -> str:
 
 ENTRIES: Final = entries("SELECT value AS seq FROM json_each(?)")
 PENDING: Final = entries(
-    "SELECT seq FROM tickets INDEXED BY tickets_pending WHERE path = ? AND state = 0 "
-    "ORDER BY priority DESC, seq LIMIT ?"
+    "SELECT seq FROM (SELECT seq FROM tickets INDEXED BY tickets_pending "
+    "WHERE path = ? AND state = 0 AND indexed = 1 ORDER BY priority DESC, seq LIMIT ?) "
+    "UNION SELECT value AS seq FROM json_each(?)"
 )
 
 DUE: Final = entries(
@@ -97,7 +98,7 @@ def _per_chunk(before: str, columns: int, after: str = "") -> dict[int, str]:
 
 
 INSERTS: Final = {
-    "tickets": _per_chunk("INSERT INTO tickets", 12),
+    "tickets": _per_chunk("INSERT INTO tickets", 13),
     "messages": _per_chunk("INSERT INTO messages", 9),
     "answers": _per_chunk("INSERT OR REPLACE INTO answers", 3),
     "failures": _per_chunk("INSERT INTO failures (seq, text, checksum)", 3),
@@ -109,7 +110,8 @@ INSERTS: Final = {
 
 UPDATE_TICKETS: Final = {
     rows: "UPDATE tickets SET state = v.column2, attempts = v.column3, working = v.column4, "
-    f"changed = v.column5, checksum = v.column6 FROM (VALUES {_places(6, rows)}) AS v "
+    f"changed = v.column5, checksum = v.column6, indexed = v.column7 "
+    f"FROM (VALUES {_places(7, rows)}) AS v "
     "WHERE tickets.seq = v.column1"
     for rows in _CHUNKS
 }
