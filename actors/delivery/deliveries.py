@@ -9,8 +9,6 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from actors.delivery.endings import reply_of
 from actors.delivery.errors import NotTheOwner, StoreError
 from actors.delivery.handed import Handed, cause_of
@@ -60,6 +58,7 @@ class Deliveries:
             return
         if not isinstance(result, Standing):  # it was cancelled, or has timed out
             one.line.ended(entry.id, self._kernel.now())
+            one.line.more()  # what is known of it here is old
             self._rounds.look(one.path)
             return
         delivered = entry.at(result)
@@ -109,12 +108,17 @@ class Deliveries:
         one = self._let_go(handed)
         entry = handed.entry
         if handed.cancelled:
-            if handed.saved is not None:
-                self._office.pump.put(Save(handed.saved, handed.token), _ignored)
+            self._save(handed)
             self._kernel.emit(LateReply, handed.cell.ref, handed.message)
         else:
             self._answer(handed, entry, value)
         self._rounds.look(one.path)
+
+    def _save(self, handed: Handed) -> None:
+        """Keep what its handler has saved, though its ticket does not end with that."""
+        saved, handed.saved = handed.saved, None
+        if saved is not None:
+            self._office.pump.put(Save(saved, handed.token), _ignored)
 
     def _answer(self, handed: Handed, entry: Entry, value: Any) -> None:
         try:
@@ -126,14 +130,14 @@ class Deliveries:
         said = Moved(
             entry.id, Move.ANSWER, at, entry.attempts, answer=answer, saved=handed.saved, token=handed.token
         )
-        self._rounds.settling.settle(
-            attrs.evolve(entry, answer=answer), said, [value if entry.reply else None]
-        )
+        self._rounds.settling.settle(entry, said, [value if entry.reply else None])
 
     def refused(self, handed: Handed, error: Exception) -> None:
         """See `handed.Courier`."""
         one = self._let_go(handed)
-        if not handed.cancelled:
+        if handed.cancelled:
+            self._save(handed)
+        else:
             self._refuse(handed, error)
         self._rounds.look(one.path)
 
@@ -164,12 +168,12 @@ class Deliveries:
         standing = move(entry.id, entry.standing, Move.FAIL)
         if standing.state is TicketState.PENDING:
             wait = delay(one.line.policy.backoff, entry.attempts - 1, self._kernel.random.random())
-            again = attrs.evolve(entry.at(standing), failures=(*entry.failures, failure))
+            again = entry.at(standing, failures=(*entry.failures, failure))
             one.line.came_back(again, now, now + wait)
         else:
             one.line.ended(entry.id, now)
         said = Moved(entry.id, Move.FAIL, failure.at, entry.attempts, failure=failure, token=one.token)
-        self._rounds.settling.settle(entry, said)
+        self._rounds.settling.settle(entry, said, then=lambda result: self._waits_again(one, result))
         if handed is None:
             self._rounds.look(one.path)
 
@@ -190,11 +194,17 @@ class Deliveries:
         said = Moved(delivered.id, Move.RETURN, self._office.wall(), delivered.attempts, token=one.token)
         before = delivered.at(move(delivered.id, delivered.standing, Move.RETURN))
         one.line.came_back(before, now, now + _SOON)
-        self._office.move(delivered, said)
+        self._office.move(delivered, said, lambda result: self._waits_again(one, result))
         self._rounds.look(one.path)
 
+    def _waits_again(self, one: Recipient, result: Result | StoreError) -> None:
+        """The store has it again. Who has come to know the recipient anew meanwhile may not have seen it."""
+        if isinstance(result, Standing) and self._rounds.known.get(one.path) is not one:
+            self._rounds.more(one.path)
+
     def put_off(self, handed: Handed) -> None:
-        """See `handed.Courier`."""
+        """See `handed.Courier`. What it saved is kept now: a later handler may save before it answers."""
+        self._save(handed)
         one = self._rounds.known.get(handed.entry.path)
         if one is not None:
             one.line.ended(handed.entry.id, self._kernel.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -27,7 +28,13 @@ class Settling:
         self._kernel = office.kernel
         self._rounds = rounds
 
-    def settle(self, entry: Entry, said: Moved, value: list[Any] | None = None) -> None:
+    def settle(
+        self,
+        entry: Entry,
+        said: Moved,
+        value: list[Any] | None = None,
+        then: Callable[[Result | StoreError], object] | None = None,
+    ) -> None:
         """Write how a delivery ended, and let the sender know if that is the end of the ticket."""
         ended = self._ended(entry, said)
         told = None
@@ -39,7 +46,9 @@ class Settling:
             else:
                 told = self._adhoc_sender(ended)
 
-        def then(result: Result | StoreError) -> None:
+        def came(result: Result | StoreError) -> None:
+            if then is not None:
+                then(result)
             if not isinstance(result, Standing):
                 return
             if said.follow is not None:
@@ -47,7 +56,7 @@ class Settling:
             elif told is not None and ended is not None:
                 told.tell(reply_of(note_of(ended), None if value is None else value[0]))
 
-        self._office.move(entry, said, then, value)
+        self._office.move(entry, said, came, value)
 
     def _ended(self, entry: Entry, said: Moved) -> Entry | None:
         """What the ticket is after that, if it has ended."""
@@ -55,7 +64,7 @@ class Settling:
         if standing.state not in ENDED:
             return None
         failures = entry.failures if said.failure is None else (*entry.failures, said.failure)
-        return attrs.evolve(entry.at(standing), failures=failures, changed=said.at)
+        return entry.at(standing, answer=said.answer, failures=failures, changed=said.at)
 
     def _adhoc_sender(self, entry: Entry) -> Cell | None:
         """The actor that posted it, if it lives, and can have no post itself."""

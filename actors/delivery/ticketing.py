@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-import attrs
 import trio
 
 from actors.checks import check_seconds
@@ -133,7 +132,7 @@ class Ticket(Generic[R]):
 
     def moved(self, standing: Standing, **facts: Any) -> None:
         """It is in another state."""
-        self.renewed(attrs.evolve(self._entry.at(standing), **facts))
+        self.renewed(self._entry.at(standing, **facts))
 
     def answered(self, value: Any) -> None:
         """The reply as the handler gave it."""
