@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import attrs
 
@@ -12,7 +12,8 @@ from actors.delivery.endings import Note
 from actors.delivery.errors import Unreadable
 from actors.delivery.ticket import Failure
 from actors.errors import NotSerializable
-from actors.remote.codec import Codec
+from actors.messages import MESSAGES
+from actors.remote.codec import Codec, Raw
 from actors.remote.strict import BadValue
 
 __all__ = ["JsonCoder"]
@@ -46,6 +47,24 @@ class JsonCoder:
     def back(self, payload: str) -> Any:
         """See `Coder`."""
         return self._read(self._codec.message_in, payload)
+
+    def given(self, text: str) -> Raw:
+        """See `Coder`. It is kept as it is; where its class is loaded, it has to be one."""
+        coded = self._read(self._whole, text)
+        if MESSAGES.find(coded["$"]) is not None:
+            self.back(text)
+        return Raw(coded)
+
+    def _whole(self, coded: Any) -> dict[str, Any]:
+        if not isinstance(coded, dict) or not isinstance(cast("dict[str, Any]", coded).get("$"), str):
+            raise BadValue(
+                'a message is an object with its tag under "$": {"$": "shop.Order", "item": "tea"}'
+            )
+        return cast("dict[str, Any]", coded)
+
+    def told(self, payload: str | None) -> str | None:
+        """See `Coder`."""
+        return payload
 
     def value_out(self, value: object) -> str:
         """See `Coder`."""

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context as Variables
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
@@ -105,7 +106,7 @@ class System:
         self._node = Node(self, self._kernel, self._root, lease, spawnable)
         self._store_given = store is not None
         store = MemoryStore() if store is None else store
-        coder = JsonCoder if store.is_durable else AsTheyAre
+        coder = JsonCoder if store.is_durable else partial(AsTheyAre, JsonCoder)
         self._office = Office(self._kernel, store, coder, posting or Posting(), lease, self._ensure_courier)
         self._names_at_work = Names()
         self._networks = Networks(self._kernel, self._is_open)
@@ -143,12 +144,14 @@ class System:
             found = services.children[MONITOR]
         return found
 
-    def _ensure_courier(self) -> None:
-        """See to it that there is a courier, whoever needs it first: it is nobody's child."""
-        if self._is_open():
-            services = self._services()
-            if COURIER not in services.children and services.takes_children:
-                Variables().run(services.spawn, courier, self._office, name=COURIER, policy=COURIER_POLICY)
+    def _ensure_courier(self) -> bool:
+        """See to it that there is a courier: it is the child of nobody who needs it. False: none comes."""
+        services = self._services() if self._is_open() else self._root.children.get(SYSTEM)
+        if not isinstance(services, Family):
+            return False
+        if COURIER not in services.children and services.takes_children and self._is_open():
+            Variables().run(services.spawn, courier, self._office, name=COURIER, policy=COURIER_POLICY)
+        return COURIER in services.children
 
     async def _open_store(self) -> None:
         """Open a store that was given, before anything else; raises what is wrong with it itself."""

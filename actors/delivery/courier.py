@@ -1,16 +1,19 @@
 """The courier: the actor at `/system/courier` that has the store open, and delivers.
 
 What it knows belongs to the office and outlives it: a courier that is restarted goes on where the
-one before was. It ends after all other actors, so that what they still finish is written.
+one before was. It ends after all other actors, so that what they still finish is written. Other processes
+ask it for what `service` says.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from actors.core.actor import function
+from actors.delivery.admin import Admin
+from actors.delivery.service import REQUESTS
 from actors.delivery.store import Opening
 from actors.policy import Mailbox, Policy
 
@@ -31,6 +34,7 @@ _LAST_WORDS: Final = 2.0
 @function(readiness=True)
 async def courier(ctx: Context, office: Office) -> None:
     """Open the store, write and deliver until the end."""
+    office.kernel.follow(ctx.ref.cell, office)
     opening = Opening(office.kernel.name, office.kernel.incarnation, office.wall, office.lease)
     async with office.store.open(opening) as engine:
         try:
@@ -39,14 +43,12 @@ async def courier(ctx: Context, office: Office) -> None:
                 await office.rounds.start(engine, nursery)
                 office.opened(engine)
                 ctx.ready()
+                admin = Admin(office)
                 async for message in ctx.inbox:
-                    _ignore(message)
+                    if isinstance(message, REQUESTS):
+                        nursery.start_soon(admin.serve, message, ctx.reply_later())
                 await office.pump.flushed()
                 nursery.cancel_scope.cancel()
         finally:
             office.shut()
             await office.pump.last_words(engine, _LAST_WORDS)
-
-
-def _ignore(message: Any) -> None:
-    """Nobody has anything to tell it."""
