@@ -28,7 +28,9 @@ class _Lease:
     """A node, and until when its names are its own."""
 
     node: str
-    until: float = -math.inf
+    until: float
+    born: int
+    """Grows with each opening of the store."""
 
 
 @attrs.define(eq=False)
@@ -51,25 +53,27 @@ class MemoryStore:
         self.engines: dict[str, _MemoryEngine] = {}
         self.claims: dict[str, _Claim] = {}
         self._token = 0
+        self._opener = ""
         self.changed = trio.lowlevel.ParkingLot()
         """Where those wait who follow the changes."""
 
     def __repr__(self) -> str:
         return f"<MemoryStore, {len(self.shelf.entries)} tickets>"
 
-    def tell_of(self, entry: Entry, state: TicketState, *, but: _MemoryEngine | None = None) -> None:
+    def tell_of(self, entry: Entry, *, but: _MemoryEngine | None = None) -> None:
         """A ticket has changed: those engines hear of it that have posted it, or asked after it."""
-        is_over = state not in LIVE and not entry.working
+        is_over = entry.state not in LIVE and not entry.working
         for engine in self.engines.values():
             if engine is not but:
-                engine.changed(entry, state)
+                engine.changed(entry)
             if is_over:
                 engine.forget(entry.id)
 
     def abandon(self, path: str, at: float) -> None:
         """The name has a new owner: what the last one had in hand has failed once."""
         for entry in self.shelf.abandon(lambda entry: entry.path == path, at):
-            self.tell_of(entry, entry.state)
+            self.tell_of(entry)
+        self.changed.unpark_all()
 
     def next_token(self) -> int:
         """A higher fencing token than any before."""
@@ -100,8 +104,9 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         if self.engines and (not self._shared or opening.incarnation in self.engines):
             raise StoreInUse(self.where, "another system uses it: make it with MemoryStore(shared=True)")
-        if not self._shared:
+        if not self._shared and self._opener != opening.incarnation:
             self.shelf.abandon(lambda _: True, opening.wall())
+        self._opener = opening.incarnation
         engine = _MemoryEngine(self, opening)
         self.engines[opening.incarnation] = engine
         try:
@@ -136,11 +141,12 @@ class _MemoryEngine:
             self._directory.close()
 
     async def write(self, group: Sequence[Operation]) -> list[Result]:
-        results = [self._shelf.apply(operation) for operation in group]
+        results: list[Result] = []
+        for operation in group:
+            results.append(self._shelf.apply(operation))
+            if self._directory is not None:
+                self._tell(operation, results[-1])
         self._store.changed.unpark_all()
-        if self._directory is not None:
-            for operation, result in zip(group, results, strict=True):
-                self._tell(operation, result)
         await trio.lowlevel.cancel_shielded_checkpoint()
         return results
 
@@ -148,9 +154,7 @@ class _MemoryEngine:
         if isinstance(operation, Append | Redeliver) and isinstance(result, Entry):
             self._arrived(result)
         elif isinstance(operation, Moved) and isinstance(result, Standing):
-            entry = self._shelf.entries.get(operation.id)
-            if entry is not None:  # it may have been removed in the same group
-                self._store.tell_of(entry, result.state, but=self)
+            self._store.tell_of(self._shelf.entries[operation.id], but=self)
             if operation.follow is not None:
                 self._arrived(operation.follow)
 
@@ -158,9 +162,9 @@ class _MemoryEngine:
         for engine in self._store.engines.values():
             engine.signal(Arrived(entry.path, entry.priority))
 
-    def changed(self, entry: Entry, state: TicketState) -> None:
+    def changed(self, entry: Entry) -> None:
         if entry.node == self._opening.node or entry.id in self._asked:
-            self.signal(Changed(entry.id, state))
+            self.signal(Changed(entry.id, entry.state))
 
     def forget(self, ticket_id: str) -> None:
         """Nothing happens to it any more."""
@@ -254,7 +258,7 @@ class _MemoryDirectory:
         self._claims: dict[str, _Claim] = store.claims
         self._wall: Callable[[], float] = opening.wall
         self._seconds = opening.lease
-        self._lease = _Lease(opening.node, opening.wall() + opening.lease)
+        self._lease = _Lease(opening.node, opening.wall() + opening.lease, store.next_token())
         self._has_lapsed = False
 
     def close(self) -> None:
@@ -275,12 +279,16 @@ class _MemoryDirectory:
         await trio.lowlevel.checkpoint()
         now = self._wall()
         claim = self._claims.get(path)
-        if claim is None or claim.lease.until <= now:
+        if claim is None or claim.lease.until <= now or self._is_earlier(claim.lease):
             if self._lease.until <= now:
                 self._lapse(now)
             claim = self._claims[path] = _Claim(self._lease, self._store.next_token())
             self._store.abandon(path, now)
         return Owner(claim.lease.node, claim.token)
+
+    def _is_earlier(self, lease: _Lease) -> bool:
+        """Whether it is that of an earlier incarnation of this node, which is no more."""
+        return lease.node == self._lease.node and lease.born < self._lease.born
 
     async def release(self, path: str) -> None:
         await trio.lowlevel.checkpoint()
@@ -307,5 +315,5 @@ class _MemoryDirectory:
 
     def _lapse(self, now: float) -> None:
         """A new lease, for the names claimed from now on; those of the old one are nobody's."""
-        self._lease = _Lease(self._lease.node, now + self._seconds)
+        self._lease = attrs.evolve(self._lease, until=now + self._seconds)
         self._has_lapsed = True  # to be said at the next `renew`, also where a claim has seen it first

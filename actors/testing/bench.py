@@ -100,9 +100,11 @@ class Bench:
             yield node
 
     @asynccontextmanager
-    async def opened(self, store: Store, name: str = "one", *, lease: float = 15.0) -> AsyncGenerator[Node]:
+    async def opened(
+        self, store: Store, name: str = "one", *, lease: float = 15.0, incarnation: str | None = None
+    ) -> AsyncGenerator[Node]:
         """The same for a store that is made already."""
-        opening = Opening(name, f"{name}-{self.draw()}", lambda: self.now, lease)
+        opening = Opening(name, incarnation or f"{name}-{self.draw()}", lambda: self.now, lease)
         async with store.open(opening) as engine:
             node = Node(self, name, engine)
             yield node

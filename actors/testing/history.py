@@ -52,7 +52,7 @@ class Record:
     """Its recipient; at POSTING and BEGUN."""
     priority: int = 0
     attempt: int = 0
-    """The number of the delivery; at BEGUN, 0 where it is not known."""
+    """The number of the delivery, at BEGUN; how many the ticket counts, at FINAL. 0 where it is not known."""
     state: str = ""
     """A state of tickets, such as "responded"; at FINAL."""
     by: str = ""
@@ -120,6 +120,10 @@ class Verdict:
     """responded, but without its effect, where exactly once is claimed"""
     overtried: tuple[str, ...] = ()
     """delivered more often than `max_attempts`, or twice under one number"""
+    uncounted: tuple[str, ...] = ()
+    """delivered more often than its ticket counts: a delivery was made that was not written before"""
+    spared: tuple[str, ...] = ()
+    """dead, though its ticket counts fewer deliveries than `max_attempts`"""
     disordered: tuple[tuple[str, str], ...] = ()
     """the second was posted after the first was acknowledged, and delivered before the first was through"""
     ambiguous: tuple[str, ...] = ()
@@ -161,6 +165,7 @@ class _Message:
     attempts: list[int] = attrs.Factory(list[int])
     effects: int = 0
     states: list[str] = attrs.Factory(list[str])
+    counted: int = 0
 
     def add(self, place: int, record: Record) -> None:
         match record.noted:
@@ -178,6 +183,7 @@ class _Message:
                 self.effects += 1
             case Noted.FINAL:
                 self.states.append(record.state)
+                self.counted = max(self.counted, record.attempt)
             case Noted.ENDED | Noted.UNKNOWN:
                 pass  # for people: nothing follows from them that does not from what is missing
 
@@ -202,6 +208,13 @@ class _Message:
     def is_ambiguous(self) -> bool:
         found = list(dict.fromkeys(self.states))
         return len(found) > 1 and found != ["timed_out", "responded"]  # which is a late reply
+
+    @property
+    def is_uncounted(self) -> bool:
+        return 0 < self.counted < len(self.begun)
+
+    def is_spared(self, max_attempts: int | None) -> bool:
+        return "dead" in self.states and 0 < self.counted < (max_attempts or 0)
 
     def is_overtried(self, max_attempts: int | None) -> bool:
         most = max(len(self.begun), *self.attempts, 0)
@@ -241,6 +254,8 @@ def check_history(
         undone=ids(one for one in responded if exactly_once and not one.effects),
         overtried=ids(one for one in messages if one.is_overtried(max_attempts)),
         disordered=tuple(_disordered(messages, holds_back)),
+        uncounted=ids(one for one in messages if one.is_uncounted),
+        spared=ids(one for one in messages if one.is_spared(max_attempts)),
         ambiguous=ids(one for one in messages if one.is_ambiguous),
         recovered=ids(one for one in messages if one.is_recovered),
         repeated=ids(one for one in messages if len(one.begun) > 1),

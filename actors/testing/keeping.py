@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import trio
 
 from actors.delivery.errors import IllegalMove, RecipientFull, UnknownTicket
 from actors.delivery.operations import Append, Drop, Handled, Moved, Operation, Prune, Redeliver, Save, Saved
@@ -20,8 +21,12 @@ __all__ = [
     "posts_what_follows",
     "prunes_what_ended",
     "remembers_what_was_handled",
+    "wakes_who_waits_for_a_change",
     "writes_groups_in_order",
 ]
+
+_WAKE_LIMIT = 5.0
+"""Seconds within which a change has to be noticed."""
 
 
 async def keeps_state_with_the_move(bench: Bench) -> None:
@@ -155,6 +160,41 @@ async def keeps_a_feed(bench: Bench) -> None:
         for after in range(len(expected) + 1):
             rest = await node.engine.changes(after, 2)
             bench.same(f"two changes after change {after}", changes[after : after + 2], rest)
+
+
+async def wakes_who_waits_for_a_change(bench: Bench) -> None:
+    """Who waits for a change goes on when there is one after the number that it knows, and not before."""
+    woken: list[int] = []
+    async with bench.open() as node:
+
+        async def wait(after: int) -> None:
+            await node.engine.wait_change(after)
+            woken.append(after)
+
+        await node.post()
+        with trio.fail_after(_WAKE_LIMIT):
+            await node.engine.wait_change(0)
+        async with trio.open_nursery() as nursery:
+            for after in (1, 1, 2):
+                nursery.start_soon(wait, after)
+            await node.engine.last_change()
+            bench.same("who was woken before there was a change", [], woken)
+            for expected in ([1, 1], [1, 1, 2]):
+                await node.post()
+                await _grown(bench, woken, expected)
+            nursery.start_soon(wait, 3)
+            await node.engine.last_change()
+            nursery.cancel_scope.cancel()
+        await node.post()
+        bench.same("who was woken in the end", [1, 1, 2], woken)
+
+
+async def _grown(bench: Bench, woken: list[int], expected: list[int]) -> None:
+    """Wait until as many were woken."""
+    with trio.move_on_after(_WAKE_LIMIT):
+        while len(woken) < len(expected):  # noqa: ASYNC110  # the engine wakes them, whenever it does
+            await trio.sleep(0.005)
+    bench.same(f"who was woken within {_WAKE_LIMIT:g} s of a change", expected, woken)
 
 
 async def keeps_ten_thousand_changes(bench: Bench) -> None:

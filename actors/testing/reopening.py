@@ -15,6 +15,7 @@ __all__ = [
     "keeps_all_over_a_crash",
     "keeps_all_over_reopening",
     "keeps_others_out",
+    "leaves_in_hand_what_its_owner_has",
     "recovers_what_was_in_hand",
     "serves_many_at_once",
     "survives_cancelled_callers",
@@ -145,6 +146,23 @@ async def _check_recovered(node: Node, line: list[Entry], last: Entry, late: Ent
     bench.same("what was timed out and worked on", (TicketState.TIMED_OUT, False), found)
     await node.move(line[0], Move.DELIVER, 2)
     await node.move(line[0], Move.ANSWER, 2)
+
+
+async def leaves_in_hand_what_its_owner_has(bench: Bench) -> None:
+    """The same incarnation may open its store of one node again, and has in hand what it had."""
+    if bench.is_shared:
+        return
+    store = bench.make()
+    async with bench.opened(store, incarnation="same") as node:
+        entry = await node.in_hand(max_attempts=1)
+        before = await node.snapshot()
+    async with bench.opened(store, incarnation="same") as node:
+        bench.same("the store after its owner has opened it again", before, await node.snapshot())
+        answered = await node.move(entry, Move.ANSWER, 1)
+        bench.same("an answer after that", TicketState.RESPONDED, answered.state)
+        lost = await node.in_hand(max_attempts=1)
+    async with bench.opened(store, incarnation="another") as node:
+        bench.same("what another finds in hand", TicketState.DEAD, (await node.got(lost)).state)
 
 
 async def serves_many_at_once(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from actors.testing.bench import Bench, Node
 from actors.testing.reopening import wait_for_lapse
 
 __all__ = [
+    "frees_the_names_of_an_earlier_incarnation",
     "frees_what_nobody_renews",
     "gives_each_ticket_once",
     "gives_names_to_one",
@@ -144,6 +145,22 @@ async def frees_what_nobody_renews(bench: Bench) -> None:
         await one.directory.release("/b")
 
 
+async def frees_the_names_of_an_earlier_incarnation(bench: Bench) -> None:
+    """A node that starts again has its names at once, and its earlier incarnation has them no more."""
+    async with bench.open("one") as old, bench.open("one") as new, bench.open("two") as two:
+        entry = await old.in_hand()
+        first = await old.directory.claim("/a")
+        second = await new.directory.claim("/a")
+        bench.hold(second.token > first.token, f"the token of a new incarnation: {first}, then {second}")
+        bench.same("the node of a name that its next incarnation has claimed", "one", second.node)
+        late = await old.moved(entry, Move.ANSWER, 1, token=first.token)
+        await old.refused(late, NotTheOwner, "an answer of an earlier incarnation")
+        bench.same("what the earlier one had in hand", 1, (await two.got(entry)).attempts)
+        bench.same("the line of the new one", [entry.id], await new.line("/a"))
+        bench.same("the owner, for others", second, await two.directory.claim("/a"))
+        old.tokens.clear()
+
+
 async def gives_each_ticket_once(bench: Bench) -> None:
     """Take gives each ticket to its owner once, all of them where it asks again, and to a new owner anew."""
     async with bench.open("one") as one, bench.open("two") as two:
@@ -220,11 +237,18 @@ async def signals_other_nodes(bench: Bench) -> None:
             await one.move(entry, Move.ANSWER, 1, follow=bench.entry("/b", priority=7))
             return Arrived("/b", 7)
 
+        async def give_up() -> Signal:
+            await one.own("/c")
+            await two.directory.claim("/c")
+            await one.release()
+            return Arrived("/c")
+
         async with _ears(one) as one_hears, _ears(two) as two_hears:
             await one_hears("a post of another node to a name of this one", post)
             await two_hears("another node's answer to a ticket of this one", answer)
             await two_hears("a change by another node of a ticket that this one has asked after", cancel)
             await two_hears("what follows a move of another node, to a name of this one", follow)
+            await two_hears("a name given up that this node was refused", give_up)
 
 
 async def tells_of_what_the_lapsed_lost(bench: Bench) -> None:

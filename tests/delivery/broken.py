@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from actors.delivery import MemoryStore
-from actors.delivery.errors import NotTheOwner, RecipientFull
+from actors.delivery.errors import RecipientFull
 from actors.delivery.operations import (
     Append,
     Change,
@@ -22,7 +22,7 @@ from actors.delivery.operations import (
     Redeliver,
     Result,
 )
-from actors.delivery.store import Directory, Engine, Opening, Owner, Signal
+from actors.delivery.store import Engine, Opening
 from actors.delivery.ticket import Entry, Move, Standing, TicketState
 
 
@@ -193,32 +193,9 @@ class ForgetsWhatFollows(Broken):
         )
 
 
-class LetsAnOldTokenWrite(Broken):
-    async def write(self, group: Sequence[Operation]) -> list[Result]:
-        return await super().write(
-            [attrs.evolve(one, token=None) if isinstance(one, Moved) else one for one in group]
-        )
-
-
-class LetsAnOldTokenTake(Broken):
-    async def take(
-        self, path: str, limit: int, *, again: bool = False, token: int | None = None
-    ) -> list[Entry]:
-        try:
-            return await super().take(path, limit, again=again, token=token)
-        except NotTheOwner:
-            return self.store.shelf.pending(path, limit)
-
-
 class SkipsANumber(Broken):
     async def changes(self, after: int, limit: int) -> list[Change]:
         return [change for change in await super().changes(after, limit) if change.number != 3]
-
-
-class NeverSignals(Broken):
-    async def signals(self) -> AsyncIterator[Signal]:
-        await trio.sleep_forever()
-        yield  # type: ignore[misc]
 
 
 class ReturnsAnothersPayload(Broken):
@@ -327,51 +304,6 @@ class ForgetsKeysInTime(Broken):
         return await super().write(group)
 
 
-class GivesTwice(Broken):
-    async def take(
-        self, path: str, limit: int, *, again: bool = False, token: int | None = None
-    ) -> list[Entry]:
-        return await super().take(path, limit, again=True, token=token)
-
-
-class _TwoOwners:
-    """A directory that gives a name to whoever asks."""
-
-    def __init__(self, inner: Directory, node: str) -> None:
-        self._inner = inner
-        self._node = node
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    async def claim(self, path: str) -> Owner:
-        owner = await self._inner.claim(path)
-        return Owner(self._node, owner.token)
-
-
-class HasTwoOwners(Broken):
-    @property
-    def directory(self) -> Any:
-        assert self.engine.directory is not None
-        return _TwoOwners(self.engine.directory, self.opening.node)
-
-
-class _RenewsTheLapsed(_TwoOwners):
-    async def claim(self, path: str) -> Owner:
-        return await self._inner.claim(path)
-
-    async def renew(self) -> bool:
-        await self._inner.renew()
-        return True
-
-
-class NeverSaysThatALeaseLapsed(Broken):
-    @property
-    def directory(self) -> Any:
-        assert self.engine.directory is not None
-        return _RenewsTheLapsed(self.engine.directory, self.opening.node)
-
-
 class LosesWritesOfMany(Broken):
     """Two that write at once: the second overwrites the first."""
 
@@ -408,3 +340,21 @@ class FindsFromTheStart(Broken):
         return [
             one for one in found if (not states or one.state in states) and (path is None or one.path == path)
         ]
+
+
+class NeverWakes(Broken):
+    async def wait_change(self, after: int) -> None:
+        await trio.sleep_forever()
+
+
+class WakesTooSoon(Broken):
+    async def wait_change(self, after: int) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+class TakesFromItself(Broken):
+    """Whoever opens it again is taken for another."""
+
+    def __init__(self, store: MemoryStore, engine: Engine, opening: Opening) -> None:
+        super().__init__(store, engine, opening)
+        store.shelf.abandon(lambda _: True, opening.wall())

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import copy
 import functools
+import shutil
 from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.delivery import MemoryStore
+from actors.delivery import MemoryStore, SQLiteStore
 from actors.delivery.store import Store
 from actors.testing import STORE_CHECKS, ConformanceError, check_store
 from actors.testing.stores import CHECKS_OF_SHARED
 from tests.delivery import broken as b
+from tests.delivery import broken_shared as bs
 from tests.delivery.broken import Broken, BrokenStore, broken
+from tests.delivery.redis_server import RedisServer, redis_server
+
+__all__ = ["redis_server"]
 
 OF_SHARED = {check.__name__ for check in CHECKS_OF_SHARED}
 ALONE = sorted(set(STORE_CHECKS) - OF_SHARED)
@@ -40,7 +47,34 @@ async def test_the_store_in_memory_keeps_every_promise(
     def after_crash(name: str) -> Store:
         return crashed(stores(name), shared)
 
-    await check_store(stores, after_crash=after_crash, only=check, seeds=30)
+    await check_store(stores, after_crash=after_crash, only=check, seeds=10)
+
+
+@pytest.mark.parametrize("check", ALONE)
+async def test_the_store_in_a_file_keeps_every_promise(check: str, tmp_path: Path) -> None:
+    copies = count()
+
+    def make(name: str) -> Store:
+        return SQLiteStore(tmp_path / f"{name}.db")
+
+    def after_crash(name: str) -> Store:
+        copied = f"copy_{next(copies)}"
+        for end in (".db", ".db-wal"):
+            if (tmp_path / f"{name}{end}").exists():
+                shutil.copy(tmp_path / f"{name}{end}", tmp_path / f"{copied}{end}")
+        return make(copied)
+
+    await check_store(make, after_crash=after_crash, only=check, seeds=3)
+
+
+@pytest.mark.parametrize("check", SHARED)
+async def test_the_store_on_a_server_keeps_every_promise(check: str, redis_server: RedisServer) -> None:
+    """What a crash of the server leaves is for tests that kill it; here another connection looks."""
+
+    def make(name: str) -> Store:
+        return redis_server.store(f"conformance_{name}")
+
+    await check_store(make, after_crash=make, only=check, seeds=2)
 
 
 BREAKS: list[tuple[type[Broken], str]] = [
@@ -68,16 +102,19 @@ BREAKS: list[tuple[type[Broken], str]] = [
     (b.ForgetsKeysInTime, "A key stands for one message to one recipient"),
     (b.LosesWritesOfMany, "Many tasks write at once"),
     (b.CountsTheLiveWrongly, "live tickets with what follows"),
+    (b.NeverWakes, "Who waits for a change goes on when there is one"),
+    (b.WakesTooSoon, "after the number that it knows, and not before"),
+    (b.TakesFromItself, "The same incarnation may open its store of one node again"),
     (b.FindsFromTheStart, "Tickets are found by state and recipient"),
 ]
 BREAKS_OF_SHARED: list[tuple[type[Broken], str]] = [
-    (b.LetsAnOldTokenWrite, "What a node says with the token of a name that is another's"),
-    (b.LetsAnOldTokenTake, "take with an old token gives tickets"),
-    (b.NeverSignals, "A node hears of what arrives for its names"),
-    (b.GivesTwice, "Take gives each ticket to its owner once"),
-    (b.HasTwoOwners, "A name belongs to one node at a time"),
+    (bs.LetsAnOldTokenWrite, "What a node says with the token of a name that is another's"),
+    (bs.LetsAnOldTokenTake, "take with an old token gives tickets"),
+    (bs.NeverSignals, "A node hears of what arrives for its names"),
+    (bs.GivesTwice, "Take gives each ticket to its owner once"),
+    (bs.HasTwoOwners, "A name belongs to one node at a time"),
     (b.NeverRecovers, "What a node had in hand when it ended has failed once"),
-    (b.NeverSaysThatALeaseLapsed, "renew after the lease has lapsed"),
+    (bs.NeverSaysThatALeaseLapsed, "renew after the lease has lapsed"),
 ]
 
 
@@ -133,7 +170,7 @@ async def test_a_store_that_raises_is_broken_and_the_error_is_kept(autojump_cloc
 
 async def test_a_store_that_hangs_is_broken(autojump_clock: object) -> None:
     with pytest.raises(ConformanceError, match="did not come to its end within 5 s"):
-        await check_store(_make(b.NeverSignals, True), limit=5, only="signals_other_nodes")
+        await check_store(_make(bs.NeverSignals, True), limit=5, only="signals_other_nodes")
 
 
 async def test_a_store_that_lets_two_in_is_found(autojump_clock: object) -> None:
