@@ -6,8 +6,7 @@ from actors.delivery.posted import Feed, Posted
 from actors.delivery.redis import RedisStore
 from actors.delivery.sqlite import SQLiteStore
 from actors.delivery.store import Directory, Engine, Opening, Owner, Store
-from actors.delivery.ticket import Entry, Failure, TicketState
-from actors.delivery.ticketing import Ticket
+from actors.delivery.ticket import Entry, Failure
 
 __all__ = [
     "Change",
@@ -23,6 +22,4 @@ __all__ = [
     "RedisStore",
     "SQLiteStore",
     "Store",
-    "Ticket",
-    "TicketState",
 ]

@@ -11,16 +11,43 @@ import sys
 from collections.abc import Mapping
 
 from actors.core import lifecycle
+from actors.delivery import ticket
 from actors.supervision import breaker
 
 PAGE = pathlib.Path(__file__).parents[1] / "design.md"
-TABLES: dict[str, Mapping[tuple[enum.Enum, enum.Enum], enum.Enum]] = {
+
+
+class Named:
+    """A state that is more than a member of an enum."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def standing(state: ticket.TicketState, working: bool) -> Named:
+    """A ticket that has timed out may still be worked on; one that is delivered always is."""
+    at_work = working and state is not ticket.TicketState.DELIVERED
+    return Named(f"{state.name}, at work" if at_work else state.name)
+
+
+Table = Mapping[tuple[Named | enum.Enum, enum.Enum], Named | enum.Enum]
+TABLES: dict[str, Table] = {
     "lifecycle": lifecycle.TABLE,
     "breaker": breaker.TABLE,
+    "ticket": {
+        (standing(state, working), move): standing(*after)
+        for (state, working, move), after in ticket.MOVES.items()
+    },
 }
 
 
-def draw(table: Mapping[tuple[enum.Enum, enum.Enum], enum.Enum]) -> str:
+def draw(table: Table) -> str:
     """A table in Markdown: states down, signals across, what follows inside."""
     states = list(dict.fromkeys([*(state for state, _ in table), *table.values()]))
     signals = list(dict.fromkeys(signal for _, signal in table))
