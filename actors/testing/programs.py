@@ -5,6 +5,7 @@ A program is drawn from a seed, so that one that fails can be run again.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from random import Random
 
@@ -23,6 +24,7 @@ from actors.delivery.operations import (
     Saved,
 )
 from actors.delivery.shelf import Shelf
+from actors.delivery.store import Store
 from actors.delivery.ticket import ENDED, Entry, Failure, Move
 from actors.testing.bench import PATHS, Bench, Node, Snapshot, unplaced
 
@@ -39,12 +41,22 @@ async def does_as_the_reference(bench: Bench) -> None:
     for _ in range(3):
         async with bench.open() as node:
             await _run(node, draw, log)
+            if bench.after_crash is not None and not bench.is_shared:
+                await _crash(bench, bench.after_crash(), draw.shelf, log)
             if not bench.is_shared:
                 node.is_dead = True
         if not bench.is_shared:
             log.append("reopened")
             bench.now += 1
             draw.shelf.abandon(lambda _: True, bench.now)
+
+
+async def _crash(bench: Bench, found: Store, shelf: Shelf, log: list[str]) -> None:
+    """What another process would find now."""
+    expected = copy.deepcopy(shelf)
+    expected.abandon(lambda _: True, bench.now)
+    async with bench.opened(found, "two") as other:
+        await _compare(other, expected, [*log, "killed"])
 
 
 async def _run(node: Node, draw: _Draw, log: list[str]) -> None:

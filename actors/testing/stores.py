@@ -79,6 +79,11 @@ async def check_store(
     `seeds` is the number of random programs that are compared with the reference; `only` is the name of one
     of `STORE_CHECKS` to run alone. No check may take longer than `limit` seconds.
 
+    A test of a store in a file::
+
+        async def test_my_store_keeps_its_promises(tmp_path):
+            await check_store(lambda name: MyStore(tmp_path / name))
+
     Raises `ConformanceError` for the first promise that is broken. It needs a trio run: under a mock
     clock that jumps a store in memory takes no time; one with a server that has a clock of its own needs
     the real one, and some seconds for its leases to lapse.
