@@ -82,7 +82,8 @@ class _World:
             self.end(line, "dead")
 
     def end(self, line: tuple[str, int], state: str) -> None:
-        self.note(Noted.FINAL, self.lines[line].pop(0), state=state)
+        id = self.lines[line].pop(0)
+        self.note(Noted.FINAL, id, state=state, attempt=self.tried[id])
 
 
 def judge(records: list[Record]) -> Verdict:
@@ -197,6 +198,37 @@ def test_more_deliveries_than_may_be_are_found(records: list[Record], data: st.D
     many[place] = attrs.evolve(records[place], attempt=MOST + 1)
     assert judge(many).overtried == (id,)
     assert check_history(many).is_good
+
+
+@given(HISTORIES, st.data())
+def test_a_ticket_that_counts_too_few_deliveries_is_found(records: list[Record], data: st.DataObject) -> None:
+    """Where a delivery was made that was not written before it was made."""
+    begun = of(records, Noted.BEGUN)
+    final = [one.id for one in records if one.noted is Noted.FINAL and begun.count(one.id) > 1]
+    if not final:
+        return
+    id = pick(data, final)
+    count = begun.count(id) - 1
+    fewer = [attrs.evolve(one, attempt=count) if _is_final(one, id) else one for one in records]
+    assert judge(fewer).uncounted == (id,)
+    assert not judge(fewer).is_good
+
+
+@given(HISTORIES, st.data())
+def test_a_ticket_that_is_dead_before_its_last_delivery_is_found(
+    records: list[Record], data: st.DataObject
+) -> None:
+    dead = [one.id for one in records if one.state == "dead"]
+    if not dead:
+        return
+    id = pick(data, dead)
+    fewer = [attrs.evolve(one, attempt=MOST - 1) if _is_final(one, id) else one for one in records]
+    assert judge(fewer).spared == (id,)
+    assert check_history(fewer, exactly_once=True).spared == ()
+
+
+def _is_final(record: Record, id: str) -> bool:
+    return record.noted is Noted.FINAL and record.id == id
 
 
 @given(HISTORIES, st.data())
