@@ -2,17 +2,22 @@
 
 While one group is on its way the next gathers: so the more there is to write, the larger the groups,
 and a commit is shared by many. Each operation's result goes to whoever put it in, in order.
+
+A store that says what is wrong (`StoreError`) is tried again, for ever if need be. One that fails otherwise
+has a fault, or was given what it cannot take: then each operation is written by itself, so that the others
+are, and one that fails so again and again is given up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import attrs
 import trio
 
-from actors.delivery.errors import StoreError
+from actors.delivery.errors import StoreError, StoreUnavailable
 from actors.delivery.operations import Operation, Result
 from actors.delivery.store import Engine
 from actors.policy import Backoff
@@ -22,31 +27,39 @@ __all__ = ["Pump"]
 
 GROUP: Final = 1000
 """Operations in one group at most."""
+FAULTS: Final = 6
+"""How often a fault of the store may strike one operation that has to be written."""
 _AGAIN: Final = Backoff(initial=0.1, maximum=5.0)
 OnResult = Callable[[Result | StoreError], object]
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class _Slip:
     operation: Operation
     on_result: OnResult
     is_stubborn: bool
     """It has happened, and is written whenever that is possible."""
+    faults: int = 0
 
 
 class Pump:
-    """What waits to be written. Plain calls, but for `run` and `flushed`."""
+    """What waits to be written. Plain calls, but for `run`, `write`, `flushed` and `settled`."""
 
     def __init__(
-        self, draw: Callable[[], float], on_trouble: Callable[[StoreError | None, float], None]
+        self,
+        draw: Callable[[], float],
+        on_trouble: Callable[[StoreError | None, float], None],
+        where: str = "store",
     ) -> None:
         self._slips: list[_Slip] = []
+        self._group: list[_Slip] = []  # what is being written
+        self._alone = 0  # how many are to be written each by itself
         self._task: trio.lowlevel.Task | None = None
-        self._is_writing = False
-        self._flushed = trio.lowlevel.ParkingLot()
+        self._written = trio.lowlevel.ParkingLot()
         self._draw = draw
         self._on_trouble = on_trouble
         """Told the error and the seconds until it is tried again, and None when it works again."""
+        self._where = where
 
     def __len__(self) -> int:
         return len(self._slips)
@@ -71,11 +84,11 @@ class Pump:
         waits = False
 
         def came(result: Result | StoreError) -> None:
-            if then is not None:
-                then(result)
             results.append(result)
             if waits:
                 trio.lowlevel.reschedule(task)
+            if then is not None:
+                then(result)
 
         def leave(_: Any) -> trio.lowlevel.Abort:
             nonlocal waits
@@ -91,21 +104,23 @@ class Pump:
 
     async def flushed(self) -> None:
         """Return when nothing waits to be written. A checkpoint."""
+        await self.settled(lambda _: True)
+
+    async def settled(self, concerns: Callable[[Operation], bool]) -> None:
+        """Return when no operation that `concerns` is true for waits to be written. A checkpoint."""
         await trio.lowlevel.checkpoint()
-        while self._slips or self._is_writing:
-            await self._flushed.park()
+        while any(concerns(slip.operation) for slip in chain(self._group, self._slips)):
+            await self._written.park()
 
     async def run(self, engine: Engine) -> None:
         """Write until cancelled; a group that is on its way is finished first."""
         tries = 0
         while True:
             if not self._slips:
-                self._flushed.unpark_all()
                 await self._park()
                 continue
             await trio.lowlevel.checkpoint()
-            group, self._slips = self._slips[:GROUP], self._slips[GROUP:]
-            error = await self._write(engine, group)
+            error = await self._write_group(engine)
             if error is None:
                 if tries:
                     self._on_trouble(None, 0.0)
@@ -119,12 +134,17 @@ class Pump:
                     await self._park()
 
     async def last_words(self, engine: Engine, seconds: float) -> None:
-        """Write what is left, for at most so long. Shielded."""
+        """Write what is left, for at most so long. Shielded.
+
+        What must be written and could not be waits for the next engine; nobody else waits.
+        """
+        error: StoreError | None = None
         with trio.move_on_after(seconds, shield=True):
-            while self._slips:
-                group, self._slips = self._slips[:GROUP], self._slips[GROUP:]
-                if await self._write(engine, group) is not None:
-                    return
+            while self._slips and error is None:
+                await trio.lowlevel.checkpoint()
+                error = await self._write_group(engine)
+        late = StoreUnavailable(self._where, "it was closed before this was written: post it again")
+        self._let_down(error or late)
 
     async def _park(self) -> None:
         self._task = trio.lowlevel.current_task()
@@ -135,29 +155,72 @@ class Pump:
 
         await trio.lowlevel.wait_task_rescheduled(leave)
 
-    async def _write(self, engine: Engine, group: Sequence[_Slip]) -> StoreError | None:
+    async def _write_group(self, engine: Engine) -> StoreError | None:
         """Write a group and hand the results out; the error, if nothing of it counts as written."""
-        self._is_writing = True
+        size = 1 if self._alone else GROUP
+        group, self._slips = self._slips[:size], self._slips[size:]
+        self._alone -= bool(self._alone)
+        self._group = group
         results: list[Result] = []
         try:
             with trio.CancelScope(shield=True):
                 results = await engine.write([slip.operation for slip in group])
+            if len(results) != len(group):
+                raise RuntimeError(f"{len(results)} results of {len(group)} operations")
         except StoreError as error:
-            self._slips[:0] = [slip for slip in group if slip.is_stubborn]
-            for slip in group:
-                if not slip.is_stubborn:
-                    slip.on_result(error)
+            self._refuse(group, error)
             return error
+        except Exception as error:
+            return self._blame(group, error)
+        except BaseException:
+            self._slips[:0] = group
+            raise
         finally:
-            self._is_writing = False
-        for slip, result in zip(group, results, strict=True):
-            slip.on_result(result)
+            self._group = []
+        self._hand_out(zip(group, results, strict=True))
         return None
+
+    def _blame(self, group: Sequence[_Slip], fault: Exception) -> StoreError:
+        """The store has a fault, or something in the group is such that it cannot be written."""
+        error = StoreUnavailable(self._where, f"it has failed with {type(fault).__qualname__}: {fault}")
+        error.__cause__ = fault
+        if len(group) > 1:
+            self._alone = len(group)
+            self._slips[:0] = group
+            return error
+        (slip,) = group
+        slip.faults += 1
+        if slip.faults < FAULTS:
+            self._refuse(group, error)
+        else:
+            self._hand_out([(slip, error)])
+        return error
+
+    def _refuse(self, group: Sequence[_Slip], error: StoreError) -> None:
+        """Nothing of it is written: what has happened stays in front, the others hear it."""
+        self._slips[:0] = [slip for slip in group if slip.is_stubborn]
+        self._hand_out([(slip, error) for slip in group if not slip.is_stubborn])
+
+    def _hand_out(self, results: Iterable[tuple[_Slip, Result | StoreError]]) -> None:
+        """Tell each its result, also when telling another one has failed."""
+        fault: Exception | None = None
+        for slip, result in results:
+            try:
+                slip.on_result(result)
+            except Exception as error:
+                fault = fault or error
+        self._written.unpark_all()
+        if fault is not None:
+            raise fault
+
+    def _let_down(self, error: StoreError) -> None:
+        """Whoever waits for its result hears that there will be none."""
+        slips = self._slips
+        self._slips = [slip for slip in slips if slip.is_stubborn]
+        self._hand_out([(slip, error) for slip in slips if not slip.is_stubborn])
 
     def give_up(self, error: StoreError) -> None:
         """Nothing is written any more: whoever waits hears it."""
-        slips, self._slips = self._slips, []
-        for slip in slips:
-            if not slip.is_stubborn:
-                slip.on_result(error)
-        self._flushed.unpark_all()
+        self._let_down(error)
+        self._slips.clear()
+        self._written.unpark_all()
