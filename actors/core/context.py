@@ -249,9 +249,11 @@ class Context:
     async def save(self, state: object) -> None:
         """Keep `state`, a message, for the incarnations to come: `on_restore` gets it. A checkpoint.
 
-        In the handler of a posted message it is kept when the handler returns, in one step with the
-        acknowledgement: both are kept, or none. Elsewhere it is kept when this returns. None forgets
-        what was kept. How long it is kept is up to the store of the system: in memory by default.
+        In the handler of a posted message it is kept when the handler returns, or raises `Refused`, in one
+        step with the acknowledgement: both are kept, or none. Where it answers later it is kept when it
+        returns, and the message may then be handled once more. Elsewhere it is kept when this returns.
+        None forgets what was kept. How long it is kept is up to the store of the system: in memory by
+        default, where it is the object itself, so do not change it afterwards.
 
         Raises `NotSerializable`, ValueError for an actor without a name (or below one), which no later
         one could be told from, and `StoreUnavailable`.
@@ -260,6 +262,16 @@ class Context:
         keeper = self.cell.kernel.keeper
         assert keeper is not None
         await keeper.save(self.cell, state)
+
+    async def restored(self) -> Any:
+        """What `save` has kept last, None where nothing is; for functions, which have no `on_restore`.
+
+        A checkpoint. Raises `StateUnreadable` where its class has gone or has changed, and `StoreError`.
+        """
+        _check_alive(self)
+        keeper = self.cell.kernel.keeper
+        assert keeper is not None
+        return await keeper.load(self.cell)
 
     # --- others ---
 
