@@ -8,6 +8,7 @@ that takes too long leaves its connection in use, so that a hung one would be us
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -33,30 +34,39 @@ _CONNECTIONS: Final = 8
 _FIRST, _LONGEST = 0.02, 0.5
 """Seconds between two tries."""
 _SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
-_PASSING: Final = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "UNBLOCKED")
+_PASSING: Final = ("BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "UNBLOCKED")
 """How the answers of a server begin that heals by itself."""
 _CURES: Final = {
     "OOM": "its memory is full: give it more (maxmemory), or prune what ended",
     "MISCONF": "it cannot write its files: look at its disk and its log",
-    "NOAUTH": "it wants a password: put it into the address, redis://:PASSWORD@host",
-    "WRONGPASS": "it refuses the user or password in the address: correct them",
-    "NOPERM": "the user may not do this: allow it `~PREFIX:* +@all`, and scripts",
-    "WRONGTYPE": "the prefix is used by something else: choose another with RedisStore(url, prefix=...)",
     "NOREPLICAS": "too few of its replicas are there: look at them",
-    "CLUSTERDOWN": "it is a cluster, and down",
+    "AuthenticationRequiredError": "it wants a password: put it into the address, redis://:PASSWORD@host",
+    "AuthenticationFailureError": "it refuses the user or password in the address: correct them",
+    "AuthorizationError": "the user in the address may not do this: give it `~PREFIX:* +@all`",
+    "can't access": "the user in the address may not do this: give it `~PREFIX:* +@all`",
+    "WrongTypeError": "something else has keys with this prefix: choose another, RedisStore(url, prefix=...)",
+    "InvalidResponse": "this is no Redis server: correct the address",
+    "ProtocolError": "this is no Redis server: correct the address",
+    "unknown command `HELLO`": "it is too old: it has to be 6.2 or newer",
+    "DB index": "it has no database of this number: correct the end of the address",
 }
+"""By what the error is, or says."""
+_DATABASE: Final = re.compile(r"/?|/[0-9]+")
+_PASSWORD: Final = re.compile(r"(password=)[^&]*")
 
 
 def masked(url: str) -> str:
     """The address without its password."""
     try:
         parts = urlsplit(url)
-        if not parts.password:
-            return url
     except ValueError:
         return "redis"
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+    if not parts.password and "password=" not in parts.query:
+        return url
+    user, at, host = parts.netloc.rpartition("@")
+    if parts.password:
+        user = f"{user.partition(':')[0]}:***"
+    return urlunsplit(parts._replace(netloc=user + at + host, query=_PASSWORD.sub(r"\1***", parts.query)))
 
 
 class Line:
@@ -64,9 +74,13 @@ class Line:
 
     def __init__(self, url: str, patience: float, nursery: trio.Nursery) -> None:
         self.start_soon = nursery.start_soon
+        self.scope = trio.CancelScope(shield=True)
+        """What ends it: it outlives a block that is cancelled, whose last words it carries."""
         self.where = masked(url)
+        self.lost = 0
+        """Connections that have ended so far: what the server said in between may not have come."""
         self._url = url
-        self._patience = patience
+        self.patience = patience
         self._client: coredis.Redis[bytes] | None = None
         self._broken = trio.Event()
         self._there = trio.Event()
@@ -79,13 +93,13 @@ class Line:
         return coredis.exceptions.RedisError, OSError, TimeoutError, trio.TooSlowError
 
     async def run(self) -> None:
-        """Keep a client until cancelled."""
-        while True:
-            self._broken = trio.Event()
-            async with _client(self._url) as self._client:
-                self._there.set()
-                await self._broken.wait()
-                self._there = trio.Event()
+        """Keep a client until `scope` is cancelled."""
+        with self.scope:
+            while True:
+                self._broken = trio.Event()
+                async with _client(self._url, self._has_lost) as self._client:
+                    self._there.set()
+                    await self._broken.wait()
 
     async def ask(self, script: Script, *arguments: str, patience: float | None = None) -> Any:
         """What a script answers. A checkpoint.
@@ -103,7 +117,7 @@ class Line:
         self, once: Callable[[coredis.Redis[bytes]], Any], patience: float | None = None
     ) -> Any:
         """The same for anything that may be asked twice."""
-        seconds = self._patience if patience is None else patience
+        seconds = self.patience if patience is None else patience
         end, pause = trio.current_time() + seconds, _FIRST
         cause: Exception = TimeoutError(f"no answer within {seconds:g} s")
         with trio.move_on_at(end):
@@ -124,18 +138,19 @@ class Line:
 
     async def tried(self, once: Callable[[coredis.Redis[bytes]], Any]) -> Any:
         """Ask once. Raises what passes as it is, and `StoreUnavailable` for anything else."""
-        await self._there.wait()
+        while not self._there.is_set():  # it may be replaced again before this task runs
+            await self._there.wait()
         assert self._client is not None
         broken = self._broken
         try:
             return await once(self._client)
         except Exception as error:
             one = _plain(error)
-            if not _passes(one):
-                raise StoreUnavailable(self.where, _cure(one)) from one
-            if not _is_answer(one):
-                broken.set()  # a client with trouble is not trusted with the next
-            raise one from None
+        if not _passes(one):
+            raise StoreUnavailable(self.where, _cure(one)) from one
+        if not _is_answer(one):
+            self._replace(broken)
+        raise one
 
     async def held(self, once: Callable[[coredis.Redis[bytes]], Any]) -> Any:
         """`tried`, for a read that the server holds."""
@@ -143,8 +158,17 @@ class Line:
         try:
             return await self.tried(once)
         except trio.Cancelled:
-            broken.set()  # its connection is lost to the pool
+            self._replace(broken)  # its connection is lost to the pool
             raise
+
+    def _has_lost(self) -> None:
+        self.lost += 1
+
+    def _replace(self, broken: trio.Event) -> None:
+        """Nobody uses the client any more that had this trouble."""
+        if broken is self._broken and not broken.is_set():
+            self._there = trio.Event()
+            broken.set()
 
 
 @asynccontextmanager
@@ -165,6 +189,7 @@ async def opened_line(url: str, patience: float) -> AsyncGenerator[Line]:
                 yield line
             except BaseException as error:
                 failed = error
+            line.scope.cancel()
             nursery.cancel_scope.cancel()
     except BaseException as error:
         if failed is None or isinstance(failed, trio.Cancelled):  # the line has failed, or all is cancelled
@@ -178,12 +203,14 @@ async def opened_line(url: str, patience: float) -> AsyncGenerator[Line]:
 
 def _check_url(where: str, url: str) -> None:
     try:
-        scheme, port = urlsplit(url).scheme, urlsplit(url).port
+        parts = urlsplit(url)
+        is_one = parts.scheme in _SCHEMES and parts.port != 0
     except ValueError as error:
         raise StoreInvalid(where, f"this is no address ({error}): say redis://host:port") from None
-    if scheme not in _SCHEMES or port == 0:
+    if not is_one or (parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path)):
         raise StoreInvalid(
-            where, "this is no address of a server: say redis://host:port, rediss:// for TLS, or unix:///path"
+            where,
+            "this is no address of a server: say redis://host:port/0, rediss:// for TLS, or unix:///path",
         )
     try:
         import coredis as _  # noqa: F401 - half a second, and an extra
@@ -191,19 +218,38 @@ def _check_url(where: str, url: str) -> None:
         raise StoreInvalid(where, "this needs an extra: pip install trio-actors[redis]") from None
 
 
-def _client(url: str) -> coredis.Redis[bytes]:
+def _client(url: str, on_end: Callable[[], None]) -> coredis.Redis[bytes]:
     import coredis
     import coredis.retry
 
-    return coredis.Redis.from_url(
+    client = coredis.Redis.from_url(
         url,
         connect_timeout=ANSWER,
         stream_timeout=ANSWER,
         pool_timeout=ANSWER,
         max_connections=_CONNECTIONS,
+        decode_components=True,
         verify_version=False,
         retry_policy=coredis.retry.NoRetryPolicy(),
     )
+    pool: Any = client.connection_pool
+    pool.connection_class = _tidy(pool.connection_class, on_end)
+    return client
+
+
+def _tidy(connection_class: Any, on_end: Callable[[], None]) -> Any:
+    """Connections that tell of their end, and close their buffers also when cancelled while they connect."""
+
+    async def run(connection: Any, **given: Any) -> None:
+        try:
+            await connection_class.run(connection, **given)
+        finally:
+            on_end()
+            for name in ("_write_buffer", "_push_message_buffer", "_streamed_message_buffer"):
+                getattr(connection, f"{name}_in").close()
+                getattr(connection, f"{name}_out").close()
+
+    return type(connection_class.__name__, (connection_class,), {"run": run})
 
 
 async def _run(client: coredis.Redis[bytes], script: Script, arguments: Sequence[str]) -> Any:
@@ -250,15 +296,16 @@ def _passes(error: Exception) -> bool:
 
 
 def _said(error: BaseException) -> str:
-    cause = error.__cause__
-    while cause is not None and not isinstance(error, OSError):
-        error, cause = cause, cause.__cause__
-    return str(next(iter(flatten(error)))) or type(error).__name__
+    """What the innermost cause says: the wrappers say nothing of use."""
+    while error.__cause__ is not None and not isinstance(error, OSError):
+        error = next(iter(flatten(error.__cause__)))
+    return str(error) or type(error).__name__
 
 
 def _cure(error: Exception) -> str:
     said = str(error) or type(error).__name__
-    cure = next((cure for code, cure in _CURES.items() if code in said), "it refuses what is asked")
+    told = f"{type(error).__name__} {said}"
+    cure = next((cure for sign, cure in _CURES.items() if sign in told), "it refuses what is asked")
     return f"{cure} ({said})"
 
 
@@ -274,18 +321,18 @@ async def _check_server(line: Line) -> None:
     async def info(client: coredis.Redis[bytes]) -> dict[str, Any]:
         return {text(name): value for name, value in (await client.info()).items()}
 
-    pause, end = _FIRST, trio.current_time() + ANSWER
+    pause, end = _FIRST, trio.current_time() + line.patience
     while True:
         try:
             found = await line.tried(info)
             break
         except StoreUnavailable as error:
-            raise StoreInvalid(line.where, _unfit(error)) from error.__cause__
+            raise StoreInvalid(line.where, _text(error)) from error.__cause__
         except coredis.exceptions.BusyLoadingError as error:
             if trio.current_time() > end:
                 raise StoreUnavailable(line.where, f"the server still loads its data ({error})") from error
         except coredis.exceptions.ProtocolError as error:
-            raise StoreInvalid(line.where, f"this is no Redis server ({_said(error)})") from error
+            raise StoreInvalid(line.where, _cure(error)) from error
         except Exception as error:
             raise StoreUnavailable(
                 line.where, f"no server is there ({_said(error)}): start it, or correct the address"
@@ -301,8 +348,5 @@ async def _check_server(line: Line) -> None:
         raise StoreInvalid(line.where, "this is a replica, which cannot be written: say where its master is")
 
 
-def _unfit(error: StoreUnavailable) -> str:
-    said = str(error.__cause__)
-    if "unknown command" in said.lower() and "HELLO" in said:
-        return f"the server is too old: it has to be 6.2 or newer ({said})"
+def _text(error: StoreError) -> str:
     return str(error).removeprefix(f"{error.where}: ")

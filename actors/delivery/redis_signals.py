@@ -42,7 +42,7 @@ async def hello(ask: Callable[..., Awaitable[Any]], node: str) -> tuple[bool, in
 async def listen(line: Line, first: tuple[str, str], node: str) -> AsyncIterator[Signal]:
     """Signals, for ever. While the server is away it is asked again and again, with growing pauses."""
     stream = f"{first[0]}:wake:{first[1]}"
-    heard, said_hello, tries = 0, -math.inf, 0
+    heard, said_hello, tries, lost = 0, -math.inf, 0, line.lost
 
     async def ask(script: scripts.Script, *arguments: str) -> Any:
         return await line.ask(script, *first, *arguments)
@@ -52,16 +52,16 @@ async def listen(line: Line, first: tuple[str, str], node: str) -> AsyncIterator
 
     while True:
         try:
-            if trio.current_time() >= said_hello + BLOCK:
+            seen, is_doubtful = line.lost, line.lost != lost or tries > 0
+            if is_doubtful or trio.current_time() >= said_hello + BLOCK:
                 is_kept, end = await hello(ask, node)
-                said_hello = trio.current_time()
-                if tries or (heard and not is_kept):
-                    heard, tries = end, 0
+                said_hello, lost, tries = trio.current_time(), seen, 0
+                heard = min(heard, end)
+                if is_doubtful or not is_kept:
                     yield Resumed()
             found = await line.held(read)
         except (StoreUnavailable, *line.passing) as error:
             _log.info("%s: no signals for now: %s", line.where, error)
-            said_hello = -math.inf
             await trio.sleep(_pause(tries))
             tries += 1
             continue
