@@ -24,7 +24,7 @@ from actors.delivery.sqlite_batch import Batch, Counts, Mend
 from actors.delivery.sqlite_errors import concerns_everybody, not_openable, translated
 from actors.delivery.sqlite_lock import FileLock, read_note
 from actors.delivery.sqlite_reading import SQLiteReader
-from actors.delivery.sqlite_schema import check_whole, connect, examine, migrate, prepare
+from actors.delivery.sqlite_schema import check_version, check_whole, connect, examine, migrate, prepare
 from actors.delivery.store import Directory, Engine, Opening, Signal
 from actors.delivery.ticket import Entry, Failure, TicketState
 
@@ -45,6 +45,8 @@ class SQLiteStore:
         if not isinstance(self._path, str) or not self._path or "\0" in self._path:  # type: ignore[redundant-expr]
             raise StoreInvalid(repr(path), "it is no name of a file: give one, such as 'actors.db'")
         self._lock: FileLock | None = None
+        self._opener = ""
+        """The incarnation that had it open last: opened by it again, what it has in hand is in hand."""
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self._path}>"
@@ -72,7 +74,9 @@ class SQLiteStore:
     async def _opened(self, opening: Opening) -> AsyncGenerator[Engine]:
         lock = await self._in_thread(lambda: FileLock.take(self._path, opening.node))
         try:
-            engine = await self._in_thread(lambda: _SQLiteEngine.opened(self._path, opening.wall))
+            ended = None if opening.incarnation == self._opener else opening.wall()
+            engine = await self._in_thread(lambda: _SQLiteEngine.opened(self._path, opening.wall, ended))
+            self._opener = opening.incarnation
             self._lock = lock
             try:
                 yield engine
@@ -134,19 +138,21 @@ class _SQLiteEngine:
         self._changed = trio.lowlevel.ParkingLot()
         self._writing = GroupCommit(self._commit, self._changed.unpark_all)
         self._is_closed = False
+        self._is_uncertain = False
+        """A commit was begun, and has not said what became of it: the counts may not be those of the disk."""
 
     @classmethod
-    def opened(cls, path: str, wall: Callable[[], float]) -> Self:
-        """Open the file; in a thread."""
+    def opened(cls, path: str, wall: Callable[[], float], ended: float | None) -> Self:
+        """Open the file; in a thread. `ended` is when whoever had tickets in hand was no more."""
         was_there = examine(path)
         was_closed = not _size(f"{path}-wal")
         connection = connect(path)
         try:
+            check_version(connection, path)  # before anything is changed in it
             prepare(connection, path)
             migrate(connection, path)
             is_checked = was_there and check_whole(connection, path, was_closed=was_closed)
-            counts = Counts.read(connection)
-            _begin(connection, counts, wall(), is_checked)
+            counts = _counted(connection, whole=is_checked, at=ended)
             return cls(path, wall, connection, counts)
         except BaseException:
             connection.close()
@@ -200,13 +206,18 @@ class _SQLiteEngine:
     def _transact(self, calls: Sequence[Call]) -> None:
         if self._connection.in_transaction:  # the last one could not even be rolled back
             self._connection.execute("ROLLBACK")
+        if self._is_uncertain:
+            self._counts = _counted(self._connection)
+            self._is_uncertain = False
         self._connection.execute("BEGIN IMMEDIATE")
         batch = Batch(self._connection, self._counts)
         batch.load(operation for call in calls for operation in call.operations)
         results = [[batch.apply(operation) for operation in call.operations] for call in calls]
         batch.close()
+        self._is_uncertain = True
         self._connection.execute("COMMIT")
         batch.count()
+        self._is_uncertain = False
         for call, its_results in zip(calls, results, strict=True):
             call.results = its_results
 
@@ -284,16 +295,22 @@ class _SQLiteEngine:
         yield  # type: ignore[misc]  # one store, one node: there is nobody else to signal
 
 
-def _begin(connection: sqlite3.Connection, counts: Counts, at: float, is_small: bool) -> None:
-    """Nothing is young in a store that is opened, and whoever had tickets in hand is no more."""
+def _counted(connection: sqlite3.Connection, *, whole: bool = False, at: float | None = None) -> Counts:
+    """Count what is there; all that is pending goes to the index. With `whole` it is looked for everywhere.
+
+    `at` that time whoever had tickets in hand was no more: each has failed once.
+    """
     connection.execute("BEGIN IMMEDIATE")
+    counts = Counts.read(connection)
     batch = Batch(connection, counts)
-    batch.index_until(counts.seq, since=0 if is_small else None)
-    for ticket_id in batch.load_in_hand():
-        batch.fail(ticket_id, Failure(at, 0, "", NODE_ENDED))
+    batch.index_until(counts.seq, since=0 if whole else None)
+    if at is not None:
+        for ticket_id in batch.load_in_hand():
+            batch.fail(ticket_id, Failure(at, 0, "", NODE_ENDED))
     batch.close()
     connection.execute("COMMIT")
     batch.count()
+    return counts
 
 
 def _size(path: str) -> int:

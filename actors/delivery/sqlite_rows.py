@@ -188,6 +188,8 @@ def _message_sum(ticket_id: str, path: str, head: tuple[Any, ...], payload: str 
 
 def message_values(entry: Entry, posted: int) -> tuple[int | str | None, ...]:
     """The row of `messages`, with its checksum; `posted` is in nanoseconds."""
+    if not isinstance(entry.payload, str | None):
+        raise TypeError(f"a payload in a file is JSON text, not {type(entry.payload).__name__}")
     head = (
         posted,
         1 if entry.reply else 0,

@@ -17,7 +17,16 @@ from urllib.parse import quote
 from actors.delivery.errors import StoreDamaged, StoreInvalid, StoreTooNew
 from actors.delivery.sqlite_errors import not_openable
 
-__all__ = ["APPLICATION", "MIGRATIONS", "check_whole", "connect", "examine", "migrate", "prepare"]
+__all__ = [
+    "APPLICATION",
+    "MIGRATIONS",
+    "check_version",
+    "check_whole",
+    "connect",
+    "examine",
+    "migrate",
+    "prepare",
+]
 
 APPLICATION: Final = 0x61637473
 """The number that says whose file it is: "acts"."""
@@ -28,6 +37,12 @@ _CHECKED_AFTER_A_CRASH: Final = 256 * 2**20
 _CHECKPOINT_PAGES: Final = 4000  # 16 MB: the write that copies them into the file takes some ms longer
 _OLDEST_SQLITE: Final = (3, 35)
 _ONLY_INDEXES: Final = ("missing from index", "wrong # of entries in index", "non-unique entry in index")
+
+_COMPLETE_INDEXES: Final = (
+    ("tickets", "tickets_by_id"),
+    ("states", "states_by_path"),
+    ("handled", "handled_by_id"),
+)
 
 _VERSION_1: Final = (
     """CREATE TABLE tickets (
@@ -48,11 +63,12 @@ _VERSION_1: Final = (
     """CREATE TABLE failures (
         number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, text TEXT NOT NULL, checksum TEXT NOT NULL)""",
     "CREATE INDEX failures_by_ticket ON failures (seq)",
-    """CREATE TABLE states (path TEXT PRIMARY KEY, text TEXT NOT NULL, checksum TEXT NOT NULL)
-        WITHOUT ROWID""",
+    "CREATE TABLE states (path TEXT NOT NULL, text TEXT NOT NULL, checksum TEXT NOT NULL)",
+    "CREATE UNIQUE INDEX states_by_path ON states (path)",
     """CREATE TABLE handled (
-        id TEXT PRIMARY KEY, path TEXT NOT NULL, at INTEGER NOT NULL, answer TEXT, failure TEXT,
-        checksum TEXT NOT NULL) WITHOUT ROWID""",
+        id TEXT NOT NULL, path TEXT NOT NULL, at INTEGER NOT NULL, answer TEXT, failure TEXT,
+        checksum TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX handled_by_id ON handled (id)",
     "CREATE INDEX handled_by_time ON handled (at)",
     """CREATE TABLE feed (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL, path TEXT NOT NULL, state INTEGER NOT NULL,
@@ -161,7 +177,8 @@ def check_whole(connection: sqlite3.Connection, path: str, *, was_closed: bool) 
     size = os.path.getsize(path)
     if size <= _WHOLLY_CHECKED:
         complaints = _complaints(connection, "integrity_check")
-        if complaints and all(any(text in line for text in _ONLY_INDEXES) for line in complaints):
+        only_indexes = all(any(text in line for text in _ONLY_INDEXES) for line in complaints)
+        if complaints and only_indexes and not _lost(connection):
             connection.execute("REINDEX")
             complaints = _complaints(connection, "integrity_check")
     elif size <= _CHECKED_AFTER_A_CRASH and not was_closed:
@@ -175,6 +192,12 @@ def check_whole(connection: sqlite3.Connection, path: str, *, was_closed: bool) 
             "`sqlite3 FILE .recover` gets out what can be read",
         )
     return size <= _WHOLLY_CHECKED
+
+
+def _lost(connection: sqlite3.Connection) -> bool:
+    """Whether a table has fewer rows than its index: that is told, and not hidden by a new index."""
+    counts = "SELECT (SELECT count(*) FROM {0} NOT INDEXED) < (SELECT count(*) FROM {0} INDEXED BY {1})"
+    return any(connection.execute(counts.format(*pair)).fetchone()[0] for pair in _COMPLETE_INDEXES)
 
 
 def _complaints(connection: sqlite3.Connection, check: str) -> list[str]:

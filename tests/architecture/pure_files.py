@@ -34,6 +34,8 @@ PURE_FILES = frozenset(
         "delivery/redis_lua.py",
         "delivery/redis_scripts.py",
         "delivery/shelf.py",
+        "delivery/sqlite_rows.py",
+        "delivery/sqlite_texts.py",
         "delivery/ticket.py",
         "jobs/graph.py",
         "jobs/plan.py",
