@@ -110,7 +110,7 @@ async def keeps_all_over_a_crash(bench: Bench) -> None:
 
 async def recovers_what_was_in_hand(bench: Bench) -> None:
     """What a node had in hand when it ended has failed once: it waits in its place again, or is DEAD."""
-    lease = 1.0
+    lease = 1.5
     async with bench.open("one", lease=lease) as node:
         first = await node.in_hand()
         second = await node.post()

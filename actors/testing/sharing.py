@@ -119,17 +119,19 @@ async def refuses_old_tokens(bench: Bench) -> None:
 
 async def frees_what_nobody_renews(bench: Bench) -> None:
     """A node owns its names for as long as it renews its lease; then they are free, and `renew` says so."""
-    lease = 1.0
+    lease, asked = 1.0, trio.current_time()
     async with bench.open("one", lease=lease) as one, bench.open("two") as two:
         first = await one.directory.claim("/a")
         for _ in range(8):
             await trio.sleep(lease / 5)
             bench.now += lease / 5
-            if await one.directory.renew():
-                bench.same("the owner that renews its lease", first, await two.directory.owner("/a"))
-                bench.same("a claim of what another renews", first, await two.directory.claim("/a"))
-            else:
-                raise bench.fail("a lease was renewed in time, and has lapsed nevertheless")
+            before, asked = asked, trio.current_time()
+            kept = await one.directory.renew()
+            if trio.current_time() - before >= lease:
+                return  # this machine was too slow to renew in time: nothing can be said
+            bench.hold(kept, "a lease was renewed in time, and has lapsed nevertheless")
+            bench.same("the owner that renews its lease", first, await two.directory.owner("/a"))
+            bench.same("a claim of what another renews", first, await two.directory.claim("/a"))
         await wait_for_lapse(bench, two.directory, "/a", lease)
         second = await two.directory.claim("/a")
         bench.same("the owner of a name whose lease has lapsed", "two", second.node)
@@ -253,7 +255,7 @@ async def signals_other_nodes(bench: Bench) -> None:
 
 async def tells_of_what_the_lapsed_lost(bench: Bench) -> None:
     """Who has posted a ticket hears of its end when the node of its recipient has lapsed with it."""
-    lease = 1.0
+    lease = 1.5
     async with bench.open("one", lease=lease) as one, bench.open("two") as two, bench.open("three") as three:
 
         async def lapse() -> Signal:

@@ -8,13 +8,14 @@ from typing import Any
 import attrs
 import trio
 
+from actors.delivery import MemoryStore
 from actors.delivery.errors import NotTheOwner
 from actors.delivery.operations import (
     Moved,
     Operation,
     Result,
 )
-from actors.delivery.store import Directory, Owner, Signal
+from actors.delivery.store import Directory, Engine, Opening, Owner, Signal
 from actors.delivery.ticket import Entry
 from tests.delivery.broken import Broken
 
@@ -85,3 +86,45 @@ class NeverSaysThatALeaseLapsed(Broken):
     def directory(self) -> Any:
         assert self.engine.directory is not None
         return _RenewsTheLapsed(self.engine.directory, self.opening.node)
+
+
+class _NeverLapses(_TwoOwners):
+    def __init__(self, inner: Directory, node: str, store: MemoryStore) -> None:
+        super().__init__(inner, node)
+        self._store = store
+
+    async def claim(self, path: str) -> Owner:
+        return await self._inner.claim(path)
+
+    async def owner(self, path: str) -> Owner | None:
+        await trio.lowlevel.checkpoint()
+        claim = self._store.claims.get(path)
+        return None if claim is None else Owner(claim.lease.node, claim.token)
+
+
+class NeverLapses(Broken):
+    @property
+    def directory(self) -> Any:
+        assert self.engine.directory is not None
+        return _NeverLapses(self.engine.directory, self.opening.node, self.store)
+
+
+class SaysNothingOfTheLapsed(Broken):
+    """What a lapsed node had in hand fails, and nobody hears of it."""
+
+    def __init__(self, store: MemoryStore, engine: Engine, opening: Opening) -> None:
+        super().__init__(store, engine, opening)
+
+        def abandon(path: str, at: float) -> None:
+            store.shelf.abandon(lambda entry: entry.path == path, at)
+
+        store.abandon = abandon  # type: ignore[method-assign]
+
+
+class KeepsNamesFromTheNext(Broken):
+    """A node that starts again waits until the lease of its earlier life has lapsed."""
+
+    def __init__(self, store: MemoryStore, engine: Engine, opening: Opening) -> None:
+        super().__init__(store, engine, opening)
+        directory: Any = engine.directory
+        directory._is_earlier = lambda lease: False

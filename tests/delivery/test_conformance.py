@@ -114,6 +114,9 @@ BREAKS_OF_SHARED: list[tuple[type[Broken], str]] = [
     (bs.GivesTwice, "Take gives each ticket to its owner once"),
     (bs.HasTwoOwners, "A name belongs to one node at a time"),
     (b.NeverRecovers, "What a node had in hand when it ended has failed once"),
+    (bs.NeverLapses, "a lease of 1.5 s that nobody renews has not lapsed"),
+    (bs.SaysNothingOfTheLapsed, "Who has posted a ticket hears of its end"),
+    (bs.KeepsNamesFromTheNext, "A node that starts again has its names at once"),
     (bs.NeverSaysThatALeaseLapsed, "renew after the lease has lapsed"),
 ]
 
