@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
 
 from actors.delivery import redis_scripts as scripts
 from actors.delivery import redis_wire as wire
-from actors.delivery.errors import NotTheOwner, StoreDamaged, StoreError, StoreInvalid, StoreTooNew
+from actors.delivery.errors import NotTheOwner, StoreDamaged, StoreError, StoreTooNew
 from actors.delivery.operations import Change, Handled, Operation, Result
 from actors.delivery.redis_directory import RedisDirectory
-from actors.delivery.redis_line import Line, masked, opened_line
+from actors.delivery.redis_line import Line, masked, opened_line, unfit
 from actors.delivery.redis_signals import FeedWatch, hello, listen
 from actors.delivery.store import Directory, Engine, Opening, Signal
 from actors.delivery.ticket import Entry, TicketState
@@ -101,6 +102,9 @@ class _RedisEngine:
         self._line = line
         self._first = (prefix, opening.incarnation)
         self._opening = opening
+        self._epoch = ""
+        self._serials, self._new_slots = count(), count()
+        self._slots: list[int] = []
         self._directory = RedisDirectory(self._ask, opening)
         self._feed = FeedWatch(line, self._first)
         line.start_soon(self._feed.run)
@@ -113,14 +117,11 @@ class _RedisEngine:
         milliseconds = str(round(1000 * self._opening.lease))
         try:
             answer = await self._ask(scripts.OPEN, str(_VERSION), milliseconds)
-            await self.write([])
         except StoreError as error:
-            if error.__cause__ is None or isinstance(error.__cause__, TimeoutError | OSError):
-                raise
-            raise StoreInvalid(error.where, str(error).removeprefix(f"{error.where}: ")) from error.__cause__
+            raise unfit(error) from error.__cause__
         if not isinstance(answer, list):
             raise StoreTooNew(self._line.where, f"version {wire.text(answer)} of the package has written it")
-        self._directory.epoch = wire.text(cast("list[Any]", answer)[0])
+        self._epoch = self._directory.epoch = wire.text(cast("list[Any]", answer)[0])
         await hello(self._ask, self._opening.node)  # from here on signals are kept for this node
 
     async def end(self) -> None:
@@ -136,12 +137,20 @@ class _RedisEngine:
 
     async def write(self, group: Sequence[Operation]) -> list[Result]:
         results: list[Result] = []
-        for start in range(0, max(len(group), 1), _AT_ONCE):
-            part = group[start : start + _AT_ONCE]
-            arguments = [argument for operation in part for argument in wire.arguments(operation)]
-            answers = await self._ask(scripts.WRITE, str(len(part)), *arguments)
-            results += map(wire.result, part, answers)
+        slot = self._slots.pop() if self._slots else next(self._new_slots)
+        try:
+            for start in range(0, max(len(group), 1), _AT_ONCE):  # also an empty one asks the server
+                results += await self._write(slot, group[start : start + _AT_ONCE])
+        finally:
+            self._slots.append(slot)
         return results
+
+    async def _write(self, slot: int, group: Sequence[Operation]) -> Iterable[Result]:
+        """Write what fits into one script. Asked again it says the same again: by its serial, in its slot."""
+        serial = f"{self._epoch}.{next(self._serials)}"
+        arguments = [argument for operation in group for argument in wire.arguments(operation)]
+        answers = await self._ask(scripts.WRITE, str(slot), serial, str(len(group)), *arguments)
+        return map(wire.result, group, answers)
 
     async def take(
         self, path: str, limit: int, *, again: bool = False, token: int | None = None

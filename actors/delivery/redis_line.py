@@ -24,7 +24,7 @@ from actors.errors import flatten
 if TYPE_CHECKING:
     import coredis
 
-__all__ = ["BLOCK", "Line", "masked", "opened_line"]
+__all__ = ["BLOCK", "Line", "masked", "opened_line", "unfit"]
 
 ANSWER: Final = 5.0
 """Seconds for which one answer is waited for."""
@@ -346,6 +346,21 @@ async def _check_server(line: Line) -> None:
         raise StoreInvalid(line.where, "this is a cluster, which is not supported: use a single server")
     if text(found.get("role", "master")) != "master":
         raise StoreInvalid(line.where, "this is a replica, which cannot be written: say where its master is")
+
+
+def unfit(error: StoreError) -> StoreError:
+    """`StoreInvalid` for what another address or prefix would cure; any other as it is."""
+    import coredis.exceptions
+
+    cause = error.__cause__
+    kinds = (
+        coredis.exceptions.WrongTypeError,
+        coredis.exceptions.AuthorizationError,
+        coredis.exceptions.AuthenticationError,
+    )
+    if isinstance(cause, kinds) or "can't access" in str(cause):
+        return StoreInvalid(error.where, _text(error))
+    return error
 
 
 def _text(error: StoreError) -> str:

@@ -25,6 +25,7 @@ Keys, all behind the prefix; {inc} is the incarnation of a node:
     names:{inc}     set     the names that it has claimed; all incarnations in `nodes`
     node:{node}     string  the newest incarnation of a node
     wake:{inc}      stream  signals to a node
+    said:{inc}      hash    what came of its latest writes, for one that did not hear it
     seq, number, token, epoch      counters; `meta` has the version
 
 A place in a stream is `{seq}-0`: entries come out in the order of receipts, also to a new owner, for whom the

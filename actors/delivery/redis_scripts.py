@@ -180,11 +180,17 @@ function RUN.prune()
   return {'count', count}
 end
 
-local results = {}
+local slot, serial, results = arg(), arg(), {}
+local said_before = call('HGET', key('said', ME), slot)
+if said_before then
+  local known = cmsgpack.unpack(said_before)
+  if known[1] == serial then return known[2] end
+end
 for i = 1, tonumber(arg()) do results[i] = RUN[arg()]() end
+call('HSET', key('said', ME), slot, cmsgpack.pack({serial, results}))
 return results
 """)
-"""Operations, in their order; one result each."""
+"""Operations, in their order; one result each: the same ones where it is written again under its serial."""
 
 TAKE: Final = _script(r"""
 local path, limit, again, token = arg(), tonumber(arg()), arg() == '1', opt()
@@ -368,6 +374,7 @@ if not has(stream) then
   kept = 0
 end
 call('PEXPIRE', stream, milliseconds)
+call('PEXPIRE', key('said', ME), milliseconds)
 call('SET', key('node', node), ME, 'PX', milliseconds)
 return {kept, call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1][1]}
 """)
@@ -385,6 +392,7 @@ for _, inc in ipairs(call('SMEMBERS', P .. ':nodes')) do  -- what the dead have 
     for _, path in ipairs(call('SPOP', key('names', inc), 1000)) do
       if call('HGET', key('dir', path), 'inc') == inc then call('DEL', key('dir', path)) end
     end
+    call('DEL', key('said', inc))
     if not has(key('names', inc)) then call('SREM', P .. ':nodes', inc) end
   end
 end
@@ -396,7 +404,7 @@ return {lease(milliseconds)}
 
 CLOSE: Final = _script(r"""
 local node = arg()
-call('DEL', key('lease', ME), key('wake', ME))
+call('DEL', key('lease', ME), key('wake', ME), key('said', ME))
 if call('GET', key('node', node)) == ME then call('DEL', key('node', node)) end
 for _, path in ipairs(call('SPOP', key('names', ME), 10000)) do
   if call('HGET', key('dir', path), 'inc') == ME then call('DEL', key('dir', path)) end

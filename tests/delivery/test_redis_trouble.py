@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 
 import coredis
+import coredis.exceptions
 import pytest
 import trio
 
@@ -14,8 +15,10 @@ from actors.delivery.errors import StoreUnavailable
 from actors.delivery.operations import Append, Moved
 from actors.delivery.redis import RedisStore
 from actors.delivery.store import Arrived, Engine, Opening, Resumed
-from actors.delivery.ticket import Entry, Move, TicketState
+from actors.delivery.ticket import Entry, Move, Standing, TicketState
 from tests.delivery.redis_server import RedisServer, mortal_server, redis_server  # noqa: F401 - fixtures
+
+KILLS = 5
 
 
 def entry(ticket_id: str, path: str = "/a") -> Entry:
@@ -87,12 +90,12 @@ class Load:
 async def test_a_server_that_is_killed_under_load_loses_nothing(mortal_server: RedisServer) -> None:  # noqa: F811
     async with opened(mortal_server.store("load")) as engine:
         load = Load(engine, await _own(engine))
-        with trio.fail_after(45):
+        with trio.fail_after(9 * KILLS):
             async with trio.open_nursery() as nursery:
                 for sender in range(5):
                     nursery.start_soon(load.post, sender)
                 nursery.start_soon(load.consume)
-                for _ in range(5):
+                for _ in range(KILLS):
                     await load.more()
                     mortal_server.kill()
                     mortal_server.start()
@@ -110,6 +113,35 @@ async def test_a_server_that_is_killed_under_load_loses_nothing(mortal_server: R
         assert len(kept) == len(states)
         waiting = sum(state is TicketState.PENDING for state in states.values())
         assert await engine.waiting() == ({"/a": waiting} if waiting else {})
+
+
+async def test_a_write_whose_answer_is_lost_comes_to_the_same_again(
+    mortal_server: RedisServer,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is asked again without being done again: a delivery and its answer in one group are no exception."""
+    async with opened(mortal_server.store("twice")) as engine:
+        token, at = await _own(engine), time.time()
+        asked: list[bytes] = []
+        evalsha = coredis.Redis.evalsha
+
+        async def losing(
+            client: coredis.Redis[bytes], sha: bytes, keys: object, given: list[bytes]
+        ) -> object:
+            answer = await evalsha(client, sha, [], given)
+            asked.append(sha)
+            if len(asked) == 1:
+                raise coredis.exceptions.ConnectionError("Connection lost!")
+            return answer
+
+        monkeypatch.setattr(coredis.Redis, "evalsha", losing)
+        moves = [Moved("x", what, at, 1, answer="1", token=token) for what in (Move.DELIVER, Move.ANSWER)]
+        results = await engine.write([Append(entry("x"), 1), *moves])
+        assert len(asked) == 2
+        assert isinstance(results[0], Entry)
+        states = [result.state for result in results[1:] if isinstance(result, Standing)]
+        assert states == [TicketState.DELIVERED, TicketState.RESPONDED]
+        assert await engine.last_change() == 3
 
 
 async def test_signals_go_on_when_the_server_is_back(mortal_server: RedisServer) -> None:  # noqa: F811
