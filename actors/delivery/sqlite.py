@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from itertools import count
 from typing import Any, Self, TypeVar
 
 import trio
@@ -20,7 +21,8 @@ from actors.delivery.errors import StoreInvalid, StoreUnavailable
 from actors.delivery.groupcommit import Call, GroupCommit
 from actors.delivery.operations import Change, Handled, Operation, Result
 from actors.delivery.shelf import NODE_ENDED
-from actors.delivery.sqlite_batch import Batch, Counts, Mend
+from actors.delivery.sqlite_batch import Batch, Mend
+from actors.delivery.sqlite_counts import Counts
 from actors.delivery.sqlite_errors import concerns_everybody, not_openable, translated
 from actors.delivery.sqlite_lock import FileLock, read_note
 from actors.delivery.sqlite_reading import SQLiteReader
@@ -31,6 +33,7 @@ from actors.delivery.ticket import Entry, Failure, TicketState
 __all__ = ["SQLiteStore"]
 
 T = TypeVar("T")
+_PATIENCE = 20
 
 
 class SQLiteStore:
@@ -231,7 +234,7 @@ class _SQLiteEngine:
     async def take(
         self, path: str, limit: int, *, again: bool = False, token: int | None = None
     ) -> list[Entry]:
-        while True:
+        for tries in count():
             young = [seq for _, seq in self._counts.young.get(path, ())[:limit]]
             found = await self._deliveries.pending(path, limit, young)
             damaged = {one.row.seq: one.damage for one in found if one.damage is not None}
@@ -241,13 +244,15 @@ class _SQLiteEngine:
                 if one.entry.state is TicketState.PENDING and one.entry.path == path
             ]
             others = {one.row.seq for one in found} - {entry.seq for entry in pending}
-            strays = not others <= set(young)  # the index says what is not so
+            # the index says what is not so; of a young one that may be because it was moved meanwhile
+            strays = not others <= set(young) or (bool(others) and tries > _PATIENCE)
             if not damaged and not strays:
                 if not others or len(pending) >= limit:
                     return pending[:limit]
-                continue  # some of the young ones were moved meanwhile
+                continue
             self._check_open()
             await self._writing.write([Mend(damaged, self._wall(), reindex=strays)])
+        raise AssertionError("counting does not end")
 
     async def waiting(self) -> Mapping[str, int]:
         await trio.lowlevel.checkpoint()

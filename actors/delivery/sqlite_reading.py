@@ -11,7 +11,7 @@ import trio
 
 from actors.delivery.errors import StoreDamaged, StoreInvalid, StoreUnavailable
 from actors.delivery.operations import Change, Handled
-from actors.delivery.sqlite_batch import Counts
+from actors.delivery.sqlite_counts import Counts
 from actors.delivery.sqlite_errors import translated
 from actors.delivery.sqlite_rows import (
     CODES,

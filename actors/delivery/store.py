@@ -77,7 +77,8 @@ class Engine(Protocol):
         """Write a group, in its order; one result each. What was refused is an error among the results.
 
         When it returns all of it is safe: with a durable store, on the disk. Raises `StoreUnavailable`,
-        and then nothing of the group counts as written, though it may be: write it again.
+        and then nothing of the group counts as written, though it may be: write it again. Raises
+        `StoreDamaged` where the file is, at what this group concerns.
         It is not to be cancelled: shield it.
         """
         ...

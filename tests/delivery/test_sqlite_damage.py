@@ -333,3 +333,17 @@ async def test_no_damage_makes_it_crash_hang_lose_or_give_out_a_wrong_payload(
         except StoreError as error:
             reported = error
     assert reported is None or ":" in str(reported)
+
+
+@pytest.mark.parametrize("column", ["path = '/b'", "state = 4", "id = 'q'"])
+async def test_a_ticket_that_is_damaged_while_the_store_is_open_is_dead(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "a.db"
+    with trio.fail_after(20):
+        async with open_store(path) as engine:
+            await engine.write([post(id=one) for one in "xyz"])
+            spoil(path, f"UPDATE tickets SET {column} WHERE seq = 2")
+            assert [one.id for one in await engine.take("/a", 10)] == ["x", "z"]
+            assert await engine.take("/b", 10) == []
+            assert await engine.waiting() == {"/a": 2}
+            [dead] = await engine.find(states={TicketState.DEAD})
+            assert dead.failures[-1].kind == DAMAGED
