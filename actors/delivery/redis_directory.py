@@ -25,7 +25,7 @@ class RedisDirectory:
         """Of the lease as this node knows it: another one is kept when it has lapsed meanwhile."""
 
     async def claim(self, path: str) -> Owner:
-        """See `Directory.claim`."""
+        """See `Directory.claim`. A node whose name was started again elsewhere hears of another owner."""
         when, why = repr(self._opening.wall()), json.dumps(NODE_ENDED)
         answer = await self._ask(scripts.CLAIM, path, self._opening.node, self._milliseconds, when, why)
         return _owner(answer)

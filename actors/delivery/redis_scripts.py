@@ -312,6 +312,7 @@ if one and not is_older then
     call('SADD', key('want', path), ME)
     call('PEXPIRE', key('want', path), 86400000)
   end
+  if one.inc ~= ME and one.node == node then return {node .. ' (started again)', one.token} end
   return {one.node, one.token}
 end
 local epoch = call('GET', key('lease', ME)) or lease(milliseconds)

