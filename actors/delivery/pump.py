@@ -191,6 +191,7 @@ class Pump:
         (slip,) = group
         slip.faults += 1
         if slip.faults < FAULTS:
+            self._alone += slip.is_stubborn
             self._refuse(group, error)
         else:
             self._hand_out([(slip, error)])

@@ -157,7 +157,7 @@ def test_what_is_put_out_of_the_window_while_the_store_is_asked_is_asked_for_aga
     assert made.decide(0.0, False) == Load()
     made.loaded([], complete=False)
     assert made.decide(0.0, False) == Load()
-    for number in range(2, dispatch.WINDOW + 3):
+    for number in range(2, dispatch.WINDOW + 2):
         made.arrived(entry(number, priority=1))
     assert len(made.waiting) == dispatch.WINDOW
     made.loaded([], complete=True)
@@ -375,7 +375,7 @@ class LineMachine(RuleBasedStateMachine):
         while True:
             step = self.line.decide(self.now, self.ready)
             if isinstance(step, Load):
-                self.answer = None
+                self.answer, self.limit = None, self.line.window
             elif isinstance(step, Give):
                 self.check_given(step.entry)
                 self.line.gave(step.entry)
@@ -430,13 +430,13 @@ class LineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.line.loading)
     @rule()
     def the_store_looks(self) -> None:
-        self.answer = sorted(self.pending.values(), key=lambda one: one.order)[: dispatch.WINDOW]
+        self.answer = sorted(self.pending.values(), key=lambda one: one.order)[: self.limit]
 
     @precondition(lambda self: self.line.loading and self.answer is not None)
     @rule()
     def the_store_answers(self) -> None:
         assert self.answer is not None
-        self.line.loaded(self.answer, complete=len(self.answer) < dispatch.WINDOW)
+        self.line.loaded(self.answer, complete=len(self.answer) < self.limit)
         self.answer = None
 
     @precondition(lambda self: self.line.loading)
