@@ -117,6 +117,8 @@ class Actor:
     def on_restore(self, state: Any) -> Any:
         """Runs before `on_start` of every incarnation, if `ctx.save` has kept a state: this one.
 
+        Where several nodes share the store an actor begins anew, with the last state, when its name
+        comes to this node after another one has had it.
         `async`, or plain. Raising is a failed start, as in `on_start`.
         """
         return _DONE

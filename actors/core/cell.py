@@ -61,7 +61,10 @@ class Cell(Intake):
             self.obey()
 
     def halt(self) -> None:
-        """End this incarnation after the message in hand; mailbox and name stay. For supervisors."""
+        """End this incarnation after the message in hand; mailbox and name stay.
+
+        For supervisors, and for who knows that what it began with is old: then it begins anew by itself.
+        """
         if self.runs and not self.is_final and not self.ended:
             self.orders |= order.HALT
             self._limit()

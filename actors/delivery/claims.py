@@ -41,16 +41,20 @@ class Claims:
         assert directory is not None
         try:
             owner = await directory.claim(one.path)
+            is_ours = owner.node == self._kernel.name
+            is_stale = is_ours and await self._office.is_stale(one.path, owner.token)
         except StoreError as error:  # it is tried again with the next renewal
             self._office.trouble(error)
             return
         finally:
             one.claiming = False
-        if owner.node != self._kernel.name:
+        if not is_ours:
             self._office.tell(NameElsewhere(self._kernel.now(), one.path, owner.node))
         elif one.cell is None:  # it went meanwhile
             await directory.release(one.path)
         else:
+            if is_stale:  # another node has had the name meanwhile: it begins anew with what was saved there
+                one.cell.halt()
             one.is_ours = True
             one.token = owner.token
             one.again = True

@@ -91,6 +91,8 @@ class Office:
         self._edges = Edges(posting)
         self._tickets: WeakValueDictionary[str, Ticket[Any]] = WeakValueDictionary()
         self._settling: dict[str, None] = {}
+        self._loaded: dict[str, tuple[int | None, Any]] = {}
+        """In a shared store: with which state an actor here has begun, and by which token its name was ours."""
         self._doors = trio.lowlevel.ParkingLot()
         self.engine: Engine | None = None
         """The opened store; None while it is not open."""
@@ -380,8 +382,7 @@ class Office:
         if not is_lasting(cell.path):
             await trio.lowlevel.checkpoint()
             return None
-        engine = await self.present()
-        payload = await engine.load(cell.path)
+        payload = await self._load(cell.path)
         if payload is None:
             return None
         try:
@@ -390,6 +391,38 @@ class Office:
             raise
         except Exception as error:
             raise StateUnreadable(cell.path, str(error)) from error
+
+    async def _load(self, path: str) -> Any:
+        """The saved state, and note as whose it was read: a name may come to this node meanwhile."""
+        while True:
+            engine = await self.present()
+            token = self.rounds.token_of(path)
+            payload = await engine.load(path)
+            if token == self.rounds.token_of(path):
+                break
+        if self.store.is_shared:
+            self._loaded[path] = (token, payload)
+        return payload
+
+    async def is_stale(self, path: str, token: int) -> bool:
+        """Whether the actor has begun with a state that may not be the last one, now that the name is ours.
+
+        A checkpoint. Raises `StoreError`.
+        """
+        loaded = self._loaded.get(path)
+        if loaded is None or loaded[0] == token:
+            await trio.lowlevel.checkpoint()
+            return False
+        engine = await self.present()
+        payload = await engine.load(path)
+        if loaded != (None, payload):
+            return True
+        self._loaded[path] = (token, payload)
+        return False
+
+    def forget(self, path: str) -> None:
+        """The actor has gone: the next one reads its state anew."""
+        self._loaded.pop(path, None)
 
 
 def lasting_path(cell: Cell, what: str) -> str:

@@ -206,14 +206,15 @@ class Family(Household):
         tripped = self._record(child, exit)
         if child.trial and exit.is_failure:
             return Fate.FINAL
-        halted = bool(child.orders & order.HALT) and self.round is not None
+        halted = bool(child.orders & order.HALT)
         if not halted and (child.trial or not wants_restart(child.policy.restart, exit.kind)):
             return Fate.FINAL
         if tripped:
             return self._isolate(child)
         if halted:
-            assert self.round is not None
-            wait = max(0.0, self.round.due - self.kernel.now())
+            wait = 0.0 if self.round is None else max(0.0, self.round.due - self.kernel.now())
+            if self.round is None:  # it is to begin anew by itself
+                self.alone.add(child)
             self.kernel.emit(Restarting, child.ref, child.restarts + 1, wait, exit)
             return Fate.AGAIN
         if not self._is_counted(child) and not self._spend(child, exit):
@@ -290,10 +291,12 @@ class Family(Household):
             return  # release stops it
         tripped = child.fate is Fate.TRIPPED
         due = self.waits.pop(child, 0.0) + (0.0 if tripped else self.kernel.now())
+        is_alone = isinstance(self.supervisor.strategy, OneForOne) or child in self.alone
+        self.alone.discard(child)
         if self.round is not None and self.round.takes_over(child):
             if tripped:
                 self.round.wait_until(due)
-        elif isinstance(self.supervisor.strategy, OneForOne):
+        elif is_alone:
             self._ring(child, due)
         else:
             self._start_round(child, due)
@@ -345,6 +348,7 @@ class Family(Household):
         if child.name is not None:
             self.retreats.pop(child, None)
             self.waits.pop(child, None)
+            self.alone.discard(child)
         if self.budgets is not None:
             self.budgets.drop(child)
         failed_start = child.trial  # of which nothing is left

@@ -36,6 +36,7 @@ class Household(Cell):
 
     __slots__ = (
         "_path",
+        "alone",
         "breakers",
         "budgets",
         "children",
@@ -68,6 +69,8 @@ class Household(Cell):
         self.budgets: Budgets | None = None
         self.retreats: dict[Cell, Retreat] = {}
         self.waits: dict[Cell, float] = {}
+        self.alone: set[Cell] = set()
+        """Those that begin anew without their group: what they know is old, and nothing has failed."""
 
     @property
     def path(self) -> str:
