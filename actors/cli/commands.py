@@ -15,11 +15,15 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from actors.cli.lines import to_json
+from actors.cli.posted.commands import add_commands
 from actors.cli.report import live_screen, screen_maker, tell_end, tell_faults
 from actors.cli.run import run_team
 from actors.cli.screens import write_all
+from actors.cli.stores import store_of
 from actors.cli.teams.choose import Chosen, TeamOptions, choose
 from actors.cli.what import Surroundings, look_beside, machine_faults
+from actors.delivery import Store
+from actors.delivery.errors import StoreError
 
 __all__ = ["BAD_INPUT", "INTERRUPTED", "execute"]
 
@@ -54,6 +58,7 @@ def run(
     team: Annotated[TeamOptions | None, Parameter(name="*")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     output: Annotated[bool, Parameter(negative="")] = False,
+    store: str | None = None,
 ) -> int:
     """Supervise the tree that FILE describes, or a team, until all its agents have ended for good.
 
@@ -69,18 +74,31 @@ def run(
         One JSON object a line, for programs.
     output
         Show what the processes write, too, each line with the path of its agent.
+    store
+        What keeps posted messages: sqlite:FILE, redis://HOST:PORT, or memory; wins over the file.
+        Without either, NAME.tickets.db beside the file.
     """
     surroundings = surroundings_now()
     chosen = _load(file, team, surroundings, json=json)
-    return BAD_INPUT if chosen is None else _run(chosen, surroundings, json=json, output=output)
+    if chosen is None:
+        return BAD_INPUT
+    try:
+        keeper = store_of(chosen.team, store)
+    except (StoreError, ValueError) as error:
+        print(f"actors run: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return _run(chosen, surroundings, keeper, json=json, output=output)
 
 
-def _run(chosen: Chosen, surroundings: Surroundings, *, json: bool, output: bool) -> int:
+def _run(chosen: Chosen, surroundings: Surroundings, store: Store, *, json: bool, output: bool) -> int:
     team = chosen.team
     with live_screen(sys.stdout, json=json) as live:
         screen = screen_maker(sys.stdout, live, json=json)
-        run = functools.partial(run_team, output=output, comment=chosen.comment)
+        run = functools.partial(run_team, output=output, comment=chosen.comment, store=store)
         verdict = trio.run(run, team, surroundings, screen)
+    if verdict.unopened is not None:
+        print(f"actors run: {verdict.unopened}; or choose another store with --store", file=sys.stderr)
+        return verdict.code
     with contextlib.suppress(OSError):  # nobody reads any more; the code says so
         tell_end(verdict, team.name, sys.stdout, sys.stderr, json=json)
     return verdict.code
@@ -248,6 +266,9 @@ def ask(
     from actors.cli.nodes import ask_node
 
     return ask_node(url, path, message, token_file, timeout, sys.stdout, sys.stderr)
+
+
+add_commands(app)
 
 
 def surroundings_now() -> Surroundings:

@@ -92,7 +92,8 @@ def path_of(fact: Fact) -> str:
     if isinstance(fact, Output | Notice):
         return fact.path
     ref = getattr(fact, "ref", None)
-    return ROOT if ref is None else cast("Ref", ref).path
+    path = getattr(fact, "path", ROOT)
+    return path if ref is None else cast("Ref", ref).path
 
 
 def _fields(fact: Fact) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from actors.cli.spec import FileSpec, SupervisorSpec
+from actors.cli.stores import TICKETS
 from actors.cli.strict import Fault, faults_of
 from actors.cli.structure import structure_file
 from actors.cli.team import Agent, Child, Crew, Place, Team, name_faults
@@ -47,6 +48,9 @@ def load(path: Path) -> Team:
         policy=spec.system.policy or Policy(),
         children=children,
         folder=path.parent,
+        store=spec.store,
+        posting=spec.posting,
+        tickets=f"{path.stem}{TICKETS}",
     )
     if faults:
         raise BadFile(faults, team)

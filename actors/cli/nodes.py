@@ -8,12 +8,13 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TextIO, cast
+from typing import Any, Final, TextIO
 
 import attrs
 import trio
 
 from actors.checks import check_seconds
+from actors.cli.misuse import Misused, read_message, read_token
 from actors.cli.run import STOPS
 from actors.cli.what import imported
 from actors.core.recipe import recipe_of
@@ -30,10 +31,6 @@ _BAD: Final = 2
 _FAILED: Final = 1
 
 
-class _Misused(Exception):
-    """The command line cannot be used; the text says why."""
-
-
 @attrs.frozen(kw_only=True)
 class NodeOptions:
     """The options of `actors node`."""
@@ -48,7 +45,7 @@ def serve_node(options: NodeOptions, out: TextIO, err: TextIO) -> int:
     """Be a node until a signal comes; the exit code."""
     try:
         host, port = _address(options.listen)
-        token = _token(options.token_file)
+        token = read_token(options.token_file)
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
         spawnable = [_loaded(name) for name in options.spawnable]
@@ -56,7 +53,7 @@ def serve_node(options: NodeOptions, out: TextIO, err: TextIO) -> int:
     except OSError as error:
         print(f"actors node: cannot listen at {options.listen}: {error.strerror or error}", file=err)
         return _BAD
-    except (_Misused, ActorError, ValueError) as error:
+    except (Misused, ActorError, ValueError) as error:
         print(f"actors node: {error}", file=err)
         return _BAD
 
@@ -64,34 +61,21 @@ def serve_node(options: NodeOptions, out: TextIO, err: TextIO) -> int:
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
-        raise _Misused(f"--listen takes HOST:PORT, not {text!r}: write 127.0.0.1:7000, port 0 for any")
+        raise Misused(f"--listen takes HOST:PORT, not {text!r}: write 127.0.0.1:7000, port 0 for any")
     return host.strip("[]"), int(port)
-
-
-def _token(file: Path | None) -> str | None:
-    """The token in a file, without the end of its line."""
-    if file is None:
-        return None
-    try:
-        token = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _Misused(f"--token-file {file}: {getattr(error, 'strerror', None) or error}") from None
-    if not token:
-        raise _Misused(f"--token-file {file} is empty: write a token into it")
-    return token
 
 
 def _loaded(name: str) -> Any:
     module, _, qualname = name.partition(":")
     if not module or not qualname:
-        raise _Misused(f"--spawnable {name}: write module:Class")
+        raise Misused(f"--spawnable {name}: write module:Class")
     try:
         what = imported(name)
         recipe_of(what)
     except (ImportError, AttributeError, TypeError) as error:
-        raise _Misused(f"--spawnable {name}: {error}") from None
+        raise Misused(f"--spawnable {name}: {error}") from None
     except Exception as error:  # whatever the module does when it is imported
-        raise _Misused(f"--spawnable {name}: {one_line(error)}") from None
+        raise Misused(f"--spawnable {name}: {one_line(error)}") from None
     return what
 
 
@@ -128,8 +112,8 @@ def ask_node(
     try:
         split(path)
         check_seconds("--timeout", timeout)
-        request = _request(text)
-    except (_Misused, ValueError, TypeError) as error:
+        request = Raw(read_message(text))
+    except (Misused, ValueError, TypeError) as error:
         print(f"actors ask: {error}", file=err)
         return _BAD
 
@@ -145,17 +129,6 @@ def _cause(error: Unhandled) -> str:
     return cause.message if isinstance(cause, RemoteError) else str(error)
 
 
-def _request(text: str) -> Raw:
-    try:
-        coded: Any = json.loads(text)
-    except ValueError as error:
-        raise _Misused(f"the message is no JSON: {error}") from None
-    tag: object = cast("dict[str, Any]", coded).get("$") if isinstance(coded, dict) else None
-    if not isinstance(tag, str):
-        raise _Misused('the message is an object with its tag under "$": {"$": "shop.Price", "item": "tea"}')
-    return Raw(coded)
-
-
 def _visit(command: str, url: str, token_file: Path | None, do: Any, err: TextIO) -> int:
     """Link for a moment, and do something."""
 
@@ -166,9 +139,9 @@ def _visit(command: str, url: str, token_file: Path | None, do: Any, err: TextIO
     try:
         fault = url_faults(url)
         if fault is not None:
-            raise _Misused(fault)
-        trio.run(visit, _token(token_file))
-    except _Misused as error:
+            raise Misused(fault)
+        trio.run(visit, read_token(token_file))
+    except Misused as error:
         print(f"actors {command}: {error}", file=err)
         return _BAD
     except Unhandled as error:  # the other node knows the message, this process does not

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 import attrs
 import trio
 
+from actors.cli.door import is_routine, keep_door
 from actors.cli.ends import all_ended
 from actors.cli.feed import Feed, Picture, Screen
 from actors.cli.ledger import Ledger, Row
@@ -24,15 +25,19 @@ from actors.cli.lines import Notice, Output
 from actors.cli.plant import plant
 from actors.cli.team import Team
 from actors.cli.what import Surroundings
+from actors.delivery import SQLiteStore, Store
+from actors.delivery.errors import StoreError
 from actors.errors import SupervisorFailed
 from actors.events import BreakerOpened, Event, Stopped
 from actors.system import System, open_system
 from actors.tree import TreeNode
 
-__all__ = ["GAVE_UP", "NOBODY_READS", "STOPS", "Comment", "Over", "Run", "Verdict", "run_team"]
+__all__ = ["GAVE_UP", "NOBODY_READS", "NOT_OPENED", "STOPS", "Comment", "Over", "Run", "Verdict", "run_team"]
 
 GAVE_UP = 1
 """Exit code: the root supervisor gave up."""
+NOT_OPENED = 2
+"""Exit code: the store cannot be used, as a file that cannot be read."""
 NOBODY_READS = 128 + signal.SIGPIPE
 """Exit code: whoever read our output has gone."""
 
@@ -47,12 +52,16 @@ Comment = Callable[[Event], Iterable[Notice]]
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """How a run ended: the exit code, the root's error, and what became of whom. `took` is in seconds."""
+    """How a run ended: the exit code, the root's error, and what became of whom. `took` is in seconds.
+
+    `unopened` says why the store could not be opened: then nothing has run.
+    """
 
     code: int
     error: SupervisorFailed | None
     rows: tuple[Row, ...]
     took: float
+    unopened: StoreError | None = None
 
 
 def over_when_all_ended(system: System, team: Team) -> bool:
@@ -69,13 +78,16 @@ async def run_team(
     over: Over = over_when_all_ended,
     on_event: Callable[[Event], object] | None = None,
     comment: Callable[[float], Comment] | None = None,
+    store: Store | None = None,
 ) -> Verdict:
     """Run a team to its end. `screen` is made with the time of the beginning; `output` shows lines, too.
+
+    `store` keeps what is posted, by default in memory.
 
     `on_event` hears every event, and so does `comment`, which is made as `screen` is. Afterwards
     nothing of the run is left.
     """
-    run = Run(team, over, on_event, comment)
+    run = Run(team, over, on_event, comment, store)
     if output:
         surroundings = attrs.evolve(surroundings, on_line=run.on_line)
     return await run.run(surroundings, screen(run.since))
@@ -90,8 +102,10 @@ class Run:
         over: Over,
         on_event: Callable[[Event], object] | None,
         comment: Callable[[float], Comment] | None = None,
+        store: Store | None = None,
     ) -> None:
         self._team = team
+        self._store = store
         self._over = over
         self._on_event = on_event
         self._now = trio.current_time
@@ -103,6 +117,7 @@ class Run:
         self._system: System | None = None
         self._signal: int | None = None
         self._heard = True
+        self._unopened: StoreError | None = None
 
     async def run(self, surroundings: Surroundings, screen: Screen) -> Verdict:
         """See `run_team`."""
@@ -114,11 +129,14 @@ class Run:
                 watchers.cancel_scope.cancel()
             self._feed.close()
         rows = self._rows()
-        return Verdict(code=self._code(error), error=error, rows=rows, took=self._now() - self.since)
+        took = self._now() - self.since
+        return Verdict(code=self._code(error), error=error, rows=rows, took=took, unopened=self._unopened)
 
     def _code(self, error: SupervisorFailed | None) -> int:
         if self._signal is not None:
             return 128 + self._signal
+        if self._unopened is not None:
+            return NOT_OPENED
         if not self._heard:
             return NOBODY_READS
         return 0 if error is None else GAVE_UP
@@ -133,12 +151,18 @@ class Run:
                     await self._open(listeners, surroundings)
             except SupervisorFailed as error:
                 return error
+            except StoreError as error:
+                self._unopened = error
         return None
 
     async def _open(self, listeners: trio.Nursery, surroundings: Surroundings) -> None:
         team = self._team
-        async with open_system(team.name, strategy=team.strategy, policy=team.policy) as self._system:
+        async with open_system(
+            team.name, strategy=team.strategy, policy=team.policy, store=self._store, posting=team.posting
+        ) as self._system:
             await listeners.start(self._listen, self._system)
+            if isinstance(self._store, SQLiteStore):
+                await listeners.start(keep_door, self._system, self._store, team.posting)
             await self._until_over(self._system, surroundings)
 
     async def _until_over(self, system: System, surroundings: Surroundings) -> None:
@@ -154,8 +178,9 @@ class Run:
         async with system.subscribe() as events:
             task_status.started()
             async for event in events:
-                self._ledger.note(event)
-                self._feed.put(event)
+                if not is_routine(event):
+                    self._ledger.note(event)
+                    self._feed.put(event)
                 for notice in () if self._comment is None else self._comment(event):
                     self._feed.put(notice)
                 if self._on_event is not None:

@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 import attrs
 
+from actors.cli.stores import StoreSpec
 from actors.names import check_name
 from actors.policy import OneForOne, Policy, Strategy
+from actors.posting import Posting
 from actors.process.ready import as_expression
 from actors.supervision.supervisor import AutoShutdown
 
@@ -147,9 +149,11 @@ class SupervisorSpec(Supervising):
 
 @attrs.frozen(kw_only=True)
 class FileSpec:
-    """A whole file."""
+    """A whole file. `store` and `posting` count in the file that is run, as `system` does."""
 
     system: SystemSpec = attrs.field(factory=SystemSpec)
+    store: StoreSpec | None = None
+    posting: Posting = attrs.field(factory=Posting)
     include: tuple[str, ...] = ()
     agents: tuple[AgentSpec, ...] = ()
     supervisors: tuple[SupervisorSpec, ...] = ()

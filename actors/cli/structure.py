@@ -10,6 +10,7 @@ import attrs
 import cattrs
 
 from actors.cli.spec import FileSpec
+from actors.cli.stores import FORMS, StoreSpec
 from actors.cli.strict import WrongValue, data_fields, new_converter, record_hook
 from actors.limits import Pattern, Stall
 from actors.policy import Breaker, OneForAll, OneForOne, Policy, RestForOne, Strategy
@@ -49,6 +50,7 @@ def new_file_converter() -> cattrs.Converter:
         (Breaker, _breaker_hook),
         (_StallPattern, _pattern_hook),
         (Stall, _stall_hook),
+        (StoreSpec, _store_hook),
     ):
         converter.register_structure_hook(kind, hook(converter))
     return converter
@@ -134,6 +136,20 @@ def _pattern_hook(converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
         if not isinstance(value, dict):
             raise WrongValue("a regular expression, or a table", value)
         return converter.structure(cast("dict[str, Any]", value), Pattern)
+
+    return structure
+
+
+def _store_hook(converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Its address, or a table."""
+    record = record_hook(StoreSpec, converter)
+
+    def structure(value: Any, kind: Any) -> StoreSpec:
+        if isinstance(value, str):
+            return StoreSpec(url=value)
+        if not isinstance(value, dict):
+            raise WrongValue(f"one of {FORMS}, or a table", value)
+        return record(value, kind)
 
     return structure
 

@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 import attrs
 
 from actors.cli.spec import AgentSpec, SupervisorSpec
+from actors.cli.stores import StoreSpec
 from actors.cli.strict import Fault
 from actors.names import RESERVED, ROOT, join
 from actors.policy import OneForAll, OneForOne, Policy, RestForOne, Strategy
+from actors.posting import Posting
 
 __all__ = ["Agent", "Child", "Crew", "Place", "Team", "name_faults"]
 
@@ -83,13 +85,19 @@ Child: TypeAlias = Agent | Crew
 
 @attrs.frozen
 class Team:
-    """The whole tree, ready to be planted. `policy` is that of all who have none."""
+    """The whole tree, ready to be planted. `policy` is that of all who have none.
+
+    `store` keeps what is posted; without one that is the file `tickets`, beside the file of the tree.
+    """
 
     name: str
     strategy: Strategy
     policy: Policy
     children: tuple[Child, ...]
     folder: Path
+    store: StoreSpec | None = None
+    posting: Posting = attrs.field(factory=Posting)
+    tickets: str = "actors.tickets.db"
 
     @property
     def agents(self) -> tuple[Agent, ...]:

@@ -245,5 +245,5 @@ class StateUnreadable(ActorError):
         self.path = path
         super().__init__(
             f"the saved state of {path} cannot be read: {why}; import its class, give fields that it lacks a "
-            f"default, or forget the state with `actors tickets --forget {path}`"
+            f"default, or forget the state with `actors tickets FILE --forget {path}`"
         )

@@ -31,6 +31,7 @@ VALUES: dict[str, Any] = {
     "exit": FAILED,
     "error": ValueError("a\nb"),
     "message": object(),
+    "path": "/writer",
     "sender": None,
     "reason": events.DeadLetterReason.FULL,
     "delay": math.inf,
@@ -54,11 +55,11 @@ async def test_every_event_is_one_line_of_json(kind: type[events.Event], autojum
         event = made(kind, system.spawn(idle, name="worker"))
         line = as_json(event, since=10.0)
         found = json.loads(line, parse_constant=pytest.fail)
-        fields = [field.name for field in attrs.fields(kind) if field.name not in ("at", "ref")]
+        fields = [field.name for field in attrs.fields(kind) if field.name not in ("at", "ref", "path")]
         assert "\n" not in line
         assert list(found) == ["at", "event", "path", *fields]
         assert (found["at"], found["event"]) == (2.5, kind.__name__)
-        assert found["path"] == ("/worker" if hasattr(event, "ref") else "/")
+        assert found["path"] == ("/worker" if hasattr(event, "ref") else getattr(event, "path", "/"))
         assert "\n" not in as_text(event, since=10.0)
         assert kind.__name__ in as_text(event, since=10.0)
 

@@ -152,7 +152,7 @@ def test_other_braces_are_left_alone(text: str, said: str) -> None:
     ("text", "fault"),
     [
         ("", "the team has no roles: give it at least one [[roles]] @ $"),
-        ("[[agents]]", "unknown key 'agents': the known ones are team, roles @ $"),
+        ("[[agents]]", "unknown key 'agents': the known ones are team, store, posting, roles @ $"),
         (GOOD_ROLE + "[team]\ncolour = 1", "unknown key 'colour': the known ones are"),
         (GOOD_ROLE + '[team]\nname = "../x"', "'../x' is not a valid name"),
         (GOOD_ROLE + '[team]\nname = "system"', 'the name "system" is the framework\'s own below the root'),
@@ -427,7 +427,9 @@ def test_the_program_spawns_a_team_of_six_and_says_when_it_is_ready() -> None:
     names = ("lead", "searcher-1", "searcher-2", "searcher-3", "critic", "writer")
     wanted = {"/research/lead | lead plans the work of research"}
     wanted |= {f"/research/searcher-{number} | shelf {number}" for number in (1, 2, 3)}
-    with running("run", "--team", "research", "--teams", EXAMPLES, "--output") as process:
+    with running(
+        "run", "--team", "research", "--teams", EXAMPLES, "--output", "--store", "memory"
+    ) as process:
         assert process.stdout is not None
         lines: list[str] = []
         while not wanted <= set(lines) or not lines_of_team(lines)[-1:][0].startswith("research: 6 of 6"):
@@ -453,7 +455,18 @@ def lines_of_team(lines: list[str]) -> list[str]:
 def test_one_template_makes_another_team_by_other_sizes() -> None:
     """The second example, of classes: four readers, whom the chair has all asked."""
     done = program(
-        "run", "--team", "review.toml", "--teams", EXAMPLES, "--size", "reader=4", "--name", "r", "--json"
+        "run",
+        "--team",
+        "review.toml",
+        "--teams",
+        EXAMPLES,
+        "--store",
+        "memory",
+        "--size",
+        "reader=4",
+        "--name",
+        "r",
+        "--json",
     )
     facts = [json.loads(line) for line in done.stdout.splitlines()]
     assert (done.returncode, done.stderr) == (0, "")

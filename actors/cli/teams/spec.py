@@ -10,8 +10,10 @@ from typing import Any, cast
 import attrs
 
 from actors.cli.spec import AgentSpec, Supervising
+from actors.cli.stores import StoreSpec
 from actors.cli.structure import new_file_converter
 from actors.names import check_name
+from actors.posting import Posting
 from actors.supervision.supervisor import AutoShutdown
 
 __all__ = ["LARGEST", "RoleSpec", "TeamSpec", "TemplateSpec", "check_size", "filled", "structure_template"]
@@ -74,6 +76,8 @@ class TemplateSpec:
     """A whole file."""
 
     team: TeamSpec = attrs.field(factory=TeamSpec)
+    store: StoreSpec | None = None
+    posting: Posting = attrs.field(factory=Posting)
     roles: tuple[RoleSpec, ...] = ()
 
     def __attrs_post_init__(self) -> None:

@@ -9,6 +9,7 @@ import attrs
 
 from actors.cli.load import BadFile, name_of, read_toml
 from actors.cli.spec import AgentSpec, SupervisorSpec
+from actors.cli.stores import TICKETS
 from actors.cli.strict import Fault, faults_of
 from actors.cli.team import Agent, Crew, Place, Team, name_faults
 from actors.cli.teams.find import COMMAND_LINE, escapes
@@ -100,6 +101,9 @@ def _planted(spec: TemplateSpec, place: Place, name: str, agents: tuple[Agent, .
         policy=spec.team.policy or Policy(),
         children=(crew,),
         folder=place.file.parent,
+        store=spec.store,
+        posting=spec.posting,
+        tickets=f"{name}{TICKETS}",
     )
     return Instance(team, crew, spec.team.description)
 

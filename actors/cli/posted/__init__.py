@@ -1,0 +1,1 @@
+"""`actors post`, `actors tickets` and `actors dead`: posted messages, seen from outside."""
