@@ -1,0 +1,1 @@
+"""Campaigns against posted messages: processes are killed, files damaged, disks filled, and a judge looks."""
