@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "fail_asker",
+    "give_permit_back",
     "hand_done",
     "interrupt_hand",
     "is_answered",
@@ -66,10 +67,17 @@ def still_wanted(cell: Cell, item: Item) -> bool:
     asked = item[ASKED]
     if asked is None or not asked.done:
         return True
-    cell.permit = None
     cell.kernel.emit(Expired, cell.ref, item[MESSAGE])
     asked.skipped()
+    give_permit_back(cell)
     return False
+
+
+def give_permit_back(cell: Cell) -> None:
+    """The probe has shown nothing: another one may try."""
+    if cell.permit is not None:
+        cell.permit = None
+        cell.kernel.takes_again(cell)
 
 
 def settle_hand(cell: Cell, value: object) -> None:
@@ -99,12 +107,12 @@ def interrupt_hand(cell: Cell) -> None:
     item, cell.item = cell.item, None
     assert item is not None
     cell.handled += 1
-    cell.permit = None
     cell.active_at = cell.now()
     if item[ASKED] is not None:
         item[ASKED].fail(Interrupted(cell.ref, item[MESSAGE]))
     elif not is_answered(item[MARK]):
         cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.INTERRUPTED)
+    give_permit_back(cell)
 
 
 def fail_asker(cell: Cell, item: Item, error: BaseException) -> bool:

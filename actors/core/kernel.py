@@ -143,7 +143,11 @@ class Kernel:
 
         Setting the machine's clock, after the system was opened, does not change it.
         """
-        return self._since + self.now()
+        return self.wall_at(self.now())
+
+    def wall_at(self, moment: float) -> float:
+        """The same for another moment of the clock."""
+        return self._since + moment
 
     def emit(self, kind: type[ActorEvent], ref: Ref, *facts: Any) -> None:
         """Report a fact about an actor; it is built only when somebody listens."""
@@ -157,6 +161,11 @@ class Kernel:
         self.dead_letter_count += 1
         if self.sink.wants(DeadLetter):
             self.sink.emit(letter)
+
+    def takes_again(self, cell: Cell) -> None:
+        """Its breaker does not hold it back any more, or its probe has shown nothing: it takes messages."""
+        if cell.name is not None and self.named_ready is not None:
+            self.named_ready(cell)
 
     def follow(self, cell: Cell, follower: Follower) -> None:
         """Let it hear when the actor is ready, and when it is gone. Following twice is following once."""

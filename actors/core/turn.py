@@ -17,7 +17,7 @@ from actors.core.actor import Actor
 from actors.core.context import Context
 from actors.core.dispatch import find
 from actors.core.fall import done, end_at_once
-from actors.core.hand import hand_done, next_item, still_wanted
+from actors.core.hand import give_permit_back, hand_done, next_item, still_wanted
 from actors.core.mailbox import ASKED
 from actors.core.scope import CURRENT
 from actors.core.verdict import fallen_with, raised, why_left
@@ -173,7 +173,7 @@ def build(cell: Cell) -> Actor:
 def unhandled(cell: Cell, message: object) -> Any:
     """What becomes of a message without a handler: notices are ignored, the rest is for `on_unhandled`."""
     if isinstance(message, Terminated | Nudge | TicketReply):
-        cell.permit = None  # ignored: nothing of the actor was tried
+        give_permit_back(cell)  # ignored: nothing of the actor was tried
         return None
     assert cell.actor is not None
     return cell.actor.on_unhandled(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core import orders as order
-from actors.core.hand import fail_asker, hand_done
+from actors.core.hand import fail_asker, give_permit_back, hand_done
 from actors.core.mailbox import MESSAGE, SENDER
 from actors.errors import Refused, Unhandled
 from actors.events import DeadLetterReason
@@ -81,6 +81,6 @@ def raised(cell: Cell, error: Exception) -> Exit | None:
         if refused:
             hand_done(cell)
         else:
-            cell.permit = None
+            give_permit_back(cell)
         return None
     return fallen_with(cell, error)

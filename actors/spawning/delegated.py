@@ -106,6 +106,8 @@ class Delegated(Pending[Any]):
 
     def skipped(self) -> None:
         """See `Pending.skipped`."""
+        if self.asked is not None:
+            self.asked.skipped()
         self._over = True
         self._delegator.skipped(self)
 

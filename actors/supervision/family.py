@@ -385,6 +385,7 @@ class Family(Household):
         if circuit is not None and circuit.state is CircuitState.HALF_OPEN:
             circuit.success()
             self.kernel.emit(BreakerClosed, child.ref)
+            self.kernel.takes_again(child)
 
     def breaker_was_reset(self, child: Cell) -> None:
         """Somebody reset the breaker of a child by hand: nothing holds it back any more."""
@@ -392,6 +393,7 @@ class Family(Household):
         child.orders &= ~order.PROBE
         child.permit = None
         self.kernel.emit(BreakerClosed, child.ref)
+        self.kernel.takes_again(child)
         if child.phase is Phase.ENDING and child.fate is Fate.TRIPPED:
             child.fate = Fate.AGAIN  # its `on_stop` runs still: settle starts it
             self.waits[child] = 0.0
