@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.delivery.groupcommit import Call, GroupCommit
+from actors.delivery.sqlite.groupcommit import Call, GroupCommit
 
 
 class Disk:

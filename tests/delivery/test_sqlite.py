@@ -17,8 +17,8 @@ from actors.delivery.errors import StoreInUse, StoreInvalid, StoreTooNew, StoreU
 from actors.delivery.operations import Drop, Save, Saved
 from actors.delivery.shelf import NODE_ENDED
 from actors.delivery.sqlite import SQLiteStore
-from actors.delivery.sqlite_rows import from_ns, to_ns
-from actors.delivery.sqlite_schema import APPLICATION, MIGRATIONS, connect, migrate, prepare
+from actors.delivery.sqlite.rows import from_ns, to_ns
+from actors.delivery.sqlite.schema import APPLICATION, MIGRATIONS, connect, migrate, prepare
 from actors.delivery.store import Opening
 from actors.delivery.ticket import Entry, TicketState
 from tests.delivery.sqlite_bench import START, answered, delivered, open_store, post
@@ -293,7 +293,7 @@ async def test_what_the_system_refuses_is_told_with_the_cure(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr("actors.delivery.sqlite_lock.os.open", refuse)
+        patched.setattr("actors.delivery.sqlite.lock.os.open", refuse)
         await refused(tmp_path / "a.db", kind, text)
 
 
@@ -303,7 +303,7 @@ async def test_a_file_that_may_only_be_read_is_told_with_the_cure(
     path = tmp_path / "a.db"
     async with open_store(path):
         pass
-    monkeypatch.setattr("actors.delivery.sqlite.connect", lambda path: connect(path, mode="ro"))
+    monkeypatch.setattr("actors.delivery.sqlite.store.connect", lambda path: connect(path, mode="ro"))
     await refused(path, StoreUnavailable, "it may only be read: let this process write")
 
 
@@ -371,7 +371,7 @@ async def test_an_older_file_is_not_read_without_being_brought_up(
     async with open_store(path):
         pass
     newer = (*MIGRATIONS, ("CREATE TABLE more (a)",))
-    monkeypatch.setattr("actors.delivery.sqlite_reading.MIGRATIONS", newer)
+    monkeypatch.setattr("actors.delivery.sqlite.reading.MIGRATIONS", newer)
     with pytest.raises(StoreInvalid, match="an older version has written it"):
         async with SQLiteStore(path).open_for_reading():
             pass

@@ -14,7 +14,7 @@ import trio
 from actors.delivery import sqlite_schema
 from actors.delivery.errors import IllegalMove, StoreDamaged, StoreError
 from actors.delivery.operations import Append, Handled, Redeliver, Save, Saved
-from actors.delivery.sqlite_rows import DAMAGED
+from actors.delivery.sqlite.rows import DAMAGED
 from actors.delivery.ticket import Entry, TicketState
 from tests.delivery.sqlite_bench import START, answered, delivered, entry, open_store, post
 

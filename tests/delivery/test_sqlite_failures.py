@@ -14,7 +14,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.delivery.errors import RecipientFull, StoreUnavailable
 from actors.delivery.operations import Append, Drop, Moved, Operation, Prune, Save, Saved
-from actors.delivery.sqlite_counts import Counts
+from actors.delivery.sqlite.counts import Counts
 from actors.delivery.store import Engine
 from actors.delivery.ticket import Entry, Failure, Move, TicketState
 from tests.delivery.sqlite_bench import (
