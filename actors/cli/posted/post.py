@@ -28,6 +28,9 @@ from actors.messages import MESSAGES
 __all__ = ["Letter", "post"]
 
 _ASKED_AGAIN = 30.0
+_UNKNOWN = (
+    "interrupted before its receipt: it may have been posted; with the same --key it can be posted again"
+)
 _LIVE = frozenset(state.value for state in LIVE)
 
 
@@ -114,8 +117,9 @@ def post(target: Target, letter: Letter, out: TextIO, err: TextIO) -> int:
         await say(out, f"{ticket.answer}\n")
 
     code = run_command("post", do, err)
-    if code == INTERRUPTED and posted:
-        print(f"actors post: not waited for any more; the ticket {posted[0]} goes on", file=err)
+    if code == INTERRUPTED:
+        known = f"not waited for any more; the ticket {posted[0]} goes on" if posted else _UNKNOWN
+        print(f"actors post: {known}", file=err)
     return code
 
 

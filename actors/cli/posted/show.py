@@ -33,6 +33,8 @@ _STYLES: Final = {
     "responded": "green",
     "cancelled": "dim",
 }
+_TICK: Final = 0.001
+"""Seconds between two writings of one time."""
 _AGES: Final = ((86_400, "d"), (3600, "h"), (60, "m"))
 
 
@@ -168,11 +170,21 @@ def _facts(ticket: TicketFacts) -> Iterator[tuple[str, str]]:
 
 
 def _history(story: TicketStory) -> list[tuple[float, str]]:
-    """What the feed still has, with what went wrong; in order."""
+    """What the feed still has, in its order, each failure beside what came of it."""
     ticket = story.ticket
+    left = list(ticket.failures)
+    moves: list[tuple[float, str]] = []
+    for change in story.changes:
+        if change.state == TicketState.PENDING.value and not moves and not change.attempts:
+            continue  # that is the receipt
+        failure = next((one for one in left if abs(one.at - change.at) < _TICK), None)
+        why = ""
+        if failure is not None and change.state != TicketState.DELIVERED.value:
+            left.remove(failure)
+            why = f": {_why(failure)}"
+        moves.append((change.at, f"{_moved(change)}{why}"))
     told = [(ticket.posted, "posted")]
-    told += [(one.at, _moved(one)) for one in story.changes if one.at > ticket.posted]
-    if not story.changes and ticket.changed > ticket.posted:
-        told.append((ticket.changed, ticket.state))
-    told += [(one.at, f"attempt {one.attempt} failed: {_why(one)}") for one in ticket.failures]
-    return sorted(told, key=lambda one: one[0])
+    told += [(one.at, f"attempt {one.attempt} failed: {_why(one)}") for one in left]
+    if not moves and ticket.changed > ticket.posted:
+        moves.append((ticket.changed, ticket.state))
+    return told + moves
