@@ -106,6 +106,26 @@ CASES = {
         "unknown key 'on_detection'",
         "$.agents[0].policy.stall",
     ),
+    "an unknown store": (
+        f'store = "mysql:x"\n{OK}',
+        'unknown store "mysql:x": write "sqlite:FILE"',
+        "$.store",
+    ),
+    "a store that is none": (f"store = 7\n{OK}", 'expected one of "sqlite:FILE"', "$.store"),
+    "a store without a file": (f'store = "sqlite:"\n{OK}', 'unknown store "sqlite:"', "$.store"),
+    "a store without an address": (f'{OK}[store]\nprefix = "x"', "url is missing", "$.store"),
+    "a prefix that is none": (
+        f'{OK}[store]\nurl = "redis://x"\nprefix = "a b"',
+        'a prefix is of letters, digits, and . _ / -, not "a b"',
+        "$.store.prefix",
+    ),
+    "an unknown bound of posting": (f"{OK}[posting]\nroom = 1", "unknown key 'room'", "$.posting"),
+    "no room for posted messages": (f"{OK}[posting]\ncapacity = 0", "capacity must be", "$.posting.capacity"),
+    "nothing at once": (
+        policy("{ delivery = { at_once = 0 } }"),
+        "at_once",
+        "$.agents[0].policy.delivery.at_once",
+    ),
     "an unknown strategy": (
         system('strategy = "all"'),
         'unknown strategy "all": choose one of one_for_one, one_for_all, rest_for_one',
