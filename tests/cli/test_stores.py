@@ -54,7 +54,7 @@ def test_the_command_line_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     team = team_of(tmp_path, f'store = "memory"\n{OK}')
     assert store_of(team, "sqlite:x.db").where == "x.db"
     assert isinstance(store_of(team_of(tmp_path, OK), "memory"), MemoryStore)
-    with pytest.raises(ValueError, match='unknown store "x.db": write "sqlite:FILE"'):
+    with pytest.raises(ValueError, match=r'unknown store "x\.db": write "sqlite:FILE"'):
         store_of(team, "x.db")
 
 

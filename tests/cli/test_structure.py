@@ -113,7 +113,7 @@ CASES = {
     ),
     "a store that is none": (f"store = 7\n{OK}", 'expected one of "sqlite:FILE"', "$.store"),
     "a store without a file": (f'store = "sqlite:"\n{OK}', 'unknown store "sqlite:"', "$.store"),
-    "a store without an address": (f'{OK}[store]\nprefix = "x"', "url is missing", "$.store"),
+    "a store without an address": (f'{OK}[store]\nprefix = "x"', "url is missing", "$.store.url"),
     "a prefix that is none": (
         f'{OK}[store]\nurl = "redis://x"\nprefix = "a b"',
         'a prefix is of letters, digits, and . _ / -, not "a b"',
