@@ -322,9 +322,7 @@ call('SADD', key('names', ME), path)
 call('SADD', P .. ':nodes', ME)
 call('SREM', key('want', path), ME)
 local held, lost = call('HGETALL', key('work', path)), {}
-for i = 1, #held, 2 do  -- a node that comes back has in hand what it had
-  if held[i + 1] ~= ME then lost[#lost + 1] = load(held[i]) end
-end
+for i = 1, #held, 2 do lost[#lost + 1] = load(held[i]) end  -- its own too: their ends have an old token
 table.sort(lost, function(one, other) return tonumber(one.seq) < tonumber(other.seq) end)
 for _, t in ipairs(lost) do  -- shelf.abandon
   local failure = '{"at": %s, "attempt": %d, "kind": "", "text": %s, "traceback": ""}'
