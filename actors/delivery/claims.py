@@ -57,7 +57,6 @@ class Claims:
                 one.cell.halt()
             one.is_ours = True
             one.token = owner.token
-            one.again = True
             one.line.complete = False
             self._rounds.look(one.path)
 

@@ -31,8 +31,6 @@ class Recipient:
     token: int | None = None
     """By which the store knows that."""
     alarm: Alarm | None = None
-    again: bool = False
-    """What the store has given before is to be given again."""
     claiming: bool = False
 
     @property

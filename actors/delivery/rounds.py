@@ -193,16 +193,16 @@ class Rounds:
 
     async def _load(self, one: Recipient) -> None:
         assert self.engine is not None
-        line, again, one.again = one.line, one.again, False
+        line, token = one.line, one.token
         try:
-            entries = await self.engine.take(one.path, WINDOW, again=again, token=one.token)
+            # all again each time: what was given once may have been lost on its way
+            entries = await self.engine.take(one.path, WINDOW, again=True, token=token)
         except NotTheOwner:
-            self.claims.lost(one, one.token)
+            self.claims.lost(one, token)
             return
         except StoreError as error:
             self._office.trouble(error)
             line.loading = False
-            one.again = one.again or again
             soon = self._kernel.now() + 1.0
             one.alarm = one.alarm or self._kernel.alarms.at(soon, lambda: self.look(one.path))
             return
