@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 import actors
 from actors import Backoff, Breaker, CircuitState, Delivery, Mailbox, MailboxFull, Policy, TicketState
+from actors.policy import Overflow
 from tests.delivery.post_cast import AT_ONCE, Boom, Desk, Do, entries, gently, plain, settled, states, way
 from tests.roads import ROADS
 
@@ -164,7 +165,7 @@ async def test_one_suspended_until_a_message_comes_is_woken_by_a_posted_one(
 
 @pytest.mark.parametrize("overflow", ["reject", "drop_oldest", "drop_newest"])
 async def test_a_full_mailbox_takes_a_posted_message_and_drops_none(
-    autojump_clock: MockClock, overflow: actors.Overflow
+    autojump_clock: MockClock, overflow: Overflow
 ) -> None:
     """It takes none of the room of told ones either."""
     async with actors.open_system("s") as system:
