@@ -40,6 +40,11 @@ class JsonCoder:
     def __init__(self) -> None:
         self._codec = Codec(_NoRefs())
 
+    @property
+    def words(self) -> JsonCoder:
+        """See `Coder`."""
+        return self
+
     def out(self, message: object) -> str:
         """See `Coder`."""
         return _dump(self._codec.message_out(message))

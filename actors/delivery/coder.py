@@ -15,6 +15,11 @@ __all__ = ["AsTheyAre", "Coder"]
 class Coder(Protocol):
     """Between messages and payloads, for one system."""
 
+    @property
+    def words(self) -> Coder:
+        """Between messages and JSON text that may be kept."""
+        ...
+
     def out(self, message: object, /) -> Any:
         """A message as a payload. Raises `NotSerializable`."""
         ...
@@ -53,6 +58,11 @@ class AsTheyAre:
 
     def __init__(self, words: Callable[[], Coder]) -> None:
         self._words = cache(words)
+
+    @property
+    def words(self) -> Coder:
+        """See `Coder`."""
+        return self._words()
 
     def out(self, message: object) -> Any:
         """See `Coder`."""

@@ -6,9 +6,9 @@ was stopped and is made anew, finds the runs as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -17,6 +17,7 @@ from actors.exits import Exit
 from actors.messages import Request
 from actors.monitor.guard import MonitorGuard, WatchRecord
 from actors.policy import Mailbox, OneForOne, Policy, Strategy
+from actors.supervision.family import Family
 from actors.supervision.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -145,7 +146,23 @@ class Monitor(Actor):
         return tuple(sorted(filter(None, records), key=lambda record: record.since))
 
 
+_LAST = ("links", "courier")
+
+
+class ServicesFamily(Family):
+    """Its cell."""
+
+    __slots__ = ()
+
+    @property
+    def stopped_from_last(self) -> Iterable[Cell]:
+        """The courier behind whatever may have a posted message in hand, and the links behind the courier."""
+        last = {name: place for place, name in enumerate(_LAST)}
+        return sorted(self.children.values(), key=lambda child: last.get(child.name or "", len(last)))
+
+
 class Services(Supervisor):
     """`/system`: the parent of the framework's own actors."""
 
+    _cell_class: ClassVar[type[Any] | None] = ServicesFamily
     strategy: Strategy = OneForOne(max_restarts=100, within=1.0)

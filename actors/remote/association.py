@@ -225,6 +225,8 @@ class Association:
         resumed, self._began = self._began, True
         self.vitality.connected(self.kernel.now(), proved)
         self.emit(NodeUp, resumed)
+        if not resumed:
+            self.node.linked(self, True)
         self.stirred()
         self.room_again()
 
@@ -305,6 +307,7 @@ class Association:
         _log.info("node %r is down: %s", self.name, reason)
         if self._began:
             self.emit(NodeDown, reason)
+            self.node.linked(self, False)
         asks, self.asks = self.asks, {}
         for asked in asks.values():
             if isinstance(asked, AbroadPending):

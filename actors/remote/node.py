@@ -91,6 +91,10 @@ class Node:
         self._ghosts: WeakValueDictionary[tuple[str, str, str, int], Proxy] = WeakValueDictionary()
         self.lot = trio.lowlevel.ParkingLot()
         """Whoever waits for a change of any link."""
+        self.linked: Callable[[Association, bool], None] = lambda link, is_up: None
+        """Told when another node is UP for the first time (True), and when it is DOWN."""
+        self.makers: dict[str, Callable[[], object]] = {}
+        """What makes the actors that are there as soon as another node needs them, by path."""
         self._exporting: Association | None = None
         self._exports: list[Cell] = []
         self._codec: Codec | None = None
@@ -276,6 +280,8 @@ class Node:
         if to.life:
             found = self.exported.get(to.life)
         else:
+            if to.path in self.makers:
+                self.makers[to.path]()
             found = self.system.find(to.path) if to.path.startswith(ROOT) else None
         # one actor has one address of each kind, or there would be no end of windows for it
         shown = None if found is None else found.path if to.life else canonical(to.path)

@@ -48,6 +48,7 @@ _TOP = {
     "__main__": "entry",
     "census": "system",
     "coding": "system",
+    "neighbours": "system",
     "root": "system",
     "system": "system",
     "worker": "entry",
