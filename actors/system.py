@@ -50,6 +50,7 @@ from actors.limits import Watchdog
 from actors.messages import Request
 from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Monitor, Services, Watches
 from actors.names import check_name, split
+from actors.neighbours import COURIER_PATH, LinkedNodes
 from actors.observe.bus import Bus, Subscription
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
@@ -107,7 +108,16 @@ class System:
         self._store_given = store is not None
         store = MemoryStore() if store is None else store
         coder = JsonCoder if store.is_durable else partial(AsTheyAre, JsonCoder)
-        self._office = Office(self._kernel, store, coder, posting or Posting(), lease, self._ensure_courier)
+        self._office = Office(
+            self._kernel,
+            store,
+            coder,
+            posting or Posting(),
+            lease,
+            self._ensure_courier,
+            LinkedNodes(self._node),
+        )
+        self._node.makers[COURIER_PATH] = self._ensure_courier
         self._names_at_work = Names()
         self._networks = Networks(self._kernel, self._is_open)
         self._body = trio.CancelScope()
@@ -159,7 +169,7 @@ class System:
         try:
             await services.start(courier, (self._office,), COURIER, COURIER_POLICY, None, False, {})
         except StartFailed as error:
-            raise error.__cause__ or error from None
+            raise next(iter(flatten(error.__cause__ or error))) from None
 
     def __repr__(self) -> str:
         state = "closed" if self._root.is_gone else "closing" if self._root.is_final else "open"

@@ -117,6 +117,7 @@ class Actor:
     def on_restore(self, state: Any) -> Any:
         """Runs before `on_start` of every incarnation, if `ctx.save` has kept a state: this one.
 
+        While the store is not available the actor is STARTING: without its state it does not begin.
         Where several nodes share the store an actor begins anew, with the last state, when its name
         comes to this node after another one has had it.
         `async`, or plain. Raising is a failed start, as in `on_start`.

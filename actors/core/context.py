@@ -266,7 +266,8 @@ class Context:
     async def restored(self) -> Any:
         """What `save` has kept last, None where nothing is; for functions, which have no `on_restore`.
 
-        A checkpoint. Raises `StateUnreadable` where its class has gone or has changed, and `StoreError`.
+        A checkpoint; it waits while the store is not available. Raises `StateUnreadable` where its class
+        has gone or has changed, and `StoreError`.
         """
         _check_alive(self)
         keeper = self.cell.kernel.keeper

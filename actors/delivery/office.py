@@ -6,7 +6,8 @@ It outlives the courier: what happened while that is being restarted is written 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -27,14 +28,17 @@ from actors.delivery.errors import (
     UnknownTicket,
 )
 from actors.delivery.handed import posted_in_hand
-from actors.delivery.operations import Append, Moved, Result, Save, Saved
+from actors.delivery.neighbours import Neighbours
+from actors.delivery.operations import Append, Moved, Operation, Result, Save, Saved
 from actors.delivery.pump import Pump
+from actors.delivery.recipient import is_lasting
 from actors.delivery.rounds import Rounds
 from actors.delivery.store import Engine, Store
 from actors.delivery.ticket import LIVE, Entry, Move, Standing
 from actors.delivery.ticketing import Ticket
 from actors.errors import AskTimeout, NameReserved, NotSerializable, SystemClosed
 from actors.events import Event, PostRejected, StoreFailing, StoreRecovered, TicketMoved
+from actors.exits import Exit
 from actors.names import RESERVED, check_name, join, split
 from actors.posting import Posting
 
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["Office", "recipient_path"]
 
 _FOREVER: Final = float("inf")
+_AGAIN: Final = 1.0
+"""Seconds until what could not be read is tried again."""
 
 
 def recipient_path(path: object) -> str:
@@ -64,11 +70,6 @@ def recipient_path(path: object) -> str:
     return found
 
 
-def is_lasting(path: str) -> bool:
-    """Whether a later actor can have the same path: all on the way have names."""
-    return "/~" not in path
-
-
 class Office:
     """Receipts, tickets, saved states."""
 
@@ -79,9 +80,11 @@ class Office:
         coder: Callable[[], Coder],
         posting: Posting,
         lease: float,
-        ensure: Callable[[], None],
+        ensure: Callable[[], bool],
+        neighbours: Neighbours,
     ) -> None:
         self.kernel = kernel
+        self.neighbours = neighbours
         self.store = store
         self.posting = posting
         self.lease = lease
@@ -94,10 +97,11 @@ class Office:
         self._loaded: dict[str, tuple[int | None, Any]] = {}
         """In a shared store: with which state an actor here has begun, and by which token its name was ours."""
         self._doors = trio.lowlevel.ParkingLot()
+        self._waits: set[trio.CancelScope] = set()
         self.engine: Engine | None = None
         """The opened store; None while it is not open."""
         self.is_closed = False
-        self.pump = Pump(kernel.random.random, self._store_trouble)
+        self.pump = Pump(kernel.random.random, self._store_trouble, store.where)
         self.rounds = Rounds(self)
         kernel.keeper = self
 
@@ -122,12 +126,16 @@ class Office:
     def shut(self) -> None:
         """The courier has ended: it may be started again."""
         self.engine = None
+        for scope in tuple(self._waits):
+            scope.cancel()
         self.rounds.stop()
 
     def close(self) -> None:
         """The system has ended."""
         self.is_closed = True
         self._doors.unpark_all()
+        for ticket in tuple(self._tickets.values()):
+            ticket.closed()
         self.pump.give_up(StoreUnavailable(self.store.where, "the system has closed: nothing was stored"))
 
     async def present(self) -> Engine:
@@ -136,13 +144,32 @@ class Office:
         while self.engine is None:
             if self.is_closed:
                 raise SystemClosed(self.kernel.name)
-            self._ensure()
+            if not self._ensure():
+                raise SystemClosed(self.kernel.name)
             await self._doors.park()
         return self.engine
 
+    def became_ready(self, cell: Cell) -> None:
+        """See `Follower`: `opened` says it too."""
+
+    def went(self, cell: Cell, exit: Exit) -> None:
+        """See `Follower`: somebody has stopped the courier, and there is another, or the system closes."""
+        if not self._ensure():
+            self._doors.unpark_all()
+
+    @contextmanager
+    def until_shut(self) -> Generator[None]:
+        """A block that ends when the store is closed, for what waits for something in it."""
+        with trio.CancelScope() as scope:
+            self._waits.add(scope)
+            try:
+                yield
+            finally:
+                self._waits.discard(scope)
+
     def trouble(self, error: StoreError) -> None:
         """Something could not be read now; it is tried again."""
-        self._store_trouble(error, 1.0)
+        self._store_trouble(error, _AGAIN)
 
     def _store_trouble(self, error: StoreError | None, seconds: float) -> None:
         if error is None:
@@ -181,17 +208,22 @@ class Office:
         entry = self._entry(path, message, key, reply, timeout, priority, max_attempts)
         await self.present()
         try:
-            kept: Entry = await self.pump.write(Append(entry, self.posting.capacity), self.appended)
+            kept: Entry = await self.pump.write(
+                Append(entry, self.posting.capacity), lambda result: self.appended(result, entry)
+            )
         except TicketError as error:
             self._edges.take_back(entry.sender, path)
             self._refused(entry, error)
             raise
         return self.ticket_of(kept)
 
-    def appended(self, result: Result | StoreError) -> None:
-        """What came of a post."""
+    def appended(self, result: Result | StoreError, entry: Entry) -> None:
+        """What came of a post. Where that is not known the message may be there all the same."""
         if isinstance(result, Entry):
             self.rounds.appended(result)
+        elif isinstance(result, StoreError):
+            self.rounds.more(entry.path, entry.priority)
+            self.rounds.timing.arm(entry.due)
 
     def _entry(
         self,
@@ -304,10 +336,19 @@ class Office:
 
     def cancel(self, ticket: Ticket[Any]) -> bool:
         """See `Tracker.cancel`."""
-        if ticket.state not in LIVE or ticket.id in self._settling or self.is_closed:
+        if ticket.state not in LIVE or self.is_ending(ticket.id) or self.is_closed:
             return False
         self.rounds.settling.cancel(ticket.entry, CURRENT.get())
         return True
+
+    def is_ending(self, ticket_id: str) -> bool:
+        """Whether its end is being written."""
+        return ticket_id in self._settling
+
+    def check_open(self) -> None:
+        """See `Tracker.check_open`."""
+        if self.is_closed:
+            raise SystemClosed(self.kernel.name)
 
     def waits_itself(self, entry: Entry, sender: Cell) -> bool:
         """Whether the actor that posted it waits for its reply with a task of its own."""
@@ -320,12 +361,14 @@ class Office:
         said: Moved,
         then: Callable[[Result | StoreError], object] | None = None,
         value: list[Any] | None = None,
+        *,
+        ends: bool = False,
     ) -> None:
         """Write a move, and tell whoever holds the ticket what came of it.
 
-        `value` has the reply as the handler gave it. `then` hears the result afterwards.
+        `value` has the reply as the handler gave it. `then` hears the result afterwards. `ends`: that is
+        the end of the ticket, which can not be cancelled any more.
         """
-        ends = said.move not in (Move.DELIVER, Move.RETURN)
         if ends:
             self._settling[entry.id] = None
 
@@ -345,7 +388,7 @@ class Office:
         ticket = self._tickets.get(entry.id)
         if ticket is not None:
             facts: dict[str, Any] = {"changed": said.at}
-            if said.failure is not None:
+            if said.failure is not None and said.failure not in ticket.entry.failures:
                 facts["failures"] = (*ticket.entry.failures, said.failure)
             if said.move is Move.ANSWER:
                 facts["answer"] = said.answer
@@ -370,7 +413,7 @@ class Office:
         """See `Keeper.save`."""
         saved = Saved(lasting_path(cell, "saves its state"), None if state is None else self.coder.out(state))
         handed = posted_in_hand(cell)
-        if handed is not None and not handed.done:
+        if handed is not None and not handed.is_over:
             handed.saved = saved
             await trio.lowlevel.checkpoint()
             return
@@ -382,6 +425,7 @@ class Office:
         if not is_lasting(cell.path):
             await trio.lowlevel.checkpoint()
             return None
+        await self.pump.settled(lambda operation: _saves(operation, cell.path))
         payload = await self._load(cell.path)
         if payload is None:
             return None
@@ -393,11 +437,19 @@ class Office:
             raise StateUnreadable(cell.path, str(error)) from error
 
     async def _load(self, path: str) -> Any:
-        """The saved state, and note as whose it was read: a name may come to this node meanwhile."""
+        """The saved state, as soon as the store can be read.
+
+        It is noted as whose it was read: a name may come to this node meanwhile.
+        """
         while True:
             engine = await self.present()
             token = self.rounds.token_of(path)
-            payload = await engine.load(path)
+            try:
+                payload = await engine.load(path)
+            except StoreUnavailable as error:  # it can begin with nothing else
+                self.trouble(error)
+                await trio.sleep(_AGAIN)
+                continue
             if token == self.rounds.token_of(path):
                 break
         if self.store.is_shared:
@@ -423,6 +475,12 @@ class Office:
     def forget(self, path: str) -> None:
         """The actor has gone: the next one reads its state anew."""
         self._loaded.pop(path, None)
+
+
+def _saves(operation: Operation, path: str) -> bool:
+    """Whether it comes with a state of that actor."""
+    saved = getattr(operation, "saved", None)
+    return saved is not None and saved.path == path
 
 
 def lasting_path(cell: Cell, what: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+import trio
+
 from actors.checks import check_count
 from actors.delivery.errors import FeedGap
 from actors.delivery.office import recipient_path
@@ -13,6 +15,7 @@ from actors.delivery.operations import Change, Drop, Redeliver, Save, Saved
 from actors.delivery.store import Engine
 from actors.delivery.ticket import Entry, TicketState
 from actors.delivery.ticketing import Ticket
+from actors.errors import SystemClosed
 
 if TYPE_CHECKING:
     from actors.delivery.office import Office
@@ -45,6 +48,7 @@ class Posted:
         A payload or answer that is not what was written is None.
         """
         check_count("limit", limit)
+        _check_states(states)
         engine = await self._office.present()
         wanted = None if path is None else recipient_path(path)
         return await engine.find(states=states, path=wanted, after=after, limit=limit)
@@ -62,7 +66,9 @@ class Posted:
         engine = await self._office.present()
         dead = await engine.get(ticket_id)
         new = self._office.again(ticket_id, dead)
-        kept: Entry = await self._office.pump.write(Redeliver(ticket_id, new), self._office.appended)
+        kept: Entry = await self._office.pump.write(
+            Redeliver(ticket_id, new), lambda result: self._office.appended(result, new)
+        )
         return self._office.ticket_of(kept)
 
     async def drop(self, ticket_id: str) -> None:
@@ -95,6 +101,7 @@ class Posted:
         and misses nothing that is still kept (10,000 changes at least), else `FeedGap` says which are gone.
         By default it begins now. `path` and `states` leave out the others. A slow reader slows nobody.
         """
+        _check_states(states)
         wanted = None if path is None else recipient_path(path)
         return self._feed(after, wanted, frozenset(states))
 
@@ -108,7 +115,10 @@ class Posted:
 
 
 class Feed:
-    """Changes of tickets, one after the other. One task iterates; each step is a checkpoint."""
+    """Changes of tickets, one after the other. One task iterates; each step is a checkpoint.
+
+    It ends when the system closes.
+    """
 
     def __init__(
         self,
@@ -134,6 +144,13 @@ class Feed:
         return self
 
     async def __anext__(self) -> Change:
+        try:
+            return await self._next()
+        except SystemClosed:
+            raise StopAsyncIteration from None
+
+    async def _next(self) -> Change:
+        await trio.lowlevel.checkpoint()
         while True:
             while self._page:
                 change = self._page.pop(0)
@@ -147,7 +164,13 @@ class Feed:
             self._engine = await self._office.present()
             self._page = await self._engine.changes(self._after, _PAGE)
             if not self._page:
-                await self._engine.wait_change(self._after)
+                with self._office.until_shut():
+                    await self._engine.wait_change(self._after)
 
     def _is_wanted(self, change: Change) -> bool:
         return self._path in (None, change.path) and (not self._states or change.state in self._states)
+
+
+def _check_states(states: object) -> None:
+    if not isinstance(states, Collection) or not all(isinstance(state, TicketState) for state in states):
+        raise TypeError(f"states={states!r} must be a collection, as in states={{TicketState.DEAD}}")

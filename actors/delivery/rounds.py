@@ -13,14 +13,16 @@ import trio
 
 from actors.delivery.claims import Claims
 from actors.delivery.deliveries import Deliveries
-from actors.delivery.dispatch import WINDOW, Give, Line, Load
+from actors.delivery.dispatch import Give, Line, Load
 from actors.delivery.errors import NotTheOwner, StoreError
+from actors.delivery.exchange import Exchange
 from actors.delivery.recipient import Recipient, is_recipient
 from actors.delivery.settling import Settling
 from actors.delivery.store import Engine
 from actors.delivery.ticket import Entry, TicketState
 from actors.delivery.timing import Timing
 from actors.exits import Exit
+from actors.policy import Delivery
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -46,17 +48,21 @@ class Rounds:
         self.deliveries = Deliveries(office, self)
         self.settling = Settling(office, self)
         self.timing = Timing(office, self)
+        self.exchange = Exchange(office, self, office.neighbours)
+        self._seeking = self.exchange.abroad.seeking
 
-    async def start(self, engine: Engine, nursery: trio.Nursery) -> None:
+    async def start(self, engine: Engine, nursery: trio.Nursery, courier: Cell) -> None:
         """The store is open: look at what is in it. A checkpoint."""
         self.engine = engine
         self.nursery = nursery
         self._elsewhere.update(path for path in await engine.waiting() if path not in self.known)
         self._kernel.named_ready = self.named_ready
         for path in tuple(self._elsewhere):
-            self._find(path)
+            if self._find(path) is None:
+                self._seek(path)
         for path in tuple(self.known):
             self.look(path)
+        self.exchange.begin(courier)
         self.timing.arm(await engine.next_due())
         if engine.directory is not None:
             nursery.start_soon(self.claims.renew, engine.directory)
@@ -68,8 +74,12 @@ class Rounds:
         """The courier has ended. What is in hand goes on, and what becomes of it will be written."""
         self.engine = self.nursery = None
         self._kernel.named_ready = None
+        self.timing.stop()
         for one in self.known.values():
-            one.line.loading = False
+            if one.alarm is not None:
+                one.alarm.cancel()
+            if one.line.loading:
+                one.line.not_loaded()
 
     def token_of(self, path: str) -> int | None:
         """With what this node proves that a name is its own."""
@@ -87,6 +97,7 @@ class Rounds:
         if one is not None:
             self._meet(one, cell)
             self.look(path)
+        self.exchange.carrying.showing.look(path)
 
     def open(self, path: str) -> Recipient:
         """A recipient comes into sight."""
@@ -100,7 +111,7 @@ class Rounds:
             if one.cell is not None:
                 self._kernel.unfollow(one.cell, self)
             one.cell = cell
-            one.line.policy = cell.policy.delivery
+            one.suit()
             self._kernel.follow(cell, self)
         if not one.is_ours:
             self.claims.claim(one)
@@ -129,7 +140,36 @@ class Rounds:
             one.cell = None
             if one.is_ours and self._is_shared:
                 self.claims.release(one)
+            self._moved(one)
+
+    def ready_there(self, path: str, node: str, delivery: Delivery) -> None:
+        """A linked node has a recipient, and it is ready."""
+        one = self.known.get(path)
+        if one is None and path in self._elsewhere:
+            one = self.open(path)
+        if one is not None:
+            one.there[node] = delivery
+            self._moved(one)
+
+    def gone_there(self, path: str, node: str) -> None:
+        """A linked node has it no more, or it is not ready there."""
+        one = self.known.get(path)
+        if one is not None and one.there.pop(node, None) is not None:
+            self._moved(one)
+
+    def _moved(self, one: Recipient) -> None:
+        """Who serves it may be somebody else now."""
+        one.suit()
+        if one.cell is None and not one.there:
             self._forget(one)
+        else:
+            self.look(one.path)
+
+    def _seek(self, path: str) -> None:
+        """It has something waiting, and is not here."""
+        self._elsewhere.add(path)
+        if not self._is_shared:
+            self._seeking.seek(path)
 
     def _forget(self, one: Recipient) -> None:
         """Nobody is there: nothing of it need be known here, once nothing of it is being written."""
@@ -139,7 +179,9 @@ class Rounds:
             return
         del self.known[one.path]
         if one.line.waiting or not one.line.complete:
-            self._elsewhere.add(one.path)
+            self._seek(one.path)
+        else:
+            self._seeking.forget(one.path)
 
     # --- what is to be delivered ---
 
@@ -151,7 +193,7 @@ class Rounds:
         if self._is_shared:
             pass  # its owner hears of it, whoever that is
         elif one is None:
-            self._elsewhere.add(entry.path)
+            self._seek(entry.path)
             self.timing.tidy_later()
         else:
             one.line.arrived(entry)
@@ -162,7 +204,7 @@ class Rounds:
         """The store has something new for a recipient."""
         one = self._find(path)
         if one is None:
-            self._elsewhere.add(path)
+            self._seek(path)
         elif one.is_ours:
             one.line.more(priority)
             self.look(path)
@@ -188,25 +230,28 @@ class Rounds:
         one.alarm = None
         if step.until < math.inf:
             one.alarm = self._kernel.alarms.at(step.until, lambda: self.look(path))
-        elif one.cell is None:
+        elif one.cell is None and not one.there:
             self._forget(one)
 
     async def _load(self, one: Recipient) -> None:
         assert self.engine is not None
         line, token = one.line, one.token
+        limit = line.window
         try:
             # all again each time: what was given once may have been lost on its way
-            entries = await self.engine.take(one.path, WINDOW, again=True, token=token)
+            entries = await self.engine.take(one.path, limit, again=True, token=token)
         except NotTheOwner:
             self.claims.lost(one, token)
             return
         except StoreError as error:
             self._office.trouble(error)
-            line.loading = False
+            line.not_loaded()
+            if self.known.get(one.path) is not one:  # it has gone meanwhile
+                return
             soon = self._kernel.now() + 1.0
             one.alarm = one.alarm or self._kernel.alarms.at(soon, lambda: self.look(one.path))
             return
-        line.loaded(entries, complete=len(entries) < WINDOW)
+        line.loaded(entries, complete=len(entries) < limit)
         self.look(one.path)
 
     # --- whose a name is, where several nodes share the store ---
