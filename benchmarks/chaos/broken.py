@@ -53,7 +53,7 @@ class AcknowledgesBeforeCommit(Broken):
 
     async def run(self) -> None:
         while True:
-            await trio.sleep(0.02)
+            await trio.sleep(0.1)
             await self.end()
 
     async def end(self) -> None:
@@ -84,7 +84,7 @@ class SavesFirst(Broken):
         saves = [Save(one.saved) for one in group if isinstance(one, Moved) and one.saved is not None]
         if saves:
             await super().write(saves)
-            await trio.sleep(0.01)
+            await trio.sleep(0.05)
         return await super().write(
             [attrs.evolve(one, saved=None) if isinstance(one, Moved) else one for one in group]
         )

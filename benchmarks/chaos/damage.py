@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -10,8 +11,8 @@ import attrs
 import trio
 
 from actors.delivery import Engine, Entry, Opening, SQLiteStore
-from actors.delivery.errors import StoreDamaged, StoreInvalid, StoreTooNew, TicketError
-from actors.delivery.operations import Append, Moved
+from actors.delivery.errors import StoreDamaged, StoreInvalid, StoreTooNew
+from actors.delivery.operations import Append, Moved, Operation
 from actors.delivery.ticket import Move, Standing, TicketState
 from benchmarks.chaos.sample import START, Sample, Snapshot
 
@@ -190,9 +191,8 @@ async def _deliver(engine: Engine, snapshot: Snapshot, outcome: Outcome) -> str:
             for entry in taken:
                 wrong = wrong or _wrong(entry, snapshot)
                 order.append(entry.order)
-                if not await _answer(engine, entry):
-                    outcome.reported.add(entry.id)
                 left.discard(entry.id)
+            outcome.reported |= await _answer(engine, taken)
         if order != sorted(order):
             wrong = wrong or f"{path} was delivered in a wrong order"
     await _look_for_condemned(engine, outcome)
@@ -216,26 +216,27 @@ def _wrong(entry: Entry, snapshot: Snapshot) -> str:
     return ""
 
 
-async def _answer(engine: Engine, entry: Entry) -> bool:
-    attempt = entry.attempts + 1
-    results = await engine.write(
-        [
-            Moved(entry.id, Move.DELIVER, START, attempt),
-            Moved(entry.id, Move.ANSWER, START, attempt, answer='"done"'),
-        ]
-    )
-    return all(isinstance(one, Standing) for one in results)
+async def _answer(engine: Engine, entries: Sequence[Entry]) -> set[str]:
+    """Have them handled; those of which the store says that they cannot be."""
+    group: list[Operation] = []
+    for entry in entries:
+        attempt = entry.attempts + 1
+        group.append(Moved(entry.id, Move.DELIVER, START, attempt))
+        group.append(Moved(entry.id, Move.ANSWER, START, attempt, answer='"done"'))
+    results = zip(group, await engine.write(group), strict=True)
+    return {one.id for one, result in results if isinstance(one, Moved) and not isinstance(result, Standing)}
 
 
 async def _keys(engine: Engine, snapshot: Snapshot, outcome: Outcome) -> str:
     """A key still stands for the message that was posted with it."""
-    for wanted in snapshot.entries.values():
-        if wanted.key is None or wanted.id in outcome.reported:
-            continue
-        again = attrs.evolve(
-            wanted, id=f"again-{wanted.id}", state=TicketState.PENDING, attempts=0, failures=()
-        )
-        [result] = await engine.write([Append(again, 10_000)])
-        if isinstance(result, TicketError) or not isinstance(result, Entry) or result.id != wanted.id:
-            return f"the key of {wanted.id} does not stand any more: {result!r}"[:300]
+    keyed = [
+        entry
+        for entry in snapshot.entries.values()
+        if entry.key is not None and entry.id not in outcome.reported
+    ]
+    again = [attrs.evolve(one, id=f"again-{one.id}", state=TicketState.PENDING, attempts=0) for one in keyed]
+    group = [Append(one, 10_000) for one in again]
+    for one, result in zip(keyed, await engine.write(group), strict=True):
+        if not isinstance(result, Entry) or result.id != one.id:
+            return f"the key of {one.id} does not stand any more: {result!r}"[:300]
     return ""
