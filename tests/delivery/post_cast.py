@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import attrs
@@ -10,7 +12,8 @@ from trio.testing import wait_all_tasks_blocked
 
 import actors
 from actors import Backoff, Delivery, Policy, Ticket, TicketError, TicketReply, TicketState
-from actors.delivery import Entry
+from actors.delivery import Engine, Entry, MemoryStore, Opening
+from actors.delivery.operations import Operation, Result
 from actors.events import Event
 from tests.core.cast import drained
 
@@ -22,6 +25,7 @@ __all__ = [
     "Do",
     "Poster",
     "Send",
+    "SlowStore",
     "entries",
     "facts",
     "gently",
@@ -158,3 +162,32 @@ async def way(system: actors.System, ticket: Ticket[Any]) -> list[tuple[TicketSt
             if change.id == ticket.id:
                 seen.append((change.state, change.attempts))
     return seen
+
+
+class SlowStore(MemoryStore):
+    """Takes `seconds` for each write, as a disk does: what happens meanwhile happens."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def open(self, opening: Opening) -> AbstractAsyncContextManager[Engine]:
+        return self._slowly(super().open(opening))
+
+    @asynccontextmanager
+    async def _slowly(self, opened: AbstractAsyncContextManager[Engine]) -> AsyncGenerator[Any]:
+        async with opened as engine:
+            yield _Slow(engine, self.seconds)
+
+
+class _Slow:
+    def __init__(self, engine: Engine, seconds: float) -> None:
+        self._engine = engine
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def write(self, group: Sequence[Operation]) -> list[Result]:
+        await trio.sleep(self._seconds)
+        return await self._engine.write(group)

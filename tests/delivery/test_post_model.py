@@ -17,7 +17,7 @@ from actors import Backoff, Delivery, Policy, Ticket, TicketState
 from actors.delivery import Change, MemoryStore
 from actors.delivery.shelf import OUTCOMES
 from actors.delivery.ticket import ENDED, MOVES
-from tests.delivery.post_cast import PATIENT, Boom
+from tests.delivery.post_cast import PATIENT, Boom, SlowStore
 
 NAMES = ("a", "b")
 STEPS = {(before, after) for (before, _, _), (after, _) in MOVES.items()} | {
@@ -184,12 +184,12 @@ class World:
 
     # --- what has to hold ---
 
-    def check(self, changes: list[Change], ordered: bool) -> None:
+    def check(self, changes: list[Change], ordered: bool, slow: float) -> None:
         assert self.log.faults == []
         for n, ticket in self.tickets.items():
             self.check_ticket(n, ticket, [change for change in changes if change.id == ticket.id])
         for name in NAMES:
-            self.check_order(name, changes, ordered)
+            self.check_order(name, changes, ordered, slow)
 
     def check_ticket(self, n: int, ticket: Ticket[Any], way: list[Change]) -> None:
         post, entry, tries = self.posts[n], ticket.entry, self.log.tries[n]
@@ -212,7 +212,7 @@ class World:
             assert post.timeout is not None
         assert (ticket.state is TicketState.CANCELLED) == (n in self.cancelled)
 
-    def check_order(self, name: str, changes: list[Change], ordered: bool) -> None:
+    def check_order(self, name: str, changes: list[Change], ordered: bool, slow: float) -> None:
         """At each delivery nothing that waits is before it, but for what was posted in that moment."""
         number = {ticket.id: n for n, ticket in self.tickets.items()}
         waiting: dict[int, float] = {}
@@ -225,7 +225,7 @@ class World:
                     one
                     for one, since in waiting.items()
                     if self.place(one) < self.place(n)
-                    and (since < change.at or self.place(one)[0] == self.place(n)[0])
+                    and (since + 2 * slow < change.at or self.place(one)[0] == self.place(n)[0])
                 ]
                 assert not before, f"{n} was delivered before {before}"
             if change.state is TicketState.PENDING:
@@ -238,8 +238,8 @@ class World:
         return -self.posts[n].priority, n
 
 
-async def run(program: list[Any], ordered: bool, at_once: int) -> None:
-    store = MemoryStore()
+async def run(program: list[Any], ordered: bool, at_once: int, slow: float) -> None:
+    store = SlowStore(slow) if slow else MemoryStore()
     delivery = Delivery(ordered=ordered, at_once=at_once, backoff=Backoff.fixed(2.0))
     policy = Policy(restart="permanent", backoff=Backoff.immediate(), breaker=None, delivery=delivery)
     async with actors.open_system("s", store=store, strategy=PATIENT) as system:
@@ -248,7 +248,7 @@ async def run(program: list[Any], ordered: bool, at_once: int) -> None:
             await world.play(step)
         await world.bring_to_an_end()
         changes = list(store.shelf.feed)
-        world.check(changes, ordered)
+        world.check(changes, ordered, slow)
         left = {entry.id for entry in store.shelf.entries.values() if entry.working}
         assert left == set()
         assert await system.posted.waiting() == {}
@@ -260,13 +260,13 @@ def known(system: actors.System) -> Any:
     return system._office.rounds.known.values()  # pyright: ignore[reportPrivateUsage]
 
 
-@given(programs, st.booleans(), st.sampled_from([1, 1, 3]))
+@given(programs, st.booleans(), st.sampled_from([1, 1, 3]), st.sampled_from([0.0, 0.25]))
 @settings(max_examples=60)
 def test_whatever_happens_every_ticket_ends_in_one_legal_state(
-    program: list[Any], ordered: bool, at_once: int
+    program: list[Any], ordered: bool, at_once: int, slow: float
 ) -> None:
     """In order, one at a time, with no more attempts than allowed; nothing is left in any hand."""
-    trio.run(run, program, ordered and at_once == 1, at_once, clock=MockClock(autojump_threshold=0))
+    trio.run(run, program, ordered and at_once == 1, at_once, slow, clock=MockClock(autojump_threshold=0))
 
 
 def test_the_model_knows_all_moves() -> None:

@@ -13,7 +13,7 @@ from actors import Posting, TicketState
 from actors.delivery import MemoryStore
 from actors.delivery.errors import KeyConflict, RecipientFull, StoreUnavailable, UnknownTicket
 from actors.events import PostRejected
-from tests.delivery.post_cast import AT_ONCE, Desk, Do, entries, facts, settled, states
+from tests.delivery.post_cast import AT_ONCE, Desk, Do, entries, facts, gently, settled, states
 from tests.roads import ROADS
 
 pytestmark = pytest.mark.parametrize("on_road", ROADS, indirect=True)
@@ -162,6 +162,23 @@ async def test_a_key_stands_for_one_message(autojump_clock: MockClock) -> None:
         assert (caught.value.ticket_id, caught.value.key) == (ticket.id, "k")
         other = await system.post("/other", Do(2), key="k")
         assert other.id != ticket.id
+
+
+@pytest.mark.row(95)
+async def test_a_key_posted_again_while_it_waits_is_no_second_delivery_of_one_put_off(
+    autojump_clock: MockClock,
+) -> None:
+    """Its answer is still to come when the next one has its turn."""
+    for at_once in (1, 3):
+        async with actors.open_system("s") as system:
+            book: list[int] = []
+            system.spawn(Desk, book, name="desk", policy=gently(at_once=at_once))
+            await system.post("/desk", Do(1, seconds=1.0))
+            for _ in range(3):
+                await system.post("/desk", Do(2, how="later"), key="k")
+            await system.post("/desk", Do(3))
+            await trio.sleep(60)
+            assert book == [1, 2, 3]
 
 
 # --- full recipients --------------------------------------------------------------
