@@ -344,3 +344,19 @@ async def test_the_post_of_a_handler_that_fails_afterwards_is_made(autojump_cloc
         await system.post("/desk", Do(1), max_attempts=3)
         await settled()
         assert sorted(got) == [1, 2, 2, 2]
+
+
+async def test_a_ticket_that_is_looked_up_at_any_moment_has_each_failure_once(
+    autojump_clock: MockClock,
+) -> None:
+    """Also in the moment between the writing of a failure and the news of it."""
+    for checkpoints in range(20):
+        async with actors.open_system("s", strategy=PATIENT) as system:
+            system.spawn(Desk, name="desk", policy=AT_ONCE)
+            ticket = await system.post("/desk", Do(1, error=Boom()), max_attempts=3)
+            for _ in range(checkpoints):
+                await trio.lowlevel.checkpoint()
+            for _ in range(4):
+                assert await system.ticket(ticket.id) is ticket
+            await settled()
+            assert [failure.attempt for failure in ticket.entry.failures] == [1, 2, 3]
