@@ -1,7 +1,8 @@
 """Is an acknowledged message ever lost, doubled or out of order, while processes are killed with SIGKILL?
 
     python -m benchmarks.chaos_delivery [--engine sqlite|redis] [--kill sender|consumer|server]
-                                        [--kills N] [--seed N] [--lanes N] [--keep DIR] [--broken NAME]
+                                        [--kills N] [--seed N] [--lanes N] [--lease SECONDS] [--keep DIR]
+                                        [--broken NAME]
 
 Each lane has a store of its own. Its processes post, with keys and without, and deliver to actors that keep
 what they have done with `ctx.save`; some handlers fail, some refuse, some post on. They are killed at
@@ -64,7 +65,12 @@ def campaign(options: argparse.Namespace, folder: Path) -> Found:
         if options.engine == "sqlite":
             return lane(broken=options.broken)
         return on_redis.lane(
-            number, kills=shares[number], kill=options.kill, seed=options.seed, folder=folder
+            number,
+            kills=shares[number],
+            kill=options.kill,
+            seed=options.seed,
+            folder=folder,
+            lease=options.lease,
         )
 
     if options.engine == "redis":
@@ -80,6 +86,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--lanes", type=int, default=4)
+    parser.add_argument("--lease", type=float, default=0.5, help="seconds, for consumers on redis")
     parser.add_argument("--keep", metavar="DIR", help="where stores and journals are left")
     parser.add_argument("--broken", choices=sorted(BREAKS))
     options = parser.parse_args(arguments)

@@ -21,10 +21,8 @@ from benchmarks.chaos.server import Server
 __all__ = ["import_all", "lane"]
 
 _PATIENCE = 30.0
-_SHORT = 0.5
-"""Seconds of a lease, where it is to lapse."""
 _LONG = 2.0
-"""The same, where the server is away for moments."""
+"""Seconds of a lease, where the server is away for moments."""
 
 
 def import_all() -> None:
@@ -42,6 +40,8 @@ class _Lane:
     journal: Path
     server: Server
     dice: Random
+    lease: float
+    """Seconds, where it is to lapse: a process that stands still for longer is a slow one of two owners."""
     found: Found = attrs.Factory(Found)
     lives: int = 0
 
@@ -73,11 +73,13 @@ class _Lane:
             self.found.crashes += child.wait(_PATIENCE) != 0
 
 
-def lane(number: int, *, kill: str, kills: int, seed: int, folder: Path) -> str:
+def lane(number: int, *, kill: str, kills: int, seed: int, folder: Path, lease: float) -> str:
     """Kill so many, drain, and judge; for `run_in_lanes`. `kill` is "server" or "consumer"."""
     began = time.monotonic()
     server = Server(folder / f"lane{number}")
-    one = _Lane(number, seed, folder / f"lane{number}.journal", server, Random(f"{seed} {kill} {number}"))
+    one = _Lane(
+        number, seed, folder / f"lane{number}.journal", server, Random(f"{seed} {kill} {number}"), lease
+    )
     server.start()
     try:
         (_kill_server if kill == "server" else _kill_consumers)(one, kills)
@@ -107,8 +109,8 @@ def _kill_server(one: _Lane, kills: int) -> None:
 
 
 def _kill_consumers(one: _Lane, kills: int) -> None:
-    sender = one.begin("sender", posts=True, lease=_SHORT)
-    consumers = {name: one.begin(name, works=True, posts=True, lease=_SHORT) for name in ("left", "right")}
+    sender = one.begin("sender", posts=True, lease=one.lease)
+    consumers = {name: one.begin(name, works=True, posts=True, lease=one.lease) for name in ("left", "right")}
     for child in (sender, *consumers.values()):
         child.hears(b"o", _PATIENCE)
     while one.found.kills < kills and not one.found.crashes:
@@ -119,8 +121,8 @@ def _kill_consumers(one: _Lane, kills: int) -> None:
         else:
             one.found.crashes += 1
         # soon again, while its names are still its node's; or so late that the other one has them
-        time.sleep(one.dice.choice((one.dice.uniform(0, 0.1), one.dice.uniform(0.5, 1.0))))
-        consumers[name] = one.begin(name, works=True, posts=True, lease=_SHORT)
+        time.sleep(one.dice.choice((one.dice.uniform(0, 0.1), one.lease * one.dice.uniform(1, 2))))
+        consumers[name] = one.begin(name, works=True, posts=True, lease=one.lease)
         if one.dice.random() < 0.7:
             consumers[name].hears(b"o", _PATIENCE)
     time.sleep(0.3)

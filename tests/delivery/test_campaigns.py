@@ -50,7 +50,7 @@ def test_killed_processes_lose_and_double_nothing_in_a_file(kill: str) -> None:
 def test_killed_servers_and_consumers_lose_and_double_nothing_on_redis(kill: str) -> None:
     if not (shutil.which("redis-server") or shutil.which("valkey-server")):
         pytest.skip("redis-server is not installed: apt-get install redis-server")
-    done = chaos("redis", kill, 12)
+    done = chaos("redis", kill, 12, "--lanes", 3, "--lease", 1)
     assert f"{KILLS} kills" in done.stdout
     assert done.returncode == 0
 
@@ -70,7 +70,7 @@ def test_a_damaged_file_is_never_a_crash_a_hang_or_a_wrong_message() -> None:
 
 
 def test_a_store_that_looks_at_no_checksum_turns_the_judge_of_damages_red() -> None:
-    done = run("damage_delivery", "--damages", 60, "--seed", 14, "--unchecked")
+    done = run("damage_delivery", "--damages", 30, "--seed", 14, "--unchecked")
     assert "WRONG: " in done.stdout
     assert done.returncode == 1
 
