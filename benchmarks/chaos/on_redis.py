@@ -61,7 +61,7 @@ class _Lane:
             posts=posts,
             works=works,
             lease=lease,
-            pause=0.02,
+            pause=0.06,
         )
         return fork(partial(live, life))
 

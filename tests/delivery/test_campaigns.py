@@ -50,7 +50,7 @@ def test_killed_processes_lose_and_double_nothing_in_a_file(kill: str) -> None:
 def test_killed_servers_and_consumers_lose_and_double_nothing_on_redis(kill: str) -> None:
     if not (shutil.which("redis-server") or shutil.which("valkey-server")):
         pytest.skip("redis-server is not installed: apt-get install redis-server")
-    done = chaos("redis", kill, 12, "--lanes", 3, "--lease", 1)
+    done = chaos("redis", kill, 12, "--lanes", 5, "--lease", 1)
     assert f"{KILLS} kills" in done.stdout
     assert done.returncode == 0
 
