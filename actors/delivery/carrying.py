@@ -18,7 +18,7 @@ from actors.delivery.handed import Handed, cause_of
 from actors.delivery.neighbours import Neighbour, Neighbours
 from actors.delivery.operations import Handled, Save
 from actors.delivery.service import FailureFacts
-from actors.delivery.showing import Showing
+from actors.delivery.showing import Showing, is_sound
 from actors.delivery.ticket import Entry, Failure, TicketState
 from actors.delivery.words import Carried, Carry, End, Recall
 from actors.errors import NotSerializable
@@ -112,7 +112,7 @@ class Carrying:
 
     def _begin(self, hand: _Hand) -> None:
         said = hand.said
-        cell = self.showing.taker(said.path)
+        cell = self.showing.taker(said.path) if is_sound(said.path) else None
         if cell is None or hand.is_recalled:
             self._over(hand, End.RETURNED)
             return

@@ -59,6 +59,7 @@ class Claims:
             one.token = owner.token
             one.line.complete = False
             self._rounds.look(one.path)
+            self._rounds.exchange.carrying.showing.look(one.path)
 
     def lost(self, one: Recipient, token: int | None) -> None:
         """The name is another node's, or was meanwhile: what waits there is that one's."""

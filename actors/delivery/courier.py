@@ -2,7 +2,7 @@
 
 What it knows belongs to the office and outlives it: a courier that is restarted goes on where the
 one before was. It ends after all other actors, so that what they still finish is written. Other processes
-ask it for what `service` says.
+ask it for what `service` says, and those of linked nodes tell it what `words` says.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from actors.core.actor import function
 from actors.delivery.admin import Admin
 from actors.delivery.service import REQUESTS
 from actors.delivery.store import Opening
+from actors.delivery.words import WORDS
 from actors.policy import Mailbox, Policy
 
 if TYPE_CHECKING:
@@ -40,13 +41,15 @@ async def courier(ctx: Context, office: Office) -> None:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(office.pump.run, engine, name=f"pump of {office.kernel.name}")
-                await office.rounds.start(engine, nursery)
+                await office.rounds.start(engine, nursery, ctx.ref.cell)
                 office.opened(engine)
                 ctx.ready()
                 admin = Admin(office)
                 async for message in ctx.inbox:
                     if isinstance(message, REQUESTS):
                         nursery.start_soon(admin.serve, message, ctx.reply_later())
+                    elif isinstance(message, WORDS):
+                        office.rounds.exchange.heard(message, ctx.sender)
                 await office.pump.flushed()
                 nursery.cancel_scope.cancel()
         finally:

@@ -7,8 +7,11 @@ to the same recipient, so that one commit serves both.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.delivery.abroad import FailedThere
+from actors.delivery.coder import Coder
 from actors.delivery.endings import reply_of
 from actors.delivery.errors import NotTheOwner, StoreError
 from actors.delivery.handed import Handed, cause_of
@@ -69,19 +72,32 @@ class Deliveries:
             one.line.ended(entry.id, self._kernel.now())
             self._rounds.look(one.path)
             return
+        if one.node is not None:
+            self._carry(one, delivered)
+            return
         if one.cell is None or not one.is_ready:
             self._return(one, delivered)
             return
         try:
-            message: Any = self._message(delivered)
+            message: Any = self.message(delivered, self._office.coder)
         except Exception as error:
             self._fail(one, delivered, error, None)
             return
         handed = self._hands[entry.id] = Handed(one.cell, self, delivered, message, one.token)
         one.cell.hand(handed, message, self._rounds.settling.sender(entry))
 
-    def _message(self, entry: Entry) -> Any:
-        coder = self._office.coder
+    def _carry(self, one: Recipient, delivered: Entry) -> None:
+        """A linked node has the recipient."""
+        abroad = self._rounds.exchange.abroad
+        carriage = abroad.carriage(one, delivered)
+        if carriage is None:
+            self._return(one, delivered)
+        else:
+            self._hands[delivered.id] = carriage
+            abroad.carry(carriage)
+
+    def message(self, entry: Entry, coder: Coder) -> Any:
+        """What its recipient gets. Raises what is wrong with the payload."""
         if entry.answers is None:
             return coder.back(entry.payload)
         note = coder.note_back(entry.payload)
@@ -97,21 +113,34 @@ class Deliveries:
             self._giving[entry.id] = False
         handed = self._hands.get(entry.id)
         if handed is not None:
-            item = handed.cell.item
-            handed.withdraw(item is not None and item[0] is handed.message)
+            handed.withdraw()
         self._rounds.look(entry.path)
+
+    def timed_out(self, entry: Entry) -> None:
+        """The ticket has timed out: withdrawn, unless it was handed over. It is not delivered again."""
+        handed = self._hands.get(entry.id)
+        if handed is None:
+            self.withdraw(entry)
+        elif handed.entry.state is TicketState.DELIVERED:
+            handed.entry = handed.entry.at(move(entry.id, handed.entry.standing, Move.TIME_OUT))
 
     # --- how it ended; see `Courier` in `handed` ---
 
     def handled(self, handed: Handed, value: Any) -> None:
         """See `handed.Courier`."""
+        self._end(handed, lambda: self._answer(handed, value))
+
+    def answered(self, handed: Handed, answer: Any, values: list[Any] | None) -> None:
+        """As `handled`: the reply is in the form of a payload, `values` has it as an object if it is here."""
+        self._end(handed, lambda: self._write_answer(handed, answer, values))
+
+    def _end(self, handed: Handed, give: Callable[[], None]) -> None:
         one = self._let_go(handed)
-        entry = handed.entry
         if handed.cancelled:
             self._save(handed)
             self._kernel.emit(LateReply, handed.cell.ref, handed.message)
         else:
-            self._answer(handed, entry, value)
+            give()
         self._rounds.look(one.path)
 
     def _save(self, handed: Handed) -> None:
@@ -120,17 +149,21 @@ class Deliveries:
         if saved is not None:
             self._office.pump.put(Save(saved, handed.token), _ignored)
 
-    def _answer(self, handed: Handed, entry: Entry, value: Any) -> None:
+    def _answer(self, handed: Handed, value: Any) -> None:
+        entry = handed.entry
         try:
             answer = self._office.coder.value_out(value) if entry.reply else None
         except NotSerializable as error:
             self._refuse(handed, error)
-            return
-        at = self._office.wall()
+        else:
+            self._write_answer(handed, answer, [value if entry.reply else None])
+
+    def _write_answer(self, handed: Handed, answer: Any, values: list[Any] | None) -> None:
+        entry, at = handed.entry, self._office.wall()
         said = Moved(
             entry.id, Move.ANSWER, at, entry.attempts, answer=answer, saved=handed.saved, token=handed.token
         )
-        self._rounds.settling.settle(entry, said, [value if entry.reply else None])
+        self._rounds.settling.settle(entry, said, values)
 
     def refused(self, handed: Handed, error: Exception) -> None:
         """See `handed.Courier`."""
@@ -143,7 +176,7 @@ class Deliveries:
 
     def _refuse(self, handed: Handed, error: Exception) -> None:
         entry = handed.entry
-        failure = self._failure(entry, error)
+        failure = self.failure(entry.attempts, error)
         said = Moved(
             entry.id,
             Move.REFUSE,
@@ -164,7 +197,7 @@ class Deliveries:
 
     def _fail(self, one: Recipient, entry: Entry, error: BaseException, handed: Handed | None) -> None:
         now = self._kernel.now()
-        failure = self._failure(entry, cause_of(error))
+        failure = self.failure(entry.attempts, cause_of(error))
         standing = move(entry.id, entry.standing, Move.FAIL)
         if standing.state is TicketState.PENDING:
             wait = delay(one.line.policy.backoff, entry.attempts - 1, self._kernel.random.random())
@@ -177,10 +210,13 @@ class Deliveries:
         if handed is None:
             self._rounds.look(one.path)
 
-    def _failure(self, entry: Entry, error: BaseException) -> Failure:
+    def failure(self, attempt: int, error: BaseException) -> Failure:
+        """What is kept of an error."""
+        if isinstance(error, FailedThere):
+            return error.failure
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
         text = "".join(traceback.format_exception(error))[-_TRACEBACK:]
-        return Failure(self._office.wall(), entry.attempts, kind, str(error) or type(error).__name__, text)
+        return Failure(self._office.wall(), attempt, kind, str(error) or type(error).__name__, text)
 
     def came_back(self, handed: Handed) -> None:
         """See `handed.Courier`."""
@@ -193,7 +229,10 @@ class Deliveries:
         now = self._kernel.now()
         said = Moved(delivered.id, Move.RETURN, self._office.wall(), delivered.attempts, token=one.token)
         before = delivered.at(move(delivered.id, delivered.standing, Move.RETURN))
-        one.line.came_back(before, now, now + _SOON)
+        if before.state is TicketState.PENDING:
+            one.line.came_back(before, now, now + _SOON)
+        else:
+            one.line.ended(delivered.id, now)
         self._office.move(delivered, said, lambda result: self._waits_again(one, result))
         self._rounds.look(one.path)
 

@@ -48,7 +48,7 @@ class Courier(Protocol):
 class Handed(Pending[Any]):
     """One delivery of one ticket."""
 
-    __slots__ = ("_courier", "_late", "_reply", "_rests", "cancelled", "entry", "saved", "token")
+    __slots__ = ("_courier", "_over", "_reply", "_rests", "cancelled", "entry", "saved", "token")
 
     def __init__(
         self, cell: Cell, courier: Courier, entry: Entry, message: object, token: int | None = None
@@ -63,7 +63,7 @@ class Handed(Pending[Any]):
         """The ticket was cancelled: its handler goes on, and nobody wants the reply."""
         self._courier = courier
         self._reply: Any = _NONE
-        self._rests = self._late = False
+        self._rests = self._over = False
 
     @property
     def is_told(self) -> bool:
@@ -75,36 +75,40 @@ class Handed(Pending[Any]):
         self._rests = True
         return _Rest(self)
 
-    def put_off(self) -> None:
-        """See `Pending.put_off`."""
-        self._late = True
+    @property
+    def is_over(self) -> bool:
+        """Whether its handling has ended; `done` also says that nobody wants it."""
+        return self._over
 
     def answer(self, value: Any) -> None:
         """See `Pending.answer`."""
-        if self.done:
+        if self._over:
             return
         self._reply = value
         if not self._rests:
-            self._over()
+            self._handled()
 
     def handler_returned(self) -> None:
         """What waited for that goes out."""
         self._rests = False
         if self._reply is not _NONE:
-            self._over()
-        elif not self.done:
+            self._handled()
+        elif not self._over:
             self._courier.put_off(self)
 
-    def _over(self) -> None:
-        if not self.done:
-            self.done = True
+    def _handled(self) -> None:
+        if self._ends():
             self._courier.handled(self, self._reply)
+
+    def _ends(self) -> bool:
+        """It is over now; False: it was before."""
+        was_over, self._over, self.done = self._over, True, True
+        return not was_over
 
     def fail(self, error: BaseException) -> None:
         """See `Pending.fail`."""
-        if self.done:
+        if not self._ends():
             return
-        self.done = True
         if isinstance(error, Refused | Unhandled):
             self._courier.refused(self, error)
         else:
@@ -112,19 +116,17 @@ class Handed(Pending[Any]):
 
     def returned(self, error: BaseException) -> None:
         """See `Pending.returned`."""
-        if not self.done:
-            self.done = True
+        if self._ends():
             self._courier.came_back(self)
 
     def skipped(self) -> None:
         """See `Pending.skipped`: it was cancelled before its turn."""
-        self._courier.came_back(self)
+        if self._ends():
+            self._courier.came_back(self)
 
-    def withdraw(self, is_begun: bool) -> None:
-        """The ticket was cancelled: it is skipped, if it is not begun."""
-        self.cancelled = True
-        if not is_begun:
-            self.done = True
+    def withdraw(self) -> None:
+        """The ticket was cancelled: it is skipped when its turn comes, and goes on where it is begun."""
+        self.cancelled = self.done = True
 
 
 class _Rest(Pending[Any]):

@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from actors.delivery.office import Office
     from actors.delivery.rounds import Rounds
 
-__all__ = ["Showing"]
+__all__ = ["Showing", "is_sound"]
 
 _CHARACTERS: Final = 50_000
 """In one message at most."""
 _OF_A_PLACE: Final = 250
 """Characters of a place, besides its path."""
+
+
+def is_sound(path: str) -> bool:
+    """Whether it can be the path of a recipient; whatever another node says."""
+    try:
+        return is_recipient(path)
+    except (ValueError, IndexError):
+        return False
 
 
 class Showing:
@@ -40,7 +48,7 @@ class Showing:
         if self._is_shared:  # the name may be another node's
             one = self._rounds.known.get(path)
             return one.cell if one is not None and one.is_ready else None
-        ref = self._kernel.system.find(path) if is_recipient(path) else None
+        ref = self._kernel.system.find(path)
         return ref.cell if ref is not None and takes(ref.cell) else None
 
     def seek(self, neighbour: Neighbour, said: Seek) -> None:
@@ -48,7 +56,7 @@ class Showing:
         for path in said.forget:
             self._drop(path, neighbour.name)
         here: list[str] = []
-        for path in said.paths:
+        for path in filter(is_sound, said.paths):
             self._sought.setdefault(path, {})[neighbour.name] = None
             if self.taker(path) is not None:
                 here.append(path)

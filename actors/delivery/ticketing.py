@@ -27,6 +27,10 @@ class Tracker(Protocol):
         """See `Ticket.cancel`."""
         ...
 
+    def check_open(self) -> None:
+        """Raise `SystemClosed` where nothing more will be told of any ticket."""
+        ...
+
     async def look(self, ticket: Ticket[Any], /) -> None:
         """Bring the ticket up to date from the store. A checkpoint."""
         ...
@@ -88,7 +92,7 @@ class Ticket(Generic[R]):
         Several tasks may wait, each gets it. Raises `AskTimeout` after `timeout` seconds (the ticket goes
         on), `TicketTimedOut`, `TicketCancelled`, `TicketFailed` (all deliveries failed, the
         last error is the cause), the handler's own `Refused`; `Deadlock` for an actor that waits for
-        itself, and `UnknownTicket` for one that ended so long ago that it was removed.
+        itself, and `SystemClosed` where the system ends before the ticket.
         """
         if timeout is not None:
             check_seconds("timeout", timeout)
@@ -100,6 +104,7 @@ class Ticket(Generic[R]):
             with trio.move_on_after(float("inf") if timeout is None else timeout) as scope:
                 await self._tracker.look(self)
                 while self.state not in ENDED:
+                    self._tracker.check_open()
                     await self._lot.park()
         finally:
             self.readers[reader] -= 1
@@ -137,6 +142,10 @@ class Ticket(Generic[R]):
     def answered(self, value: Any) -> None:
         """The reply as the handler gave it."""
         self._value.append(value)
+
+    def closed(self) -> None:
+        """Nothing more will be told of it."""
+        self._lot.unpark_all()
 
     def renewed(self, entry: Entry) -> None:
         """This is how it is kept now."""

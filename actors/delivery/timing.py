@@ -31,10 +31,17 @@ class Timing:
         self._rounds = rounds
         self._due: Alarm | None = None
         self._tidying: Alarm | None = None
+        self._again: dict[Callable[[], None], Alarm] = {}
+
+    def stop(self) -> None:
+        """The courier has ended: the next one looks at the store anew."""
+        for alarm in (self._due, self._tidying, *self._again.values()):
+            if alarm is not None:
+                alarm.cancel()
 
     def arm(self, due: float | None) -> None:
         """Something times out at `due`, seconds since 1970."""
-        if due is None:
+        if due is None or self._rounds.nursery is None:
             return
         at = self._kernel.now() + max(0.0, due - self._office.wall())
         if self._due is None or not self._due.live or at < self._due.due:
@@ -52,7 +59,7 @@ class Timing:
             await work()
         except StoreError as error:
             self._office.trouble(error)
-            self._kernel.alarms.after(_AGAIN, again)
+            self._again[again] = self._kernel.alarms.after(_AGAIN, again)
 
     async def _time_out(self) -> None:
         """End the tickets whose time has come."""
@@ -68,7 +75,7 @@ class Timing:
 
     def tidy_later(self) -> None:
         """There is something that will have to be removed, or may not be taken by anybody."""
-        if self._tidying is not None and self._tidying.live:
+        if self._rounds.nursery is None or (self._tidying is not None and self._tidying.live):
             return
         posting = self._office.posting
         seconds = min(posting.keep_ended, posting.keep_unclaimed or math.inf)
@@ -100,7 +107,7 @@ class Timing:
                 after = entry.seq
                 if entry.posted >= before:
                     return
-                if not entry.attempts:
+                if not entry.attempts and entry.due is None:
                     self._rounds.settling.expire(entry)
             if not entries:
                 return
