@@ -77,7 +77,8 @@ class Line:
 
     def decide(self, now: float, is_ready: bool) -> Step:
         """What to do now; asked again after each answer but `Wait`."""
-        if not self.complete and not self.loading and (self._urgent or len(self.waiting) < LOW + self._passed):
+        is_low = len(self.waiting) < LOW + self._passed
+        if not self.complete and not self.loading and (self._urgent or is_low):
             self._urgent = False
             self.loading = True
             return Load()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
 
@@ -172,5 +172,6 @@ class Feed:
 
 
 def _check_states(states: object) -> None:
-    if not isinstance(states, Collection) or not all(isinstance(state, TicketState) for state in states):
+    given = tuple(cast("Collection[object]", states)) if isinstance(states, Collection) else (None,)
+    if not all(isinstance(state, TicketState) for state in given):
         raise TypeError(f"states={states!r} must be a collection, as in states={{TicketState.DEAD}}")
