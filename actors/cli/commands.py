@@ -204,6 +204,7 @@ def node(
     listen: str = "127.0.0.1:0",
     token_file: Path | None = None,
     spawnable: Sequence[str] = (),
+    store: str | None = None,
 ) -> int:
     """Be a node that other systems link with, until Ctrl-C. The first line says where it listens.
 
@@ -217,10 +218,12 @@ def node(
         A file with the token that others must know.
     spawnable
         module:Class or module:function that others may start here; may be given several times.
+    store
+        What keeps posted messages: sqlite:FILE, redis://HOST:PORT, or memory.
     """
     from actors.cli.nodes import NodeOptions, serve_node
 
-    options = NodeOptions(name=name, listen=listen, token_file=token_file, spawnable=spawnable)
+    options = NodeOptions(name=name, listen=listen, token_file=token_file, spawnable=spawnable, store=store)
     return serve_node(options, sys.stdout, sys.stderr)
 
 

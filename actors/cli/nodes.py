@@ -16,8 +16,10 @@ import trio
 from actors.checks import check_seconds
 from actors.cli.misuse import Misused, read_message, read_token
 from actors.cli.run import STOPS
+from actors.cli.stores import StoreSpec, make_store
 from actors.cli.what import imported
 from actors.core.recipe import recipe_of
+from actors.delivery import Store
 from actors.errors import ActorError, RemoteError, Unhandled, one_line
 from actors.names import split
 from actors.remote.codec import Raw
@@ -39,6 +41,7 @@ class NodeOptions:
     listen: str
     token_file: Path | None
     spawnable: Sequence[str]
+    store: str | None = None
 
 
 def serve_node(options: NodeOptions, out: TextIO, err: TextIO) -> int:
@@ -49,7 +52,8 @@ def serve_node(options: NodeOptions, out: TextIO, err: TextIO) -> int:
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
         spawnable = [_loaded(name) for name in options.spawnable]
-        return trio.run(_serve, options.name, host, port, token, spawnable, out)
+        store = None if options.store is None else make_store(StoreSpec(url=options.store), Path())
+        return trio.run(_serve, options.name, host, port, token, spawnable, store, out)
     except OSError as error:
         print(f"actors node: cannot listen at {options.listen}: {error.strerror or error}", file=err)
         return _BAD
@@ -80,12 +84,18 @@ def _loaded(name: str) -> Any:
 
 
 async def _serve(
-    name: str, host: str, port: int, token: str | None, spawnable: list[Any], out: TextIO
+    name: str,
+    host: str,
+    port: int,
+    token: str | None,
+    spawnable: list[Any],
+    store: Store | None,
+    out: TextIO,
 ) -> int:
     """Until a signal comes. The receiver is outside: the block's body is cancelled by the first one."""
     number = 0
     with trio.open_signal_receiver(*STOPS) as signals:
-        async with open_system(name, spawnable=spawnable) as system:
+        async with open_system(name, spawnable=spawnable, store=store) as system:
             listener = await system.listen(host, port, token=token)
             print(f"{name} listens at {listener.url}", file=out, flush=True)
             number = await anext(signals)

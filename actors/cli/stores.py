@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -69,6 +71,8 @@ def store_of(team: Team, option: str | None) -> Store:
 
 def redis_store(url: str, prefix: str) -> RedisStore:
     """A store on a server. Raises `StoreInvalid`."""
+    with suppress(ImportError):  # that takes a second: not in the loop of a system; who opens it says more
+        importlib.import_module("coredis")
     try:
         return RedisStore(url, prefix)
     except ValueError as error:

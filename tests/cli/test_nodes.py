@@ -174,6 +174,8 @@ def test_a_linked_node_says_goodbye_when_it_is_stopped(shop: Path) -> None:
         (["--spawnable", "no_such_module:Till"], "--spawnable no_such_module:Till: No module named"),
         (["--spawnable", "shop:Tell"], "--spawnable shop:Tell: module 'shop' has no attribute 'Tell'"),
         (["--spawnable", "shop"], "write module:Class"),
+        (["--store", "shop.db"], 'unknown store "shop.db"'),
+        (["--store", "sqlite:no/folder/shop.db"], "its folder is not there"),
         (["--spawnable", "shop:actors"], "shop:actors"),
         (["--spawnable", "broken:Till"], "--spawnable broken:Till: ZeroDivisionError: division by zero"),
     ],
@@ -212,6 +214,15 @@ def test_a_port_that_is_taken_is_named() -> None:
     assert done.returncode == 2
     assert "address already in use" in said(done).lower()
     assert str(taken) not in done.stderr
+
+
+def test_a_node_with_a_store_keeps_what_is_posted_to_it(shop: Path) -> None:
+    """Before anybody is there to get it."""
+    with node(shop, "--store", "sqlite:shop.db") as (_, url):
+        done = program("post", url, "/till", '{"$": "shop.Price", "item": "tea"}')
+        assert (done.returncode, done.stderr) == (0, "")
+        shown = program("tickets", url, "--state", "pending", "--json")
+        assert json.loads(shown.stdout)["id"] == done.stdout.strip()
 
 
 # --- tree -----------------------------------------------------------------------------

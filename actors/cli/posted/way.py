@@ -108,7 +108,7 @@ async def _own(target: Target) -> AsyncGenerator[Way]:
     """A system of the command's own, for a moment: it has nobody to deliver to."""
     store: Store
     store = SQLiteStore(target.path) if target.is_file else redis_store(target.text, target.prefix)
-    async with open_system(_visitor(), store=store, posting=_HANDS_OFF) as system:
+    async with open_system(_visitor(), store=store, posting=_HANDS_OFF, watchdog=None) as system:
         yield Way(_courier(system).ask, is_alive=not target.is_file)
 
 
@@ -152,7 +152,7 @@ def _who(note: dict[str, Any] | None) -> str:
 @asynccontextmanager
 async def linked(url: str, token: str | None) -> AsyncGenerator[Way]:
     """The courier of a node."""
-    async with open_system(_visitor()) as system:
+    async with open_system(_visitor(), watchdog=None) as system:
         peer = await system.connect(url, token=token, max_message=_LONGEST)
         courier = await peer.find(COURIER_PATH)
         if courier is None:
