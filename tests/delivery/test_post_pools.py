@@ -129,3 +129,21 @@ async def test_several_at_once_wait_for_their_turns_in_the_mailbox_of_one_actor(
         assert book == [0]
         await trio.sleep(10)
         assert book == [0, 1, 2, 3, 4, 5]
+
+
+async def test_a_cancelled_one_in_the_mailbox_of_a_worker_gives_its_place_back(
+    autojump_clock: MockClock,
+) -> None:
+    """Routed by key they wait behind each other there; skipped, they make room for the next ones."""
+    async with actors.open_system("s") as system:
+        book: list[int] = []
+        template = actors.Template(functools.partial(Desk, book), policy=AT_ONCE)
+        keyed = Pool(template, 2, 2, routing="key", key=lambda _: "one")
+        system.spawn(keyed, name="pool", policy=gently(at_once=3))
+        tickets = [await system.post("/pool", Do(n, seconds=5.0)) for n in range(3)]
+        await trio.sleep(1.0)
+        assert all(ticket.cancel() for ticket in tickets[1:])
+        for n in range(10, 16):
+            assert await (await system.post("/pool", Do(n))).wait_reply() == n
+        assert book == [0, *range(10, 16)]
+        assert trio.current_time() == 5.0
