@@ -130,7 +130,7 @@ class Shelf:
                 if operation.id not in self.remembered:
                     self.remembered[operation.id] = operation
                     self._save(operation.saved)
-            case Prune():
+            case _:
                 return self._prune(operation)
 
     def _append(self, operation: Append) -> Entry:
@@ -156,7 +156,7 @@ class Shelf:
 
     def _put(self, entry: Entry) -> Entry:
         self._seq += 1
-        entry = attrs.evolve(entry, seq=self._seq, changed=entry.posted)
+        entry = entry.placed(self._seq)
         if entry.key is not None:
             self._keys[entry.path, entry.key] = entry.id
         self._replace(None, entry)

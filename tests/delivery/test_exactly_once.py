@@ -174,7 +174,7 @@ async def post(system: actors.System, mark: Mark) -> None:
 
 
 @pytest.mark.row(95)
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(
     messages=st.lists(st.tuples(st.floats(0.0, 5.0), PLANS), min_size=1, max_size=6),
     faults=st.lists(FAULTS, max_size=5),
