@@ -10,7 +10,7 @@ from benchmarks.case import ACTORS, PLAIN, RAW, Aim
 from benchmarks.harness.results import CaseResult
 from benchmarks.harness.stats import Estimate, estimate
 
-__all__ = ["FASTEST_PEER", "Verdict", "fastest_peer", "judge"]
+__all__ = ["FASTEST_PEER", "LEAST_ROUNDS", "Verdict", "fastest_peer", "judge", "word_of"]
 
 FASTEST_PEER = "fastest peer"
 LEAST_ROUNDS = 2
@@ -55,10 +55,11 @@ def judge(aim: Aim, result: CaseResult) -> Verdict:
     found = estimate(values)
     if len(values) < LEAST_ROUNDS:
         return Verdict(aim, "too few rounds to tell", found, against)
-    return Verdict(aim, _word(found, aim.limit, result.case.better), found, against)
+    return Verdict(aim, word_of(found, aim.limit, result.case.better), found, against)
 
 
-def _word(found: Estimate, limit: float, better: Literal["more", "less"]) -> Word:
+def word_of(found: Estimate, limit: float, better: Literal["more", "less"]) -> Word:
+    """Whether all of the interval is on one side of the limit."""
     if better == "less":
         found, limit = Estimate(-found.median, -found.high, -found.low), -limit
     if found.low >= limit:
