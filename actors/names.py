@@ -37,7 +37,7 @@ def split(path: str) -> tuple[str, ...]:
         raise TypeError(f"a path is a str, not {path!r}: write it as '/network/worker-1'")
     if not path.startswith(ROOT):
         raise ValueError(f"{path!r} is not a path from the root: write it as '/network/worker-1'")
-    return tuple(part for part in path.split("/") if part)
+    return tuple(filter(None, path.split("/")))
 
 
 def canonical(path: str) -> str:

@@ -43,6 +43,8 @@ class TicketState(enum.Enum):
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
 
+    __hash__ = object.__hash__  # each is the only one of its kind; that of enums takes a call, 20 a message
+
 
 LIVE: Final = frozenset({TicketState.PENDING, TicketState.DELIVERED})
 ENDED: Final = frozenset(TicketState) - LIVE
@@ -61,6 +63,8 @@ class Move(enum.Enum):
     REFUSE = "refuse"
     CANCEL = "cancel"
     TIME_OUT = "time_out"
+
+    __hash__ = object.__hash__  # as above
 
 
 _P, _D, _T = TicketState.PENDING, TicketState.DELIVERED, TicketState.TIMED_OUT
@@ -171,6 +175,31 @@ class Entry:
     def order(self) -> tuple[int, int]:
         """Its place among those of its recipient: what is smaller comes first."""
         return -self.priority, self.seq
+
+    def placed(self, seq: int) -> Entry:
+        """The same ticket as it is kept, with its place."""
+        return Entry(
+            self.id,
+            self.path,
+            self.payload,
+            self.posted,
+            self.priority,
+            self.key,
+            self.reply,
+            self.max_attempts,
+            self.sender,
+            self.node,
+            self.hops,
+            self.answers,
+            self.due,
+            seq,
+            self.state,
+            self.attempts,
+            self.working,
+            self.answer,
+            self.failures,
+            self.posted,
+        )
 
     def at(
         self,

@@ -39,7 +39,6 @@ from actors.delivery.sqlite.rows import (
     handled_values,
     message_values,
     new_row,
-    placed,
     read_entry,
     read_row,
     to_ns,
@@ -203,7 +202,7 @@ class Batch:
 
     def _put(self, entry: Entry) -> Entry:
         self._seq += 1
-        entry = placed(entry, self._seq)
+        entry = entry.placed(self._seq)
         posted = to_ns(entry.posted)
         message = message_values(entry, posted)
         row = new_row(entry, posted)

@@ -30,7 +30,6 @@ __all__ = [
     "handled_values",
     "message_values",
     "new_row",
-    "placed",
     "read_entry",
     "read_failure",
     "read_handled",
@@ -115,32 +114,6 @@ class Row:
             self.changed,
         )
         return *values, checksum(repr(values))
-
-
-def placed(entry: Entry, seq: int) -> Entry:
-    """The ticket, as it is kept from now on. Written out: this is done for each that is posted."""
-    return Entry(
-        entry.id,
-        entry.path,
-        entry.payload,
-        entry.posted,
-        entry.priority,
-        entry.key,
-        entry.reply,
-        entry.max_attempts,
-        entry.sender,
-        entry.node,
-        entry.hops,
-        entry.answers,
-        entry.due,
-        seq,
-        entry.state,
-        entry.attempts,
-        entry.working,
-        entry.answer,
-        entry.failures,
-        entry.posted,
-    )
 
 
 def new_row(entry: Entry, posted: int) -> Row:
