@@ -552,7 +552,10 @@ def test_a_terminal_keeps_the_line_that_says_ready() -> None:
     """Above the table, when the live tree is gone."""
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "actors", "run", "--team", "research", "--teams", str(EXAMPLES)],
+        [
+            *(sys.executable, "-m", "actors", "run", "--team", "research", "--teams", str(EXAMPLES)),
+            *("--store", "memory"),
+        ],
         stdin=follower,
         stdout=follower,
         stderr=follower,
