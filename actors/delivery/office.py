@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -51,12 +52,20 @@ __all__ = ["Office", "recipient_path"]
 _FOREVER: Final = float("inf")
 _AGAIN: Final = 1.0
 """Seconds until what could not be read is tried again."""
+_DRAW: Final = 10
+"""Random bytes in an id."""
+_DRAWN: Final = 256
 
 
 def recipient_path(path: object) -> str:
     """The path of a recipient in its one form; raises TypeError or ValueError with the cure."""
     if not isinstance(path, str):
         raise TypeError(f"post to a path, as in '/planner', not to {path!r}: an actor's is ref.path")
+    return _in_its_one_form(path)
+
+
+@lru_cache(maxsize=4096)
+def _in_its_one_form(path: str) -> str:
     parts = split(path)
     if not parts:
         raise ValueError("post to an actor below the root, as in '/planner'")
@@ -94,6 +103,7 @@ class Office:
         self._edges = Edges(posting)
         self._tickets: WeakValueDictionary[str, Ticket[Any]] = WeakValueDictionary()
         self._settling: dict[str, None] = {}
+        self._drawn: list[str] = []
         self._loaded: dict[str, tuple[int | None, Any]] = {}
         """In a shared store: with which state an actor here has begun, and by which token its name was ours."""
         self._doors = trio.lowlevel.ParkingLot()
@@ -206,7 +216,10 @@ class Office:
             raise ValueError(f"priority must be between -2**31 and 2**31, not {priority!r}")
         check_count("max_attempts", max_attempts)
         entry = self._entry(path, message, key, reply, timeout, priority, max_attempts)
-        await self.present()
+        if self.engine is None:
+            await self.present()
+        else:
+            await trio.lowlevel.checkpoint_if_cancelled()  # the write is a checkpoint: one is enough
         try:
             kept: Entry = await self.pump.write(
                 Append(entry, self.posting.capacity), lambda result: self.appended(result, entry)
@@ -278,7 +291,10 @@ class Office:
 
     def new_id(self, now: float) -> str:
         """An id that nobody else draws; later ones are greater, which keeps new rows together."""
-        return f"{int(now * 1000):012x}{secrets.token_hex(10)}"
+        if not self._drawn:  # many at once: each time the thread that writes may take the interpreter
+            text = secrets.token_hex(_DRAWN * _DRAW)
+            self._drawn = [text[at : at + 2 * _DRAW] for at in range(0, len(text), 2 * _DRAW)]
+        return f"{int(now * 1000):012x}{self._drawn.pop()}"
 
     # --- tickets ---
 
