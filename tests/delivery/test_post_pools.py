@@ -147,3 +147,7 @@ async def test_a_cancelled_one_in_the_mailbox_of_a_worker_gives_its_place_back(
             assert await (await system.post("/pool", Do(n))).wait_reply() == n
         assert book == [0, *range(10, 16)]
         assert trio.current_time() == 5.0
+        for n in range(3):
+            await system.post("/pool", Do(n, seconds=5.0))
+        await trio.sleep(1.0)
+        assert (await states(system)).count(TicketState.DELIVERED) == 3
