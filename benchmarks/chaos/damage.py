@@ -75,7 +75,7 @@ def _damage(file: Path, kind: str, dice: Random) -> str:
         case "page":
             data[page : page + _PAGE] = dice.randbytes(min(_PAGE, len(data) - page))
         case "cut":
-            del data[at:]
+            del data[at if dice.random() < 0.9 else 0 :]
         case "swap":
             other = dice.randrange(len(data)) // _PAGE * _PAGE
             one, two = bytes(data[page : page + _PAGE]), bytes(data[other : other + _PAGE])

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import trio
 
-from actors.delivery import sqlite_schema
 from actors.delivery.errors import IllegalMove, StoreDamaged, StoreError
 from actors.delivery.operations import Append, Handled, Redeliver, Save, Saved
+from actors.delivery.sqlite import schema
 from actors.delivery.sqlite.rows import DAMAGED
 from actors.delivery.ticket import Entry, TicketState
 from tests.delivery.sqlite_bench import START, answered, delivered, entry, open_store, post
@@ -241,8 +241,8 @@ async def test_a_page_that_is_damaged_later_is_told_to_whoever_needs_it_alone(
     else:
         pytest.fail("no leaf found")
     path.write_bytes(raw)
-    monkeypatch.setattr(sqlite_schema, "_WHOLLY_CHECKED", 0)
-    monkeypatch.setattr(sqlite_schema, "_CHECKED_AFTER_A_CRASH", 0)
+    monkeypatch.setattr(schema, "_WHOLLY_CHECKED", 0)
+    monkeypatch.setattr(schema, "_CHECKED_AFTER_A_CRASH", 0)
     found: dict[str, Any] = {}
 
     async def write(name: str, *group: Any) -> None:
@@ -347,3 +347,25 @@ async def test_a_ticket_that_is_damaged_while_the_store_is_open_is_dead(tmp_path
             assert await engine.waiting() == {"/a": 2}
             [dead] = await engine.find(states={TicketState.DEAD})
             assert dead.failures[-1].kind == DAMAGED
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_a_file_that_is_empty_or_gone_beside_its_log_is_no_new_store(
+    tmp_path: Path, is_gone: bool
+) -> None:
+    path = tmp_path / "a.db"
+    async with open_store(path) as engine:
+        await engine.write([post(id="x")])
+        for end in ("", "-wal"):
+            shutil.copy(f"{path}{end}", tmp_path / f"b.db{end}")
+    left = tmp_path / "b.db"
+    left.unlink()
+    if not is_gone:
+        left.touch()
+    with pytest.raises(StoreDamaged, match=r"its log b\.db-wal is not: put a copy of both back"):
+        async with open_store(left):
+            pass
+    assert (tmp_path / "b.db-wal").stat().st_size > 0
+    (tmp_path / "b.db-wal").unlink()
+    async with open_store(left) as engine:
+        assert await engine.find() == []

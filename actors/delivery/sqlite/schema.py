@@ -107,10 +107,11 @@ def examine(path: str) -> bool:
         with open(path, "rb") as file:
             head = file.read(100)
     except FileNotFoundError:
-        return False
+        head = b""
     except OSError as error:
         raise not_openable(path, error) from error
     if not head:
+        _check_no_log(path)
         return False
     if head[: len(_MAGIC)] != _MAGIC:
         if head[68:72] == APPLICATION.to_bytes(4, "big"):
@@ -119,6 +120,20 @@ def examine(path: str) -> bool:
             path, f"it is no database, it begins with {head[:16]!r}: give another name, or move it away"
         )
     return True
+
+
+def _check_no_log(path: str) -> None:
+    """A log is begun after the file: one without it has messages, and SQLite would remove it."""
+    try:
+        size = os.path.getsize(f"{path}-wal")
+    except OSError:
+        return
+    if size:
+        raise StoreDamaged(
+            path,
+            f"the file is empty or gone, and its log {os.path.basename(path)}-wal is not: put a copy of both "
+            "back, or move the log away and begin a new one",
+        )
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
