@@ -14,7 +14,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -62,7 +62,7 @@ def rounds(text: str) -> int:
     return number
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.bench_delivery",
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the stores are made")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if unknown := [part for part in options.parts if part not in PARTS]:
         parser.error(f"no part {unknown[0]!r}: there are {', '.join(PARTS)}")
     options.rounds = options.rounds or (1 if options.quick else 5)

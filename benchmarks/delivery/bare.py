@@ -24,6 +24,10 @@ def _connect(folder: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(_TABLE)
+    # the log at its full size from the beginning: writing over what is there is faster than making it longer
+    connection.execute("CREATE TABLE filler AS SELECT zeroblob(8000000)")
+    connection.execute("DROP TABLE filler")
+    connection.execute("PRAGMA wal_checkpoint(RESTART)")
     return connection
 
 

@@ -7,6 +7,7 @@ import os
 import resource
 import statistics
 from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import actors
 from actors import Backoff, Delivery, Policy, Posting, TicketState
 from actors.delivery import SQLiteStore, Store
 
-__all__ = ["Check", "burst", "in_turn", "soak", "switch"]
+__all__ = ["Check", "burst", "grown", "in_turn", "soak", "switch"]
 
 _FAILS = 10
 """Of so many messages one fails at its first delivery."""
@@ -221,8 +222,14 @@ async def soak(store: Store, agents: int, seconds: float, rate: float = 50.0) ->
                 book.order.clear()
                 gc.collect()
                 samples.append(resident())
-    growth = statistics.median(samples[-10:]) / statistics.median(samples[:10]) - 1
+    growth = grown(samples)
     return Check(f"memory over {seconds:,g} s of soak", f"{growth:+.1%}", "< 5 %", growth < 0.05)
+
+
+def grown(samples: Sequence[int]) -> float:
+    """By which share the last fifth is above the first, by their medians."""
+    fifth = max(1, len(samples) // 5)
+    return statistics.median(samples[-fifth:]) / statistics.median(samples[:fifth]) - 1
 
 
 async def _asked(system: actors.System, agents: int, count: int) -> None:
