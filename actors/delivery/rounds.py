@@ -129,6 +129,11 @@ class Rounds:
         self._meet(one, ref.cell)
         return one
 
+    def serves(self, path: str) -> bool:
+        """Whether there is a recipient, ready or not, for what waits."""
+        one = self.known.get(path)
+        return one is not None and (one.cell is not None or bool(one.there))
+
     def became_ready(self, cell: Cell) -> None:
         """See `Follower`: `named_ready` hears it too."""
 
@@ -253,5 +258,3 @@ class Rounds:
             return
         line.loaded(entries, complete=len(entries) < limit)
         self.look(one.path)
-
-    # --- whose a name is, where several nodes share the store ---

@@ -107,7 +107,7 @@ class Timing:
                 after = entry.seq
                 if entry.posted >= before:
                     return
-                if not entry.attempts and entry.due is None:
+                if not entry.attempts and entry.due is None and not self._rounds.serves(entry.path):
                     self._rounds.settling.expire(entry)
             if not entries:
                 return

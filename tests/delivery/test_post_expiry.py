@@ -109,3 +109,21 @@ async def test_many_ended_tickets_go_together(autojump_clock: MockClock) -> None
         assert set(await states(system)) == {TicketState.RESPONDED}
         await trio.sleep(101.0)
         assert await entries(system) == []
+
+
+async def test_what_waits_behind_others_of_a_recipient_that_is_there_is_not_unclaimed(
+    autojump_clock: MockClock,
+) -> None:
+    """It is slow, and that is no reason to give up what waits for it."""
+    posting = actors.Posting(keep_unclaimed=100.0, keep_ended=100.0)
+    async with actors.open_system("alpha", posting=posting) as system:
+        system.spawn(_Slow, name="slow")
+        tickets = [await system.post("/slow", "work") for _ in range(4)]
+        assert [await ticket.wait_reply() for ticket in tickets] == [90.0, 180.0, 270.0, 360.0]
+
+
+class _Slow(actors.Actor):
+    @actors.receive
+    async def work(self, message: str) -> float:
+        await trio.sleep(90.0)
+        return trio.current_time()
