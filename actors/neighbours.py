@@ -75,6 +75,16 @@ class LinkedNode:
         return self._link.name
 
     @property
+    def life(self) -> tuple[str, str]:
+        """See `Neighbour.life`."""
+        return self._link.name, self._link.incarnation
+
+    @property
+    def is_down(self) -> bool:
+        """See `Neighbour.is_down`."""
+        return self._link.is_down
+
+    @property
     def longest(self) -> int:
         """See `Neighbour.longest`."""
         return self._link.longest
@@ -89,13 +99,12 @@ class LinkedNode:
         link = self._link
         if not link.is_down:
             if self._courier is None:
-                self._courier = link.proxy((link.name, link.incarnation), COURIER_PATH, 0, link.name)
+                self._courier = link.proxy(self.life, COURIER_PATH, 0, link.name)
             self._courier.pass_on(message, sender, False, _Sent())
 
     def actor(self, path: str) -> Cell:
         """See `Neighbour.actor`."""
-        link = self._link
-        return cast("Cell", link.proxy((link.name, link.incarnation), path, 0, link.name))
+        return cast("Cell", self._link.proxy(self.life, path, 0, self.name))
 
 
 class LinkedNodes:

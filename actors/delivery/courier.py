@@ -13,9 +13,9 @@ import trio
 
 from actors.core.actor import function
 from actors.delivery.admin import Admin
+from actors.delivery.exchange import HEARD
 from actors.delivery.service import REQUESTS
 from actors.delivery.store import Opening
-from actors.delivery.words import WORDS
 from actors.policy import Mailbox, Policy
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def courier(ctx: Context, office: Office) -> None:
                 async for message in ctx.inbox:
                     if isinstance(message, REQUESTS):
                         nursery.start_soon(admin.serve, message, ctx.reply_later())
-                    elif isinstance(message, WORDS):
+                    elif isinstance(message, HEARD):
                         office.rounds.exchange.heard(message, ctx.sender)
                 await office.pump.flushed()
                 nursery.cancel_scope.cancel()

@@ -22,6 +22,16 @@ class Neighbour(Protocol):
         ...
 
     @property
+    def life(self) -> tuple[str, str]:
+        """Its name and incarnation."""
+        ...
+
+    @property
+    def is_down(self) -> bool:
+        """Whether this life of it is over."""
+        ...
+
+    @property
     def longest(self) -> int:
         """How many characters a message to it may have."""
         ...

@@ -96,7 +96,9 @@ class Seeking:
 
     def node_down(self, neighbour: Neighbour) -> None:
         """Nobody is there any more."""
-        self._inquiries.pop(neighbour.name, None)
+        inquiry = self._inquiries.get(neighbour.name)
+        if inquiry is not None and inquiry.neighbour is neighbour:
+            del self._inquiries[neighbour.name]
         for one in tuple(self._rounds.known.values()):
             self._rounds.gone_there(one.path, neighbour.name)
 
@@ -107,6 +109,6 @@ class Seeking:
         for path in said.gone:
             self._rounds.gone_there(path, neighbour.name)
         inquiry = self._inquiries.get(neighbour.name)
-        if said.answers and inquiry is not None:
+        if said.answers and inquiry is not None and inquiry.neighbour is neighbour:
             inquiry.is_open = False
             self._ask(inquiry)
