@@ -119,7 +119,8 @@ class Pump:
             if not self._slips:
                 await self._park()
                 continue
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()  # twice: those whom the last group has woken have more to write,
+            await trio.lowlevel.checkpoint()  # and in one round it is left to chance who runs first
             error = await self._write_group(engine)
             if error is None:
                 if tries:
