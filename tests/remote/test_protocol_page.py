@@ -14,6 +14,7 @@ from actors.core.ref import Ref
 from actors.events import Event
 from actors.exits import ExitKind
 from actors.outcome import FailureKind
+from actors.delivery.words import Seek
 from actors.remote import answers, conversation, credit, jsontext, link, links, session, transport
 from actors.remote.answers import KINDS
 from actors.remote.codec import Codec
@@ -126,7 +127,7 @@ def test_the_messages_and_refs_on_the_page_are_read() -> None:
     assert described == [Order("tea", 2), Book.ref]
     for one in EXAMPLES:
         if "m" in one:
-            assert codec.message_in(one["m"]) in (Order("tea", 2), Total())
+            assert codec.message_in(one["m"]) in (Order("tea", 2), Total(), Seek(("/planner",)))
 
 
 def test_all_reasons_stand_on_the_page() -> None:
