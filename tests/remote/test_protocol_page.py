@@ -11,10 +11,10 @@ import pytest
 
 import actors
 from actors.core.ref import Ref
+from actors.delivery.words import Seek
 from actors.events import Event
 from actors.exits import ExitKind
 from actors.outcome import FailureKind
-from actors.delivery.words import Seek
 from actors.remote import answers, conversation, credit, jsontext, link, links, session, transport
 from actors.remote.answers import KINDS
 from actors.remote.codec import Codec
