@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LEAKS = """
-import os, socket, subprocess, sys, threading
+import os, random, socket, subprocess, sys, threading
 import trio
 import actors
 
@@ -76,7 +76,7 @@ async def test_group():
 
 
 async def test_system():
-    actors.System("beta", actors.OneForOne(), None, None)
+    actors.System("beta", actors.OneForOne(), None, random.Random())
 
 
 """
