@@ -184,10 +184,10 @@ async def test_a_shared_budget_blames_the_group(autojump_clock: MockClock) -> No
     assert "/boss/b, the last of its group to fail, needs more than the 0 restarts" in str(exit.error)
 
 
-async def test_a_store_is_not_there_yet(autojump_clock: MockClock) -> None:
+async def test_a_path_is_no_store(autojump_clock: MockClock) -> None:
     async with actors.open_system("s", store=None):
         pass
-    with pytest.raises(ValueError, match="leave store out"):
+    with pytest.raises(TypeError, match=r"write actors\.delivery\.SQLiteStore"):
         actors.open_system("s", store="file.db")  # type: ignore[arg-type]
 
 
