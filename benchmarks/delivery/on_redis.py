@@ -85,10 +85,11 @@ async def _receipts(url: str, sizes: Sizes, rounds: int) -> Figures:
 
 async def _ends(url: str, sizes: Sizes, rounds: int) -> Figures:
     async def end(recipients: int) -> Mapping[str, float]:
-        return await end_to_end(_store(url), recipients, 100, sizes.posts)
+        count = sizes.posts if recipients > 1 else sizes.plain
+        return await end_to_end(_store(url), recipients, 100, count)
 
     sides = {f"Redis, {recipients}": partial(end, recipients) for recipients in (50, 1)}
-    title = f"Redis: end to end, {sizes.posts:,} messages by 100 senders, to so many recipients"
+    title = f"Redis: end to end, {sizes.posts:,} messages to 50 recipients, {sizes.plain:,} to one"
     return await measured(title, {"messages": "messages/s"}, sides, rounds)
 
 

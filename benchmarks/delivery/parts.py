@@ -134,12 +134,14 @@ async def _rate(opened: Opened, senders: int, count: int) -> Mapping[str, float]
 async def ends(places: Places, sizes: Sizes, rounds: int) -> AsyncGenerator[Figures]:
     """How many messages a second are posted, handled and acknowledged?"""
     sides = {
-        f"{name}, {recipients}": partial(_end, store, recipients, sizes.posts)
+        f"{name}, {recipients}": partial(
+            _end, store, recipients, sizes.posts if recipients > 1 else sizes.plain
+        )
         for name, store in stores(places).items()
         for recipients in (50, 1)
     }
     aims = [Aim(f"{name}, 50", "messages", 5000) for name in ("SQLite", "memory")]
-    title = f"End to end, {sizes.posts:,} messages by 100 senders, to so many recipients"
+    title = f"End to end, {sizes.posts:,} messages to 50 recipients, {sizes.plain:,} to one, by 100 senders"
     yield await measured(title, {"messages": "messages/s"}, sides, rounds, aims=aims)
 
 
