@@ -29,7 +29,7 @@ COURIER: Final = "courier"
 COURIER_POLICY: Final = Policy(restart="permanent", breaker=None, mailbox=Mailbox(capacity=float("inf")))
 """What it runs under."""
 _LAST_WORDS: Final = 2.0
-"""Seconds for writing what has happened when everything is cancelled."""
+"""Seconds for writing what has happened once it ends, what is on its way included."""
 
 
 @function(readiness=True)
@@ -40,18 +40,21 @@ async def courier(ctx: Context, office: Office) -> None:
     async with office.store.open(opening) as engine:
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(office.pump.run, engine, name=f"pump of {office.kernel.name}")
-                await office.rounds.start(engine, nursery, ctx.ref.cell)
-                office.opened(engine)
-                ctx.ready()
-                admin = Admin(office)
-                async for message in ctx.inbox:
-                    if isinstance(message, REQUESTS):
-                        nursery.start_soon(admin.serve, message, ctx.reply_later())
-                    elif isinstance(message, HEARD):
-                        office.rounds.exchange.heard(message, ctx.sender)
-                await office.pump.flushed()
-                nursery.cancel_scope.cancel()
+                try:
+                    nursery.start_soon(office.pump.run, engine, name=f"pump of {office.kernel.name}")
+                    await office.rounds.start(engine, nursery, ctx.ref.cell)
+                    office.opened(engine)
+                    ctx.ready()
+                    admin = Admin(office)
+                    async for message in ctx.inbox:
+                        if isinstance(message, REQUESTS):
+                            nursery.start_soon(admin.serve, message, ctx.reply_later())
+                        elif isinstance(message, HEARD):
+                            office.rounds.exchange.heard(message, ctx.sender)
+                    await office.pump.flushed()
+                    nursery.cancel_scope.cancel()
+                finally:  # cancelled or not, a write that hangs does not keep it
+                    office.pump.hurry(_LAST_WORDS)
         finally:
             office.shut()
-            await office.pump.last_words(engine, _LAST_WORDS)
+            await office.pump.last_words(engine)

@@ -10,6 +10,7 @@ are, and one that fails so again and again is given up.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -30,6 +31,7 @@ GROUP: Final = 1000
 FAULTS: Final = 6
 """How often a fault of the store may strike one operation that has to be written."""
 _AGAIN: Final = Backoff(initial=0.1, maximum=5.0)
+_CUT: Final = "it was closed while this was written: it may be there, post it again with the same key"
 OnResult = Callable[[Result | StoreError], object]
 
 
@@ -43,7 +45,7 @@ class _Slip:
 
 
 class Pump:
-    """What waits to be written. Plain calls, but for `run`, `write`, `flushed` and `settled`."""
+    """What waits to be written. Plain calls, but for those that run, write or wait."""
 
     def __init__(
         self,
@@ -56,6 +58,8 @@ class Pump:
         self._alone = 0  # how many are to be written each by itself
         self._task: trio.lowlevel.Task | None = None
         self._written = trio.lowlevel.ParkingLot()
+        self._until = math.inf  # a write that is on its way then is cut short
+        self._writing: trio.CancelScope | None = None
         self._draw = draw
         self._on_trouble = on_trouble
         """Told the error and the seconds until it is tried again, and None when it works again."""
@@ -108,13 +112,21 @@ class Pump:
 
     async def settled(self, concerns: Callable[[Operation], bool]) -> None:
         """Return when no operation that `concerns` is true for waits to be written. A checkpoint."""
+        await self._gone(lambda slip: concerns(slip.operation))
+
+    async def caught_up(self) -> None:
+        """Return when what waits now is written, whatever has come since. A checkpoint."""
+        newest = (self._slips or self._group)[-1:]
+        await self._gone(lambda slip: slip in newest)
+
+    async def _gone(self, wanted: Callable[[_Slip], bool]) -> None:
         await trio.lowlevel.checkpoint()
-        while any(concerns(slip.operation) for slip in chain(self._group, self._slips)):
+        while any(map(wanted, chain(self._group, self._slips))):
             await self._written.park()
 
     async def run(self, engine: Engine) -> None:
-        """Write until cancelled; a group that is on its way is finished first."""
-        tries = 0
+        """Write until cancelled; a group that is on its way is finished first, but see `hurry`."""
+        tries, self._until = 0, math.inf
         while True:
             if not self._slips:
                 await self._park()
@@ -134,14 +146,20 @@ class Pump:
                 while all(slip.is_stubborn for slip in self._slips):
                     await self._park()
 
-    async def last_words(self, engine: Engine, seconds: float) -> None:
-        """Write what is left, for at most so long. Shielded.
+    def hurry(self, seconds: float) -> None:
+        """It is to end: what is not written in so many seconds waits for the next engine."""
+        self._until = trio.current_time() + seconds
+        if self._writing is not None:
+            self._writing.deadline = self._until
+
+    async def last_words(self, engine: Engine) -> None:
+        """Write what is left, as long as `hurry` has said. Shielded.
 
         What must be written and could not be waits for the next engine; nobody else waits.
         """
         error: StoreError | None = None
-        with trio.move_on_after(seconds, shield=True):
-            while self._slips and error is None:
+        with trio.CancelScope(shield=True):
+            while self._slips and error is None and trio.current_time() < self._until:
                 await trio.lowlevel.checkpoint()
                 error = await self._write_group(engine)
         late = StoreUnavailable(self._where, "it was closed before this was written: post it again")
@@ -164,8 +182,10 @@ class Pump:
         self._group = group
         results: list[Result] = []
         try:
-            with trio.CancelScope(shield=True):
+            with trio.CancelScope(shield=True, deadline=self._until) as self._writing:
                 results = await engine.write([slip.operation for slip in group])
+            if self._writing.cancelled_caught:
+                raise StoreUnavailable(self._where, _CUT)
             if len(results) != len(group):
                 raise RuntimeError(f"{len(results)} results of {len(group)} operations")
         except StoreError as error:
@@ -177,7 +197,7 @@ class Pump:
             self._slips[:0] = group
             raise
         finally:
-            self._group = []
+            self._group, self._writing = [], None
         self._hand_out(zip(group, results, strict=True))
         return None
 

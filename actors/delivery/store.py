@@ -79,7 +79,7 @@ class Engine(Protocol):
         When it returns all of it is safe: with a durable store, on the disk. Raises `StoreUnavailable`,
         and then nothing of the group counts as written, though it may be: write it again. Raises
         `StoreDamaged` where the file is, at what this group concerns.
-        It is not to be cancelled: shield it.
+        It is not to be cancelled, but where a system ends and it takes too long: it may be written then.
         """
         ...
 

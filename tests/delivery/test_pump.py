@@ -78,7 +78,8 @@ class Bench:
         self.results.append((name, result))
 
     async def last_words(self, seconds: float = 2.0) -> None:
-        await self.pump.last_words(self.engine, seconds)  # type: ignore[arg-type]
+        self.pump.hurry(seconds)
+        await self.pump.last_words(self.engine)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -273,6 +274,47 @@ async def test_who_waits_for_some_operations_does_not_wait_for_others(autojump_c
         assert trio.current_time() == 2.0
 
 
+async def test_who_has_caught_up_does_not_wait_for_what_came_since(autojump_clock: MockClock) -> None:
+    async with a_bench() as bench:
+        bench.engine.seconds = 1.0
+        bench.start()
+
+        async def post() -> None:
+            for number in range(20):
+                bench.put(str(number))
+                await trio.sleep(0.5)
+
+        bench.nursery.start_soon(post)
+        await trio.sleep(0.1)
+        await bench.pump.caught_up()
+        assert trio.current_time() == 1.0  # the group on its way
+        await bench.pump.caught_up()
+        assert trio.current_time() == 2.0  # and what had come meanwhile
+        await bench.pump.flushed()
+        assert trio.current_time() > 10.0
+
+
+async def test_a_write_that_hangs_is_cut_short_when_all_ends(autojump_clock: MockClock) -> None:
+    """Whoever posted hears so; what has happened is written by the next engine."""
+    async with a_bench() as bench:
+        bench.engine.seconds = float("inf")
+        bench.put("a")
+        bench.put("b", stubborn=False)
+        bench.start()
+        await trio.sleep(1.0)
+        bench.scope.cancel()
+        bench.pump.hurry(2.0)
+        await trio.sleep(2.5)
+        assert [name for name, _ in bench.results] == ["b"]
+        assert "it may be there" in str(bench.results[0][1])
+        with trio.fail_after(0.1):
+            await bench.pump.last_words(bench.engine)  # type: ignore[arg-type]
+        bench.engine.seconds = 0.0
+        bench.start()
+        await bench.pump.flushed()
+        assert bench.results[1] == ("a", "done a")
+
+
 async def test_last_words_are_written_though_all_is_cancelled(autojump_clock: MockClock) -> None:
     async with a_bench() as bench:
         bench.put("a", "b")
@@ -292,8 +334,9 @@ async def test_last_words_have_their_time_and_then_nobody_waits(
         bench.put("a", "b", "c")
         bench.put("d", stubborn=False)
         await bench.last_words(2.0)
-        assert bench.engine.groups == [["a"], ["b"]]  # what is on its way is finished
-        assert [name for name, _ in bench.results] == ["a", "b", "d"]
+        assert trio.current_time() == 2.0
+        assert bench.engine.groups == [["a"]]  # what is on its way is cut short
+        assert [name for name, _ in bench.results] == ["a", "d"]
         assert isinstance(bench.results[-1][1], StoreUnavailable)
         bench.start()
         await bench.pump.flushed()
