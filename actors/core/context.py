@@ -256,7 +256,8 @@ class Context:
         default, where it is the object itself, so do not change it afterwards.
 
         Raises `NotSerializable`, ValueError for an actor without a name (or below one), which no later
-        one could be told from, and `StoreUnavailable`.
+        one could be told from, `StoreUnavailable`, and `NotTheOwner` where several nodes share the store and
+        another one has the name.
         """
         _check_alive(self)
         keeper = self.cell.kernel.keeper

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
 
 from actors.delivery.dispatch import Line
-from actors.delivery.errors import StoreError
+from actors.delivery.errors import NotTheOwner, StoreError
 from actors.delivery.recipient import Recipient
 from actors.delivery.store import Arrived, Changed, Directory, Engine
 from actors.events import NameElsewhere
@@ -27,69 +26,122 @@ class Claims:
         self._office = office
         self._kernel = office.kernel
         self._rounds = rounds
+        self._wanted: set[str] = set()
+        self._given_up: dict[str, int | None] = {}
+        """What is to be released, each with the token that was its."""
+        self._busy: set[str] = set()
+        """Names that the directory is being asked about: one question at a time about each."""
+        self._answered = trio.lowlevel.ParkingLot()
 
     def claim(self, one: Recipient) -> None:
         """Try to make its name this node's."""
-        if self._rounds.nursery is not None and not one.claiming:
-            one.claiming = True
-            self._rounds.nursery.start_soon(self._claim_now, one)
+        if self._rounds.nursery is not None:
+            self._wanted.add(one.path)
+            self._see_to(one.path)
 
-    async def _claim_now(self, one: Recipient) -> None:
-        """Make the name ours, if it is nobody's."""
+    def release(self, one: Recipient) -> None:
+        """Its actor has gone: others may have the name."""
+        token, one.token, one.is_ours = one.token, None, False
+        one.line.complete = True
+        one.line.waiting.clear()
+        if self._rounds.nursery is not None:
+            self._given_up.setdefault(one.path, token)
+            self._see_to(one.path)
+
+    def stop(self) -> None:
+        """The store is closed, and with it all names are given up."""
+        self._wanted.clear()
+        self._given_up.clear()
+        for one in self._rounds.known.values():
+            one.is_ours = False
+            self._begin_anew(one, None)
+
+    def _see_to(self, path: str) -> None:
+        assert self._rounds.nursery is not None
+        if path not in self._busy:
+            self._busy.add(path)
+            self._rounds.nursery.start_soon(self._agree, path)
+
+    async def _agree(self, path: str) -> None:
+        """Give up, then claim, until nothing more is wanted."""
         assert self._rounds.engine is not None
         directory = self._rounds.engine.directory
         assert directory is not None
         try:
-            owner = await directory.claim(one.path)
-            is_ours = owner.node == self._kernel.name
-            is_stale = is_ours and await self._office.is_stale(one.path, owner.token)
+            while True:
+                if path in self._given_up:
+                    await self._release_now(directory, path, self._given_up.pop(path))
+                elif path in self._wanted:
+                    self._wanted.discard(path)
+                    await self._claim_now(directory, path)
+                else:
+                    break
         except StoreError as error:  # it is tried again with the next renewal
             self._office.trouble(error)
-            return
         finally:
-            one.claiming = False
+            self._busy.discard(path)
+            self._answered.unpark_all()
+
+    async def _release_now(self, directory: Directory, path: str, token: int | None) -> None:
+        if token is not None:  # what was handled before is still said in its name
+            await self._office.pump.settled(lambda one: getattr(one, "token", None) == token)
+        try:
+            await directory.release(path)
+        except StoreError:
+            self._given_up.setdefault(path, None)  # the lease is renewed, and others may wait for the name
+            raise
+
+    async def _claim_now(self, directory: Directory, path: str) -> None:
+        one = self._rounds.known.get(path)
+        if one is None or one.cell is None or one.is_ours:
+            return
+        owner = await directory.claim(path)
+        is_ours = owner.node == self._kernel.name
+        is_stale = is_ours and await self._office.is_stale(path, owner.token)
+        if path in self._given_up:  # it went meanwhile
+            return
+        if not is_ours or owner.token != one.token:
+            self._begin_anew(one, owner.token if is_ours else None)
         if not is_ours:
-            self._office.tell(NameElsewhere(self._kernel.now(), one.path, owner.node))
-        elif one.cell is None:  # it went meanwhile
-            await directory.release(one.path)
-        else:
-            if is_stale:  # another node has had the name meanwhile: it begins anew with what was saved there
-                one.cell.halt()
-            one.is_ours = True
-            one.token = owner.token
-            one.line.complete = False
-            self._rounds.look(one.path)
-            self._rounds.exchange.carrying.showing.look(one.path)
+            self._office.tell(NameElsewhere(self._kernel.now(), path, owner.node))
+            return
+        if is_stale:  # another node has had the name meanwhile: it begins anew with what was saved there
+            one.cell.halt()
+        one.is_ours = True
+        one.line.complete = False
+        self._rounds.look(path)
+        self._rounds.exchange.carrying.showing.look(path)
+
+    def _begin_anew(self, one: Recipient, token: int | None) -> None:
+        """What is known of it is from an earlier time of the name."""
+        one.token = token
+        one.line = Line(one.line.policy, complete=True)
+        self._rounds.deliveries.disown(one.path, token)
 
     def lost(self, one: Recipient, token: int | None) -> None:
-        """The name is another node's, or was meanwhile: what waits there is that one's."""
-        if one.token != token:
-            return
-        one.is_ours = False
-        one.token = None
-        one.line = Line(one.line.policy, complete=True)
-        if one.cell is not None:
-            self.claim(one)
+        """The name is another node's, or was: what waits there is that one's, until it is claimed."""
+        if one.token == token:
+            one.is_ours = False
+            one.line.complete = True
+            if one.cell is not None:
+                self.claim(one)
 
-    def release(self, one: Recipient) -> None:
-        """Its actor has gone: others may have the name."""
-        one.is_ours = False
-        one.token = None
-        one.line.complete = True
-        one.line.waiting.clear()
-        if self._rounds.nursery is not None:
-            self._rounds.nursery.start_soon(self._release_now, one.path)
+    async def proof(self, path: str) -> int | None:
+        """The token by which this node may write about a name; None where it needs none. A checkpoint.
 
-    async def _release_now(self, path: str) -> None:
-        await self._office.pump.flushed()  # what it has handled before is still said in its name
+        Raises `NotTheOwner` and `StoreError`.
+        """
+        await trio.lowlevel.checkpoint()
+        while path in self._busy:
+            await self._answered.park()
         one = self._rounds.known.get(path)
         directory = None if self._rounds.engine is None else self._rounds.engine.directory
         if directory is None or (one is not None and one.is_ours):
-            return
-        with suppress(StoreError):  # then it lapses with the lease
-            await directory.release(path)
-        if one is not None and one.cell is not None:
-            self.claim(one)
+            return None if one is None else one.token
+        owner = await directory.owner(path)
+        if owner is not None and owner.node != self._kernel.name:
+            raise NotTheOwner(path)
+        return None
 
     async def renew(self, directory: Directory) -> None:
         """Keep this node's names its own."""
@@ -108,6 +160,8 @@ class Claims:
                     self.lost(one, one.token)
                 elif not one.is_ours and one.cell is not None:
                     self.claim(one)
+            for path in tuple(self._given_up):
+                self._see_to(path)
 
     async def listen(self, engine: Engine) -> None:
         """Hear what other nodes do."""

@@ -65,9 +65,9 @@ class Deliveries:
             self._rounds.look(one.path)
             return
         delivered = entry.at(result)
-        if not is_wanted:  # if it has timed out, nobody works on it
+        if not is_wanted or token != one.token:  # if it has timed out, or was lost, nobody works on it
             self._office.move(
-                entry, Moved(entry.id, Move.RETURN, self._office.wall(), delivered.attempts, token=one.token)
+                entry, Moved(entry.id, Move.RETURN, self._office.wall(), delivered.attempts, token=token)
             )
             one.line.ended(entry.id, self._kernel.now())
             self._rounds.look(one.path)
@@ -78,6 +78,9 @@ class Deliveries:
         if one.cell is None or not one.is_ready:
             self._return(one, delivered)
             return
+        if delivered.answers is not None and self._office.knows_already(delivered.answers, one.cell):
+            self._pass_over(one, delivered)
+            return
         try:
             message: Any = self.message(delivered, self._office.coder)
         except Exception as error:
@@ -85,6 +88,15 @@ class Deliveries:
             return
         handed = self._hands[entry.id] = Handed(one.cell, self, delivered, message, one.token)
         one.cell.hand(handed, message, self._rounds.settling.sender(entry))
+
+    def _pass_over(self, one: Recipient, delivered: Entry) -> None:
+        """A reply whose recipient has it already."""
+        at = self._office.wall()
+        self._office.move(
+            delivered, Moved(delivered.id, Move.ANSWER, at, delivered.attempts, token=one.token), ends=True
+        )
+        one.line.ended(delivered.id, self._kernel.now())
+        self._rounds.look(one.path)
 
     def _carry(self, one: Recipient, delivered: Entry) -> None:
         """A linked node has the recipient."""
@@ -115,6 +127,13 @@ class Deliveries:
         if handed is not None:
             handed.withdraw()
         self._rounds.look(entry.path)
+
+    def disown(self, path: str, token: int | None) -> None:
+        """What is in hand there by any other token is delivered anew: how it ends does not count."""
+        for handed in tuple(self._hands.values()):
+            if handed.entry.path == path and handed.token != token:
+                del self._hands[handed.entry.id]
+                handed.withdraw()
 
     def timed_out(self, entry: Entry) -> None:
         """The ticket has timed out: withdrawn, unless it was handed over. It is not delivered again."""
@@ -245,18 +264,20 @@ class Deliveries:
         """See `handed.Courier`. What it saved is kept now: a later handler may save before it answers."""
         self._save(handed)
         one = self._rounds.known.get(handed.entry.path)
-        if one is not None:
+        if one is not None and self._hands.get(handed.entry.id) is handed:
             one.line.ended(handed.entry.id, self._kernel.now())
             self._rounds.look(one.path)
 
     def _let_go(self, handed: Handed, ended: bool = True) -> Recipient:
         entry = handed.entry
-        self._hands.pop(entry.id, None)
+        is_known = self._hands.get(entry.id) is handed  # else it was disowned, and may be delivered anew
+        if is_known:
+            del self._hands[entry.id]
         one = self._rounds.known.get(entry.path)
         if one is None:
             one = self._rounds.open(entry.path)
             one.token = handed.token
-        if ended or handed.cancelled:
+        if is_known and (ended or handed.cancelled):
             one.line.ended(entry.id, self._kernel.now())
         return one
 

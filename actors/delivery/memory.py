@@ -15,7 +15,17 @@ import trio
 from actors.delivery.errors import NotTheOwner, StoreInUse
 from actors.delivery.operations import Append, Change, Handled, Moved, Operation, Redeliver, Result
 from actors.delivery.shelf import Shelf
-from actors.delivery.store import Arrived, Changed, Directory, Engine, Opening, Owner, Resumed, Signal
+from actors.delivery.store import (
+    STARTED_AGAIN,
+    Arrived,
+    Changed,
+    Directory,
+    Engine,
+    Opening,
+    Owner,
+    Resumed,
+    Signal,
+)
 from actors.delivery.ticket import LIVE, Entry, Standing, TicketState
 
 __all__ = ["MemoryStore"]
@@ -284,7 +294,8 @@ class _MemoryDirectory:
                 self._lapse(now)
             claim = self._claims[path] = _Claim(self._lease, self._store.next_token())
             self._store.abandon(path, now)
-        return Owner(claim.lease.node, claim.token)
+        is_later = claim.lease.node == self._lease.node and claim.lease.born != self._lease.born
+        return Owner(claim.lease.node + STARTED_AGAIN * is_later, claim.token)
 
     def _is_earlier(self, lease: _Lease) -> bool:
         """Whether it is that of an earlier incarnation of this node, which is no more."""

@@ -55,6 +55,7 @@ _AGAIN: Final = 1.0
 _DRAW: Final = 10
 """Random bytes in an id."""
 _DRAWN: Final = 256
+_READ: Final = 10_000
 
 
 def recipient_path(path: object) -> str:
@@ -103,6 +104,8 @@ class Office:
         self._edges = Edges(posting)
         self._tickets: WeakValueDictionary[str, Ticket[Any]] = WeakValueDictionary()
         self._settling: dict[str, None] = {}
+        self._read: dict[str, None] = {}
+        """In a shared store: tickets whose senders have waited for the end themselves, the latest of them."""
         self._drawn: list[str] = []
         self._loaded: dict[str, tuple[int | None, Any]] = {}
         """In a shared store: with which state an actor here has begun, and by which token its name was ours."""
@@ -371,6 +374,18 @@ class Office:
         ticket = self._tickets.get(entry.id)
         return ticket is not None and sender in ticket.readers
 
+    def was_read(self, ticket: Ticket[Any]) -> None:
+        """See `Tracker.was_read`. Whoever answers on another node of the store does not know it."""
+        if self.store.is_shared:
+            self._read[ticket.id] = None
+            if len(self._read) > _READ:
+                del self._read[next(iter(self._read))]
+
+    def knows_already(self, answers: str, sender: Cell) -> bool:
+        """Whether the reply to that ticket need not be told its sender: it has waited, or waits, for it."""
+        ticket = self._tickets.get(answers)
+        return answers in self._read or (ticket is not None and sender in ticket.readers)
+
     def move(
         self,
         entry: Entry,
@@ -434,7 +449,7 @@ class Office:
             await trio.lowlevel.checkpoint()
             return
         await self.present()
-        await self.pump.write(Save(saved, self.rounds.token_of(saved.path)))
+        await self.pump.write(Save(saved, await self.rounds.claims.proof(saved.path)))
 
     async def load(self, cell: Cell) -> object:
         """See `Keeper.load`."""

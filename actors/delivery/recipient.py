@@ -32,7 +32,6 @@ class Recipient:
     token: int | None = None
     """By which the store knows that."""
     alarm: Alarm | None = None
-    claiming: bool = False
     there: dict[str, Delivery] = attrs.field(factory=dict[str, Delivery])
     """The linked nodes at which it is ready, and how it wants to be served there."""
 

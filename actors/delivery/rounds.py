@@ -39,8 +39,10 @@ class Rounds:
         self._kernel = office.kernel
         self.known: dict[str, Recipient] = {}
         """Those that are here, or have something in hand."""
-        self._elsewhere: set[str] = set()
-        """Those for which the store has something, and that are not here."""
+        self._elsewhere: dict[str, int] = {}
+        """Those for which the store has something, and that are not here: each with when that was seen last.
+        Not for a shared store, which tells of what arrives."""
+        self._sights = 0
         self._is_shared = office.store.is_shared
         self.engine: Engine | None = None
         self.nursery: trio.Nursery | None = None
@@ -55,13 +57,17 @@ class Rounds:
         """The store is open: look at what is in it. A checkpoint."""
         self.engine = engine
         self.nursery = nursery
-        self._elsewhere.update(path for path in await engine.waiting() if path not in self.known)
+        waiting = [path for path in await engine.waiting() if path not in self.known]
+        if not self._is_shared:
+            self._elsewhere.update(dict.fromkeys(waiting, 0))
         self._kernel.named_ready = self.named_ready
-        for path in tuple(self._elsewhere):
+        for path in waiting:
             if self._find(path) is None:
                 self._seek(path)
-        for path in tuple(self.known):
-            self.look(path)
+        for one in tuple(self.known.values()):
+            if one.cell is not None and not one.is_ours:
+                self.claims.claim(one)
+            self.look(one.path)
         self.exchange.begin(courier)
         self.timing.arm(await engine.next_due())
         if engine.directory is not None:
@@ -73,13 +79,14 @@ class Rounds:
     def stop(self) -> None:
         """The courier has ended. What is in hand goes on, and what becomes of it will be written."""
         self.engine = self.nursery = None
-        self._kernel.named_ready = None
         self.timing.stop()
         for one in self.known.values():
             if one.alarm is not None:
                 one.alarm.cancel()
             if one.line.loading:
                 one.line.not_loaded()
+        if self._is_shared:
+            self.claims.stop()
 
     def token_of(self, path: str) -> int | None:
         """With what this node proves that a name is its own."""
@@ -102,7 +109,7 @@ class Rounds:
     def open(self, path: str) -> Recipient:
         """A recipient comes into sight."""
         complete = path not in self._elsewhere or self._is_shared  # what is not ours is not loaded
-        self._elsewhere.discard(path)
+        self._elsewhere.pop(path, None)
         one = self.known[path] = Recipient(path, Line(complete=complete), is_ours=not self._is_shared)
         return one
 
@@ -143,7 +150,7 @@ class Rounds:
         self._office.forget(cell.path)
         if one is not None and one.cell is cell:
             one.cell = None
-            if one.is_ours and self._is_shared:
+            if self._is_shared:
                 self.claims.release(one)
             self._moved(one)
 
@@ -172,9 +179,20 @@ class Rounds:
 
     def _seek(self, path: str) -> None:
         """It has something waiting, and is not here."""
-        self._elsewhere.add(path)
         if not self._is_shared:
+            self._sights += 1
+            self._elsewhere[path] = self._sights
             self._seeking.seek(path)
+
+    async def tidy(self) -> None:
+        """Those that are not here, and for whom nothing waits any more, need not be known. A checkpoint."""
+        assert self.engine is not None
+        latest = self._sights
+        live = await self.engine.waiting()
+        for path, seen in tuple(self._elsewhere.items()):
+            if seen <= latest and path not in live:
+                del self._elsewhere[path]
+                self._seeking.forget(path)
 
     def _forget(self, one: Recipient) -> None:
         """Nobody is there: nothing of it need be known here, once nothing of it is being written."""
@@ -246,6 +264,7 @@ class Rounds:
             # all again each time: what was given once may have been lost on its way
             entries = await self.engine.take(one.path, limit, again=True, token=token)
         except NotTheOwner:
+            line.not_loaded()
             self.claims.lost(one, token)
             return
         except StoreError as error:

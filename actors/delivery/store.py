@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -16,6 +16,7 @@ from actors.delivery.operations import Change, Handled, Operation, Result
 from actors.delivery.ticket import Entry, TicketState
 
 __all__ = [
+    "STARTED_AGAIN",
     "Arrived",
     "Changed",
     "Directory",
@@ -34,8 +35,8 @@ class Opening:
 
     node: str
     incarnation: str
-    """Drawn when its system was opened: a node that starts again is another owner; the same one may open
-    a store again, and has in hand what it had."""
+    """Drawn when its system was opened: a node that starts again is another owner. The same one may open
+    a store again, and has in hand what it had; not in a shared one, where closing gives its names up."""
     wall: Callable[[], float]
     """Seconds since 1970."""
     lease: float = 15.0
@@ -158,6 +159,9 @@ class Engine(Protocol):
 
 # --- for stores that several nodes share -------------------------------------------
 
+STARTED_AGAIN: Final = " (started again)"
+"""What follows the name of a node where a claim of its earlier incarnation is refused."""
+
 
 @attrs.frozen
 class Owner:
@@ -176,6 +180,7 @@ class Directory(Protocol):
 
         A lapsed owner's name is free, and so is that of an earlier incarnation of this node: the new
         owner has a higher token, and what the old one had in hand has failed once, as at `Store.open`.
+        Where a later incarnation of this node has it, that is told as another: see `STARTED_AGAIN`.
         Whoever was refused a name hears `Arrived` when it is given up.
         """
         ...

@@ -27,6 +27,10 @@ class Tracker(Protocol):
         """See `Ticket.cancel`."""
         ...
 
+    def was_read(self, ticket: Ticket[Any], /) -> None:
+        """Its sender has waited for the end, and knows it."""
+        ...
+
     def check_open(self) -> None:
         """Raise `SystemClosed` where nothing more will be told of any ticket."""
         ...
@@ -47,14 +51,13 @@ class Tracker(Protocol):
 class Ticket(Generic[R]):
     """The receipt for a posted message. It is kept whether or not this object is."""
 
-    __slots__ = ("__weakref__", "_entry", "_is_fresh", "_lot", "_tracker", "_value", "readers")
+    __slots__ = ("__weakref__", "_entry", "_lot", "_tracker", "_value", "readers")
 
     def __init__(self, tracker: Tracker, entry: Entry) -> None:
         self._tracker = tracker
         self._entry = entry
         self._lot = trio.lowlevel.ParkingLot()
         self._value: list[Any] = []
-        self._is_fresh = True
         self.readers: dict[Cell | None, int] = {}
         """Which actors wait for its reply, each with how many tasks; for the framework."""
 
@@ -113,6 +116,8 @@ class Ticket(Generic[R]):
         if scope.cancelled_caught and self.state not in ENDED:
             assert timeout is not None
             raise self._tracker.timed_out(self, timeout)
+        if reader is not None and reader.path == self._entry.sender:
+            self._tracker.was_read(self)
         error = error_of(self._entry)
         if error is not None:
             raise error
@@ -129,11 +134,6 @@ class Ticket(Generic[R]):
         return self._tracker.cancel(self)
 
     # --- the framework's side ---
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether every change is told to it."""
-        return self._is_fresh
 
     def moved(self, standing: Standing, **facts: Any) -> None:
         """It is in another state."""

@@ -95,6 +95,7 @@ class Timing:
             pass
         if posting.keep_unclaimed is not None:
             await self._expire_unclaimed(wall - posting.keep_unclaimed)
+        await self._rounds.tidy()
         if await self._rounds.engine.find(states=states | {TicketState.PENDING}, limit=1):
             self.tidy_later()
 

@@ -160,6 +160,10 @@ async def frees_the_names_of_an_earlier_incarnation(bench: Bench) -> None:
         bench.same("what the earlier one had in hand", 1, (await two.got(entry)).attempts)
         bench.same("the line of the new one", [entry.id], await new.line("/a"))
         bench.same("the owner, for others", second, await two.directory.claim("/a"))
+        older = await old.directory.claim("/a")
+        bench.hold(
+            older.node != "one", "an earlier incarnation claims a name of the next one, and is told it has it"
+        )
         old.tokens.clear()
 
 

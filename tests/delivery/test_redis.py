@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import coredis
 import pytest
@@ -17,7 +17,16 @@ import trio
 from actors.delivery.errors import NotTheOwner, StoreDamaged
 from actors.delivery.operations import Append, Handled, Moved, Result, Save, Saved
 from actors.delivery.redis import RedisStore
-from actors.delivery.store import Arrived, Changed, Directory, Engine, Opening, Resumed, Signal
+from actors.delivery.store import (
+    STARTED_AGAIN,
+    Arrived,
+    Changed,
+    Directory,
+    Engine,
+    Opening,
+    Resumed,
+    Signal,
+)
 from actors.delivery.ticket import Entry, Move, TicketState
 from actors.testing import STORE_CHECKS, check_store
 from tests.delivery.redis_server import RedisServer, redis_server  # noqa: F401 - a fixture
@@ -262,16 +271,35 @@ async def test_a_node_that_starts_anew_takes_its_names_over(redis_server: RedisS
             assert (found.id, found.attempts, found.failures[0].kind) == (lost.id, 1, "")
 
 
-async def test_a_store_that_is_opened_again_has_in_hand_what_it_had(redis_server: RedisServer) -> None:  # noqa: F811
+async def test_a_store_that_is_opened_again_has_lost_what_it_had_in_hand(redis_server: RedisServer) -> None:  # noqa: F811
+    """With the closing its names were given up: others may have had them meanwhile."""
     store, opening = redis_server.store(), Opening("one", "same", time.time)
     async with store.open(opening) as engine:
-        token = await own(engine)
+        old = await own(engine)
         kept = await post(engine)
-        await say(engine, Moved(kept.id, Move.DELIVER, time.time(), 1, token=token))
+        await say(engine, Moved(kept.id, Move.DELIVER, time.time(), 1, token=old))
     async with store.open(opening) as engine:
-        token = await own(engine)
-        standing = await say(engine, Moved(kept.id, Move.ANSWER, time.time(), 1, answer="1", token=token))
-        assert not isinstance(standing, Exception)
+        assert await own(engine) > old
+        late = Moved(kept.id, Move.ANSWER, time.time(), 1, answer="1", token=old)
+        assert isinstance(await say(engine, late), NotTheOwner)
+        again = await engine.get(kept.id)
+        assert again is not None
+        assert (again.state, again.attempts) == (TicketState.PENDING, 1)
+
+
+async def test_the_newest_of_two_nodes_of_one_name_stays_the_newest(redis_server: RedisServer) -> None:  # noqa: F811
+    """Also while the older one lives, and says so."""
+    store = redis_server.store("twins")
+    async with opened(store, "one") as older, opened(store, "one") as newer:
+        await own(older)
+        await own(newer)
+        async with aclosing(older.signals()) as signals:  # type: ignore[type-var]
+            with trio.move_on_after(0.5):  # which says hello first
+                await anext(signals)
+        refused = await directory(older).claim("/a")
+        assert refused.node == f"one{STARTED_AGAIN}"
+        kept = await directory(newer).claim("/a")
+        assert kept.node == "one"
 
 
 async def test_a_node_that_ends_leaves_nothing_of_itself(redis_server: RedisServer) -> None:  # noqa: F811

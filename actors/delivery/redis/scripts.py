@@ -366,7 +366,7 @@ return epoch
 )
 
 LISTEN: Final = _script(r"""
-local node, milliseconds, kept = arg(), arg(), 1
+local node, milliseconds, is_new, kept = arg(), arg(), arg() == '1', 1
 local stream = key('wake', ME)
 if not has(stream) then
   call('XADD', stream, '1-0', 'hello', node)
@@ -374,10 +374,14 @@ if not has(stream) then
 end
 call('PEXPIRE', stream, milliseconds)
 call('PEXPIRE', key('said', ME), milliseconds)
-call('SET', key('node', node), ME, 'PX', milliseconds)
+local newest = key('node', node)
+if is_new or (call('GET', newest) or ME) == ME then call('SET', newest, ME, 'PX', milliseconds) end
 return {kept, call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1][1]}
 """)
-"""Keep what this node is woken by; 0: it had gone, and is a new one; and where it ends."""
+"""Keep what this node is woken by, and that it is the newest of its name, if it is.
+
+0: it had gone, and is a new one; and where it ends.
+"""
 
 OPEN: Final = _script(
     _LEASE

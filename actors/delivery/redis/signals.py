@@ -33,9 +33,9 @@ _FIRST, _LONGEST = 0.05, 5.0
 _log = logging.getLogger("actors.delivery")
 
 
-async def hello(ask: Callable[..., Awaitable[Any]], node: str) -> tuple[bool, int]:
+async def hello(ask: Callable[..., Awaitable[Any]], node: str, *, is_new: bool = False) -> tuple[bool, int]:
     """Make or keep the stream of a node: whether it was there still, and the number at its end."""
-    kept, end = await ask(scripts.LISTEN, node, str(round(1000 * KEPT)))
+    kept, end = await ask(scripts.LISTEN, node, str(round(1000 * KEPT)), str(int(is_new)))
     return bool(kept), _number(end)
 
 

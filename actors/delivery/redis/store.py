@@ -122,7 +122,7 @@ class _RedisEngine:
         if not isinstance(answer, list):
             raise StoreTooNew(self._line.where, f"version {wire.text(answer)} of the package has written it")
         self._epoch = self._directory.epoch = wire.text(cast("list[Any]", answer)[0])
-        await hello(self._ask, self._opening.node)  # from here on signals are kept for this node
+        await hello(self._ask, self._opening.node, is_new=True)  # from here on signals are kept for this node
 
     async def end(self) -> None:
         """Give all names and the lease up."""
