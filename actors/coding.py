@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final, NoReturn, cast
 
 import attrs
@@ -19,6 +20,7 @@ from actors.remote.strict import BadValue
 __all__ = ["JsonCoder"]
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_dump_escaped = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _load: Final = json.loads
 
 
@@ -47,7 +49,7 @@ class JsonCoder:
 
     def out(self, message: object) -> str:
         """See `Coder`."""
-        return _dump(self._codec.message_out(message))
+        return _written(self._codec.message_out, message)
 
     def back(self, payload: str) -> Any:
         """See `Coder`."""
@@ -73,7 +75,7 @@ class JsonCoder:
 
     def value_out(self, value: object) -> str:
         """See `Coder`."""
-        return _dump(self._codec.value_out(value))
+        return _written(self._codec.value_out, value)
 
     def value_back(self, payload: str | None) -> Any:
         """See `Coder`."""
@@ -89,7 +91,7 @@ class JsonCoder:
 
     def note_out(self, note: Note) -> str:
         """See `Coder`."""
-        return _dump(attrs.asdict(note))
+        return _written(attrs.asdict, note)
 
     def note_back(self, payload: str) -> Note:
         """See `Coder`."""
@@ -99,3 +101,24 @@ class JsonCoder:
             return Note(failure=None if failure is None else Failure(**failure), **facts)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Unreadable(f"no note about a ticket: {error}") from None
+
+
+def _written(coded_by: Callable[[Any], Any], value: object) -> str:
+    """A value as JSON text that every engine can keep. Raises `NotSerializable`, whatever is wrong."""
+    try:
+        coded = coded_by(value)
+        text = _dump(coded)
+        # half a pair of surrogates, as in the name of a file that is no UTF-8, has to be escaped
+        return text if text.isascii() or _is_utf8(text) else _dump_escaped(coded)
+    except NotSerializable:
+        raise
+    except Exception as error:  # a number of 5,000 digits, a list that contains itself
+        raise NotSerializable(type(value), f"cannot be kept: {error}; put something else in it") from error
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

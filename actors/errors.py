@@ -177,7 +177,7 @@ class SystemClosed(ActorError, RuntimeError):
 
     def __init__(self, system: str) -> None:
         self.system = system
-        super().__init__(f"the system {system!r} is closed: spawn inside its `async with` block")
+        super().__init__(f"the system {system!r} is closed: use it inside its `async with` block")
 
 
 class InvalidTemplate(ActorError, ValueError, TypeError):

@@ -646,7 +646,8 @@ def open_system(
     RuntimeError where a node process runs its parent's program for its definitions.
     """
     check_name(name)
-    if store is not None and not (hasattr(store, "open") and hasattr(store, "is_durable")):
+    is_store = hasattr(store, "open") and hasattr(store, "is_durable") and not isinstance(store, type)
+    if store is not None and not is_store:
         raise TypeError(f"store must be a store, not {store!r}: write actors.delivery.SQLiteStore(path)")
     if posting is not None and not isinstance(posting, Posting):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"posting must be a Posting, not {posting!r}: write actors.Posting(...)")

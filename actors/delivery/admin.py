@@ -15,8 +15,8 @@ from actors.checks import check_count, check_seconds
 from actors.core.scope import CURRENT
 from actors.delivery import service
 from actors.delivery.coder import Coder
+from actors.delivery.door import recipient_path
 from actors.delivery.errors import IllegalMove, UnknownTicket
-from actors.delivery.office import recipient_path
 from actors.delivery.operations import Change
 from actors.delivery.posted import Posted
 from actors.delivery.ticket import Entry, TicketState

@@ -32,6 +32,8 @@ _SOON: Final = 0.05
 """Seconds before a recipient that would not have a message is offered it again."""
 _TRACEBACK: Final = 8_000
 """Characters of a traceback that are kept: the end of it, where the error is."""
+_TEXT: Final = 32_000
+"""Characters of an error's text that are kept: its beginning."""
 
 
 class Deliveries:
@@ -235,7 +237,7 @@ class Deliveries:
             return error.failure
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
         text = "".join(traceback.format_exception(error))[-_TRACEBACK:]
-        return Failure(self._office.wall(), attempt, kind, str(error) or type(error).__name__, text)
+        return Failure(self._office.wall(), attempt, kind, _text_of(error), text)
 
     def came_back(self, handed: Handed) -> None:
         """See `handed.Courier`."""
@@ -280,6 +282,15 @@ class Deliveries:
         if is_known and (ended or handed.cancelled):
             one.line.ended(entry.id, self._kernel.now())
         return one
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # of a class of users'
+        text = ""
+    text = text or type(error).__name__
+    return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
 
 
 def _ignored(result: object) -> None: ...

@@ -27,7 +27,8 @@ def error_of(entry: Entry) -> ActorError | None:
             return Refused(last.text)
         case TicketState.FAILED | TicketState.DEAD:
             why = last.text if last is not None else "its state says so, and no failure is kept"
-            failed = TicketFailed(entry.id, entry.path, entry.attempts, why)
+            is_dead = entry.state is TicketState.DEAD
+            failed = TicketFailed(entry.id, entry.path, entry.attempts, why, is_dead)
             if last is not None and last.kind:
                 failed.__cause__ = RemoteError(last.kind, last.text, last.traceback)
             return failed

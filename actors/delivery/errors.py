@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from actors.errors import ActorError, AskTimeout
 
 __all__ = [
@@ -126,7 +128,16 @@ class IllegalMove(TicketError):
         self.ticket_id = ticket_id
         self.state = state
         self.move = move
-        super().__init__(f"the ticket {ticket_id} is {state}: {move} is not possible any more")
+        cure = next((cure for start, cure in _CURES.items() if move.startswith(start)), "it stays so")
+        super().__init__(f"the ticket {ticket_id} is {state}: {move} is not possible, {cure}")
+
+
+_CURES: Final = {
+    "dropping it as a dead letter": "it is none; what has ended otherwise goes by itself, in time",
+    "dropping": "only what has ended is dropped; cancel the ticket, or wait for its end",
+    "redelivering": "only a whole dead letter is; post its message anew",
+}
+"""By how the move begins."""
 
 
 class NotTheOwner(TicketError):
@@ -173,17 +184,36 @@ class TicketCancelled(TicketError):
 
 
 class TicketFailed(TicketError):
-    """All deliveries have failed: the message is in the dead-letter list, with the last error as cause."""
+    """All deliveries have failed: the message is in the dead-letter list, with the last error as cause.
 
-    def __init__(self, ticket_id: str, path: str, attempts: int, why: str) -> None:
+    Where `is_dead` is False the ticket is FAILED, and no dead letter: nobody can handle the message, or its
+    reply cannot be kept, and trying again would not help.
+    """
+
+    def __init__(self, ticket_id: str, path: str, attempts: int, why: str, is_dead: bool = True) -> None:
         self.ticket_id = ticket_id
         self.path = path
         self.attempts = attempts
         self.why = why
-        super().__init__(
-            f"{path} failed over the ticket {ticket_id} in each of {attempts} deliveries, last: {why}; it is "
-            f"kept as a dead letter, to be redelivered or dropped"
-        )
+        self.is_dead = is_dead
+        if not is_dead:
+            text = f"{path} has not handled the ticket {ticket_id}, and it is not tried again: {why}"
+        else:
+            text = (
+                f"{path} failed over the ticket {ticket_id} {_in_all(attempts)}: {why}; it is kept as a "
+                f"dead letter, to be redelivered or dropped"
+            )
+        super().__init__(text)
+
+
+def _in_all(attempts: int) -> str:
+    match attempts:
+        case 0:
+            return "before it was delivered"
+        case 1:
+            return "in its only delivery"
+        case _:
+            return f"in each of {attempts} deliveries, last"
 
 
 # --- the store -----------------------------------------------------------------

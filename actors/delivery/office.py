@@ -8,15 +8,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 import trio
 
-from actors.checks import check_count, check_seconds
 from actors.core.scope import CURRENT
 from actors.delivery.coder import Coder
+from actors.delivery.door import check_options, checked_id, recipient_path
 from actors.delivery.edges import Edges
 from actors.delivery.errors import (
     KeyConflict,
@@ -37,17 +36,16 @@ from actors.delivery.rounds import Rounds
 from actors.delivery.store import Engine, Store
 from actors.delivery.ticket import LIVE, Entry, Move, Standing
 from actors.delivery.ticketing import Ticket
-from actors.errors import AskTimeout, NameReserved, NotSerializable, SystemClosed
+from actors.errors import AskTimeout, NotSerializable, SystemClosed
 from actors.events import Event, PostRejected, StoreFailing, StoreRecovered, TicketMoved
 from actors.exits import Exit
-from actors.names import RESERVED, check_name, join, split
 from actors.posting import Posting
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.kernel import Kernel
 
-__all__ = ["Office", "recipient_path"]
+__all__ = ["Office"]
 
 _FOREVER: Final = float("inf")
 _AGAIN: Final = 1.0
@@ -56,28 +54,6 @@ _DRAW: Final = 10
 """Random bytes in an id."""
 _DRAWN: Final = 256
 _READ: Final = 10_000
-
-
-def recipient_path(path: object) -> str:
-    """The path of a recipient in its one form; raises TypeError or ValueError with the cure."""
-    if not isinstance(path, str):
-        raise TypeError(f"post to a path, as in '/planner', not to {path!r}: an actor's is ref.path")
-    return _in_its_one_form(path)
-
-
-@lru_cache(maxsize=4096)
-def _in_its_one_form(path: str) -> str:
-    parts = split(path)
-    if not parts:
-        raise ValueError("post to an actor below the root, as in '/planner'")
-    if any(part.startswith("~") for part in parts):
-        raise ValueError(f"{path!r} has a part without a name: no later actor is known to be the same")
-    if parts[0] in RESERVED:
-        raise NameReserved(parts[0])
-    found = "/"
-    for part in parts:
-        found = join(found, check_name(part))
-    return found
 
 
 class Office:
@@ -209,15 +185,7 @@ class Office:
     ) -> Ticket[Any]:
         """See `System.post`."""
         path = recipient_path(path)
-        if key is not None and (not isinstance(key, str) or not key):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"a key is a text that stands for the message, not {key!r}")
-        if timeout is not None:
-            check_seconds("timeout", timeout, above=True)
-        if isinstance(priority, bool) or not isinstance(priority, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"priority is a whole number, the higher the sooner, not {priority!r}")
-        if not -(2**31) <= priority < 2**31:
-            raise ValueError(f"priority must be between -2**31 and 2**31, not {priority!r}")
-        check_count("max_attempts", max_attempts)
+        check_options(key, reply, timeout, priority, max_attempts)
         entry = self._entry(path, message, key, reply, timeout, priority, max_attempts)
         if self.engine is None:
             await self.present()
@@ -310,19 +278,20 @@ class Office:
 
     async def ticket(self, ticket_id: str) -> Ticket[Any]:
         """See `System.ticket`."""
+        checked_id(ticket_id)
         engine = await self.present()
         entry = await engine.get(ticket_id)
         if entry is None:
             raise UnknownTicket(ticket_id)
         ticket = self.ticket_of(entry)
-        if ticket.state in LIVE:
+        if ticket.entry.state in LIVE:
             ticket.renewed(entry)
         return ticket
 
     async def look(self, ticket: Ticket[Any]) -> None:
         """See `Tracker.look`."""
         await trio.lowlevel.checkpoint()
-        if ticket.state not in LIVE or not self.store.is_shared:
+        if ticket.entry.state not in LIVE or not self.store.is_shared:
             return
         await self.refresh(ticket.id)
 
@@ -338,7 +307,7 @@ class Office:
         except StoreError as error:
             self.trouble(error)
             return
-        if entry is not None and ticket.state in LIVE:
+        if entry is not None and ticket.entry.state in LIVE:
             ticket.renewed(entry)
 
     def held(self) -> tuple[str, ...]:
@@ -357,6 +326,7 @@ class Office:
         """See `Tracker.cancel`."""
         if ticket.state not in LIVE or self.is_ending(ticket.id) or self.is_closed:
             return False
+        ticket.is_withdrawn = True
         self.rounds.settling.cancel(ticket.entry, CURRENT.get())
         return True
 
@@ -408,6 +378,8 @@ class Office:
                 self._settling.pop(entry.id, None)
             if isinstance(result, Standing):
                 self._moved(entry, said, result, value)
+            elif said.move is Move.CANCEL and (ticket := self._tickets.get(entry.id)) is not None:
+                ticket.is_withdrawn = False  # another node was faster
             if then is not None:
                 then(result)
 

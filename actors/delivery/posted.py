@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import trio
 
 from actors.checks import check_count
+from actors.delivery.door import checked_id, recipient_path
 from actors.delivery.errors import FeedGap
-from actors.delivery.office import recipient_path
 from actors.delivery.operations import Change, Drop, Redeliver, Save, Saved
 from actors.delivery.store import Engine
 from actors.delivery.ticket import Entry, TicketState
@@ -48,6 +48,7 @@ class Posted:
         A payload or answer that is not what was written is None.
         """
         check_count("limit", limit)
+        _check_after(after)
         _check_states(states)
         engine = await self._office.present()
         wanted = None if path is None else recipient_path(path)
@@ -63,6 +64,7 @@ class Posted:
 
         Raises `UnknownTicket`, and `IllegalMove` for one that is not DEAD.
         """
+        checked_id(ticket_id)
         engine = await self._office.present()
         dead = await engine.get(ticket_id)
         new = self._office.again(ticket_id, dead)
@@ -76,6 +78,7 @@ class Posted:
 
         Raises `UnknownTicket`, and `IllegalMove` for a live one.
         """
+        checked_id(ticket_id)
         await self._office.present()
         await self._office.pump.write(Drop(ticket_id))
 
@@ -101,6 +104,8 @@ class Posted:
         and misses nothing that is still kept (10,000 changes at least), else `FeedGap` says which are gone.
         By default it begins now. `path` and `states` leave out the others. A slow reader slows nobody.
         """
+        if after is not None:
+            _check_after(after)
         _check_states(states)
         wanted = None if path is None else recipient_path(path)
         return self._feed(after, wanted, frozenset(states))
@@ -169,6 +174,11 @@ class Feed:
 
     def _is_wanted(self, change: Change) -> bool:
         return self._path in (None, change.path) and (not self._states or change.state in self._states)
+
+
+def _check_after(after: int) -> None:
+    if check_count("after", after, least=0) >= 2**63:
+        raise ValueError(f"after is the number of the last one seen, and none is as high as {after!r}")
 
 
 def _check_states(states: object) -> None:

@@ -51,13 +51,23 @@ class Tracker(Protocol):
 class Ticket(Generic[R]):
     """The receipt for a posted message. It is kept whether or not this object is."""
 
-    __slots__ = ("__weakref__", "_entry", "_lot", "_tracker", "_value", "readers")
+    __slots__ = (
+        "__weakref__",
+        "_entry",
+        "_lot",
+        "_tracker",
+        "_value",
+        "is_withdrawn",
+        "readers",
+    )
 
     def __init__(self, tracker: Tracker, entry: Entry) -> None:
         self._tracker = tracker
         self._entry = entry
         self._lot = trio.lowlevel.ParkingLot()
         self._value: list[Any] = []
+        self.is_withdrawn = False
+        """It was cancelled here, and that is being written; for the framework."""
         self.readers: dict[Cell | None, int] = {}
         """Which actors wait for its reply, each with how many tasks; for the framework."""
 
@@ -76,8 +86,11 @@ class Ticket(Generic[R]):
 
     @property
     def state(self) -> TicketState:
-        """What is known of it here; one that several nodes share may be a moment older."""
-        return self._entry.state
+        """What is known of it here; one that several nodes share may be a moment older.
+
+        After `cancel()` it is CANCELLED at once, also while that is being written.
+        """
+        return TicketState.CANCELLED if self.is_withdrawn else self._entry.state
 
     @property
     def attempts(self) -> int:
@@ -100,20 +113,20 @@ class Ticket(Generic[R]):
         if timeout is not None:
             check_seconds("timeout", timeout)
         reader = CURRENT.get()
-        if reader is not None and reader.path == self.path and self.state not in ENDED:
+        if reader is not None and reader.path == self.path and self._entry.state not in ENDED:
             raise Deadlock(reader.ref, self)
         self.readers[reader] = self.readers.get(reader, 0) + 1
         try:
             with trio.move_on_after(float("inf") if timeout is None else timeout) as scope:
                 await self._tracker.look(self)
-                while self.state not in ENDED:
+                while self._entry.state not in ENDED:
                     self._tracker.check_open()
                     await self._lot.park()
         finally:
             self.readers[reader] -= 1
             if not self.readers[reader]:
                 del self.readers[reader]
-        if scope.cancelled_caught and self.state not in ENDED:
+        if scope.cancelled_caught and self._entry.state not in ENDED:
             assert timeout is not None
             raise self._tracker.timed_out(self, timeout)
         if reader is not None and reader.path == self._entry.sender:
@@ -151,4 +164,5 @@ class Ticket(Generic[R]):
         """This is how it is kept now."""
         self._entry = entry
         if entry.state in ENDED:
+            self.is_withdrawn = False
             self._lot.unpark_all()

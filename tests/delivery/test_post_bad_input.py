@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,15 @@ from trio.testing import MockClock
 
 import actors
 from actors import Delivery, NameReserved, Posting, SystemClosed
+from actors.delivery import SQLiteStore
 from tests.delivery.post_cast import Do, entries, plain
+
+
+@actors.message
+class Words:
+    """A message as large as one likes."""
+
+    text: str
 
 
 @pytest.mark.parametrize(
@@ -43,6 +52,10 @@ async def test_a_path_that_is_none_is_refused(
     [
         ({"key": ""}, ValueError, "text"),
         ({"key": 7}, ValueError, "text"),
+        ({"key": "x" * 1025}, ValueError, "take a hash"),
+        ({"key": "\ud800"}, ValueError, "UTF-8"),
+        ({"reply": None}, ValueError, "reply is True or False"),
+        ({"reply": "yes"}, ValueError, "reply is True or False"),
         ({"timeout": 0}, ValueError, "timeout"),
         ({"timeout": -1.0}, ValueError, "timeout"),
         ({"timeout": math.nan}, ValueError, "timeout"),
@@ -54,6 +67,7 @@ async def test_a_path_that_is_none_is_refused(
         ({"max_attempts": -3}, ValueError, "max_attempts"),
         ({"max_attempts": 1.5}, (TypeError, ValueError), "max_attempts"),
         ({"max_attempts": True}, (TypeError, ValueError), "max_attempts"),
+        ({"max_attempts": 2**31}, ValueError, "max_attempts"),
     ],
 )
 async def test_an_option_that_makes_no_sense_is_refused(
@@ -85,6 +99,59 @@ async def test_an_unknown_ticket_is_refused_everywhere(autojump_clock: MockClock
                 await call(ticket_id)
 
 
+@pytest.mark.parametrize("ticket_id", [None, 7, b"x"])
+async def test_an_id_that_is_no_text_is_refused_everywhere(autojump_clock: MockClock, ticket_id: Any) -> None:
+    """With where the right one stands."""
+    async with actors.open_system("s") as system:
+        for call in (system.ticket, system.posted.redeliver, system.posted.drop):
+            with pytest.raises(TypeError, match=r"ticket\.id"):
+                await call(ticket_id)
+
+
+@pytest.mark.parametrize("ticket_id", ["\ud800", "x" * 1000])
+async def test_an_id_that_no_ticket_can_have_is_unknown(tmp_path: Path, ticket_id: str) -> None:
+    """Whatever a store could do with it; the text is no longer than it need be."""
+    async with actors.open_system("s", store=SQLiteStore(tmp_path / "a.db")) as system:
+        with pytest.raises(actors.UnknownTicket) as caught:
+            await system.ticket(ticket_id)
+        assert len(str(caught.value)) < 300
+
+
+async def test_what_cannot_be_done_with_a_ticket_says_what_can(autojump_clock: MockClock) -> None:
+    """One that is live cannot be dropped, one that is not dead cannot be redelivered."""
+    async with actors.open_system("s") as system:
+        ticket = await system.post("/desk", Do(1))
+        with pytest.raises(actors.IllegalMove, match=r"pending: dropping it is not possible.*cancel"):
+            await system.posted.drop(ticket.id)
+        with pytest.raises(actors.IllegalMove, match=r"redelivering it is not possible.*post its message"):
+            await system.posted.redeliver(ticket.id)
+
+
+async def test_a_message_larger_than_a_durable_store_takes_is_refused(tmp_path: Path) -> None:
+    """By its characters as they are stored; nothing is stored, and whoever watches hears of it."""
+    size = len('{"$":"","text":""}') + len(actors.tag_of(Words))
+    system = actors.open_system(
+        "s", store=SQLiteStore(tmp_path / "a.db"), posting=Posting(max_payload=size + 10)
+    )
+    async with system as s, s.subscribe(actors.events.PostRejected) as events:
+        ticket = await s.post("/desk", Words("x" * 10))
+        with pytest.raises(actors.PayloadTooLarge, match=r"Posting\(max_payload=...\)") as caught:
+            await s.post("/desk", Words("x" * 11))
+        error = caught.value
+        assert isinstance(error, actors.PostRefused)
+        assert (error.path, error.size, error.limit) == ("/desk", size + 11, size + 10)
+        assert [entry.id for entry in await entries(s)] == [ticket.id]
+        told = events.next_nowait()
+        assert isinstance(told, actors.events.PostRejected)
+        assert told.error is error
+
+
+async def test_a_store_in_memory_takes_messages_of_any_size(autojump_clock: MockClock) -> None:
+    """It keeps the object, and no text of it."""
+    async with actors.open_system("s", posting=Posting(max_payload=1)) as system:
+        assert (await system.post("/desk", Words("x" * 100))).state is actors.TicketState.PENDING
+
+
 async def test_a_look_at_the_tickets_without_sense_is_refused(autojump_clock: MockClock) -> None:
     """Limits, paths, states."""
     async with actors.open_system("s") as system:
@@ -96,6 +163,12 @@ async def test_a_look_at_the_tickets_without_sense_is_refused(autojump_clock: Mo
             system.posted.feed(path="desk")
         with pytest.raises(ValueError, match="from the root"):
             await system.posted.forget("desk")
+        for after in (-1, "x", 1.5, 2**63):
+            place: Any = after
+            with pytest.raises(ValueError, match="after"):
+                await system.posted.find(after=place)
+            with pytest.raises(ValueError, match="after"):
+                system.posted.feed(after=place)
         for states in (actors.TicketState.DEAD, "dead", {"dead"}):
             wrong: Any = states
             with pytest.raises(TypeError, match="states="):
@@ -146,7 +219,15 @@ def test_a_delivery_that_makes_no_sense_is_refused(options: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"store": "file.db"}, {"store": 7}, {"posting": {"hops": 3}}, {"posting": 3}]
+    "wrong",
+    [
+        {"store": "file.db"},
+        {"store": Path("file.db")},
+        {"store": 7},
+        {"store": actors.delivery.MemoryStore},
+        {"posting": {"hops": 3}},
+        {"posting": 3},
+    ],
 )
 def test_a_system_with_a_wrong_store_or_posting_is_refused(wrong: dict[str, Any]) -> None:
     """In the step in which it is made."""

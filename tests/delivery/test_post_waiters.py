@@ -19,6 +19,7 @@ from tests.delivery.post_cast import (
     Do,
     Poster,
     Send,
+    SlowStore,
     entries,
     settled,
     states,
@@ -139,6 +140,21 @@ async def test_a_pending_ticket_is_cancelled_and_never_delivered(autojump_clock:
         await settled()
         assert book == [2]
         assert await states(system) == [CANCELLED, TicketState.RESPONDED]
+
+
+async def test_a_cancelled_ticket_says_so_at_once(autojump_clock: MockClock) -> None:
+    """Also while that is being written; a waiter hears of it when it is."""
+    async with actors.open_system("s", store=SlowStore(5.0)) as system:
+        ticket = await system.post("/desk", Do(1))
+        assert ticket.cancel()
+        assert ticket.state is CANCELLED
+        assert await system.ticket(ticket.id) is ticket
+        assert ticket.state is CANCELLED
+        assert await states(system) == [PENDING]
+        with pytest.raises(TicketCancelled):
+            await ticket.wait_reply()
+        assert ticket.state is CANCELLED
+        assert await states(system) == [CANCELLED]
 
 
 async def test_one_in_the_middle_of_a_line_is_cancelled(autojump_clock: MockClock) -> None:

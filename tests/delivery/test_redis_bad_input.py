@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import coredis
 import pytest
@@ -158,6 +159,18 @@ async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("prefix", ["", "a b", "a:b", "ž", "a*"])
 def test_a_prefix_that_could_meet_others_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="letters, digits"):
+        RedisStore("redis://h", prefix)
+
+
+@pytest.mark.parametrize(("url", "prefix"), [(None, "a"), (b"redis://h", "a")])
+def test_an_address_that_is_no_text_is_refused_with_the_cure(url: Any, prefix: Any) -> None:
+    with pytest.raises(TypeError, match="give the address of a server"):
+        RedisStore(url, prefix)
+
+
+@pytest.mark.parametrize("prefix", [None, 7, b"a"])
+def test_a_prefix_that_is_no_text_is_refused(prefix: Any) -> None:
     with pytest.raises(ValueError, match="letters, digits"):
         RedisStore("redis://h", prefix)
 

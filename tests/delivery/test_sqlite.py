@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -277,10 +278,31 @@ def test_what_is_no_name_of_a_file_is_refused_where_it_is_said(path: Any) -> Non
         SQLiteStore(path)
 
 
+@pytest.mark.parametrize("path", [None, 7, ["a.db"]])
+def test_what_is_no_path_at_all_is_refused_with_the_cure(path: Any) -> None:
+    with pytest.raises(TypeError, match="give the name of a file"):
+        SQLiteStore(path)
+
+
+def test_the_name_that_means_memory_elsewhere_is_refused_with_the_cure() -> None:
+    with pytest.raises(StoreInvalid, match="use MemoryStore"):
+        SQLiteStore(":memory:")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")])
+async def test_what_is_there_and_no_file_is_refused_without_waiting_for_it(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "a.db")
+    with trio.fail_after(5):
+        await refused(tmp_path / "a.db", StoreInvalid, "a device, a pipe or a socket")
+    assert os.listdir(tmp_path) == ["a.db"]
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "text"),
     [
-        (PermissionError(13, "denied"), StoreInvalid, "may not write there"),
+        (PermissionError(13, "denied"), StoreInvalid, "may not read and write there"),
         (OSError(30, "read-only"), StoreInvalid, "a disk that may only be read"),
         (OSError(28, "full"), StoreUnavailable, "the disk is full"),
         (OSError(5, "broken"), StoreUnavailable, "it cannot be opened"),

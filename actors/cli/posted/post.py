@@ -19,7 +19,7 @@ from actors.cli.posted.show import failure_of
 from actors.cli.posted.speak import INTERRUPTED, run_command, say
 from actors.cli.posted.way import Failed, Target, Way, opened
 from actors.coding import JsonCoder
-from actors.delivery.office import recipient_path
+from actors.delivery.door import recipient_path
 from actors.delivery.service import AwaitTicket, PostJson, TicketFacts
 from actors.delivery.ticket import LIVE
 from actors.errors import ActorError, one_line

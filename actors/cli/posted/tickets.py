@@ -22,7 +22,7 @@ from actors.cli.posted.speak import FAILED, complain, run_command, say
 from actors.cli.posted.way import Target, Way, must_exist, opened, read, running
 from actors.cli.report import print_console
 from actors.delivery.admin import states_of
-from actors.delivery.office import recipient_path
+from actors.delivery.door import recipient_path
 from actors.delivery.service import (
     ChangePage,
     DropDead,

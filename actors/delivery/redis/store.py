@@ -52,7 +52,9 @@ class RedisStore:
     """
 
     def __init__(self, url: str, prefix: str = "actors", *, patience: float = 10.0) -> None:
-        if not _PREFIX.fullmatch(prefix):
+        if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"give the address of a server, such as 'redis://host:6379/0', not {url!r}")
+        if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"prefix={prefix!r}: it has to be of letters, digits, and . _ / -")
         if not patience > 0:
             raise ValueError(f"patience={patience!r}: it has to be more than 0 seconds")

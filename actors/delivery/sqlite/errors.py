@@ -61,7 +61,8 @@ def not_openable(where: str, error: OSError) -> StoreError:
             return StoreInvalid(where, "it is a folder: give the name of a file")
         case errno.EACCES | errno.EPERM:
             return StoreInvalid(
-                where, "this process may not write there: give it the right to, or choose another place"
+                where,
+                "this process may not read and write there: give it the right to, or choose another place",
             )
         case errno.EROFS:
             return StoreInvalid(where, "it is on a disk that may only be read: choose another place")

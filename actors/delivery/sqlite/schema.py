@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from actors.delivery.sqlite.errors import not_openable
 __all__ = [
     "APPLICATION",
     "MIGRATIONS",
+    "check_kind",
     "check_version",
     "check_whole",
     "connect",
@@ -98,11 +100,26 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def check_kind(path: str) -> None:
+    """Raises for what is there and no file: opening a pipe would wait for who writes to it."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise not_openable(path, error) from error
+    if stat.S_ISDIR(mode):
+        raise StoreInvalid(path, "it is a folder: give the name of a file")
+    if not stat.S_ISREG(mode):
+        raise StoreInvalid(path, "it is a device, a pipe or a socket: give the name of a file")
+
+
 def examine(path: str) -> bool:
     """Whether there is something in the file; raises for one that cannot be a store of ours."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         needed = ".".join(map(str, _OLDEST_SQLITE))
         raise StoreInvalid(path, f"SQLite {sqlite3.sqlite_version} is too old: {needed} is needed")
+    check_kind(path)
     try:
         with open(path, "rb") as file:
             head = file.read(100)

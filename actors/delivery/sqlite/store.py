@@ -26,7 +26,15 @@ from actors.delivery.sqlite.errors import concerns_everybody, not_openable, tran
 from actors.delivery.sqlite.groupcommit import Call, GroupCommit
 from actors.delivery.sqlite.lock import FileLock, read_note
 from actors.delivery.sqlite.reading import SQLiteReader
-from actors.delivery.sqlite.schema import check_version, check_whole, connect, examine, migrate, prepare
+from actors.delivery.sqlite.schema import (
+    check_kind,
+    check_version,
+    check_whole,
+    connect,
+    examine,
+    migrate,
+    prepare,
+)
 from actors.delivery.store import Directory, Engine, Opening, Signal
 from actors.delivery.ticket import Entry, Failure, TicketState
 
@@ -44,7 +52,11 @@ class SQLiteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not isinstance(path, str | bytes | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"give the name of a file, such as 'actors.db', not {path!r}")
         self._path = os.fspath(path)
+        if self._path == ":memory:":
+            raise StoreInvalid(self._path, "that is no file: to keep messages in memory, use MemoryStore()")
         if not isinstance(self._path, str) or not self._path or "\0" in self._path:  # type: ignore[redundant-expr]
             raise StoreInvalid(repr(path), "it is no name of a file: give one, such as 'actors.db'")
         self._lock: FileLock | None = None
@@ -75,7 +87,7 @@ class SQLiteStore:
 
     @asynccontextmanager
     async def _opened(self, opening: Opening) -> AsyncGenerator[Engine]:
-        lock = await self._in_thread(lambda: FileLock.take(self._path, opening.node))
+        lock = await self._in_thread(lambda: self._locked(opening.node))
         try:
             ended = None if opening.incarnation == self._opener else opening.wall()
             engine = await self._in_thread(lambda: _SQLiteEngine.opened(self._path, opening.wall, ended))
@@ -88,6 +100,10 @@ class SQLiteStore:
                 await engine.aclose()
         finally:
             lock.release()
+
+    def _locked(self, node: str) -> FileLock:
+        check_kind(self._path)  # before a lock is made beside what is none
+        return FileLock.take(self._path, node)
 
     @asynccontextmanager
     async def open_for_reading(self) -> AsyncGenerator[SQLiteReader]:
