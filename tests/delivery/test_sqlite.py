@@ -399,6 +399,21 @@ async def test_an_older_file_is_not_read_without_being_brought_up(
             pass
 
 
+async def test_a_look_at_it_in_its_own_process_leaves_the_log_to_it(tmp_path: Path) -> None:
+    """Another program that has looked too would remove the log, with what is written from then on."""
+    path = tmp_path / "a.db"
+    look = (
+        f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM tickets'); c.close()"
+    )
+    async with open_store(path) as engine:
+        await engine.write([post(id="a")])
+        log = os.stat(f"{path}-wal").st_ino
+        async with SQLiteStore(path).open_for_reading() as reader:
+            assert [one.id for one in await reader.find()] == ["a"]
+        await trio.run_process([sys.executable, "-c", look])
+        assert os.stat(f"{path}-wal").st_ino == log
+
+
 async def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     path = str(tmp_path / "a.db")
     connection = connect(path)

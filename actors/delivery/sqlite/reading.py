@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self, TypeVar
@@ -13,6 +14,7 @@ from actors.delivery.errors import StoreDamaged, StoreInvalid, StoreUnavailable
 from actors.delivery.operations import Change, Handled
 from actors.delivery.sqlite.counts import Counts
 from actors.delivery.sqlite.errors import translated
+from actors.delivery.sqlite.lock import read_note
 from actors.delivery.sqlite.rows import (
     CODES,
     STATES,
@@ -53,7 +55,11 @@ class SQLiteReader:
     @classmethod
     def opened(cls, path: str) -> Self:
         """A reader of a file of which nothing is known."""
-        if not examine(path):
+        note = read_note(path)
+        # Closing a file takes all locks on it from the process, SQLite's too: another program could then
+        # remove the log of a store that is open here.
+        is_ours = note is not None and note.get("pid") == os.getpid()
+        if not is_ours and not examine(path):
             raise StoreInvalid(path, "nothing is kept there yet: check the name")
         try:
             return cls._checked(path, "ro")
