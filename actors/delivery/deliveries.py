@@ -59,7 +59,9 @@ class Deliveries:
         """The delivery is written: make it."""
         is_wanted = self._giving.pop(entry.id, False)
         if isinstance(result, NotTheOwner):
+            one.line.ended(entry.id, self._kernel.now())
             self._rounds.claims.lost(one, token)
+            self._rounds.look(one.path)
             return
         if not isinstance(result, Standing):  # it was cancelled, or has timed out
             one.line.ended(entry.id, self._kernel.now())

@@ -84,7 +84,7 @@ class Office:
         """In a shared store: tickets whose senders have waited for the end themselves, the latest of them."""
         self._drawn: list[str] = []
         self._loaded: dict[str, tuple[int | None, Any]] = {}
-        """In a shared store: with which state an actor here has begun, and by which token its name was ours."""
+        """In a shared store: with which state an actor here has begun, and by which token it was ours."""
         self._doors = trio.lowlevel.ParkingLot()
         self._waits: set[trio.CancelScope] = set()
         self.engine: Engine | None = None

@@ -124,6 +124,7 @@ class Pump:
         while any(map(wanted, chain(self._group, self._slips))):
             await self._written.park()
 
+    @trio.lowlevel.enable_ki_protection  # between a write and the last who hears of it is no good moment
     async def run(self, engine: Engine) -> None:
         """Write until cancelled; a group that is on its way is finished first, but see `hurry`."""
         tries, self._until = 0, math.inf
@@ -152,6 +153,7 @@ class Pump:
         if self._writing is not None:
             self._writing.deadline = self._until
 
+    @trio.lowlevel.enable_ki_protection
     async def last_words(self, engine: Engine) -> None:
         """Write what is left, as long as `hurry` has said. Shielded.
 
