@@ -97,7 +97,7 @@ class Claims:
             return
         owner = await directory.claim(path)
         is_ours = owner.node == self._kernel.name
-        is_stale = is_ours and await self._office.is_stale(path, owner.token)
+        is_stale = is_ours and await self._office.states.is_stale(path, owner.token)
         if path in self._given_up:  # it went meanwhile
             return
         if not is_ours or owner.token != one.token:

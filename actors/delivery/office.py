@@ -21,7 +21,6 @@ from actors.delivery.errors import (
     KeyConflict,
     NoReplyYet,
     PayloadTooLarge,
-    StateUnreadable,
     StoreError,
     StoreUnavailable,
     TicketError,
@@ -29,14 +28,14 @@ from actors.delivery.errors import (
 )
 from actors.delivery.handed import posted_in_hand
 from actors.delivery.neighbours import Neighbours
-from actors.delivery.operations import Append, Moved, Operation, Result, Save, Saved
+from actors.delivery.operations import Append, Moved, Result
 from actors.delivery.pump import Pump
-from actors.delivery.recipient import is_lasting
 from actors.delivery.rounds import Rounds
+from actors.delivery.states import States
 from actors.delivery.store import Engine, Store
 from actors.delivery.ticket import LIVE, Entry, Move, Standing
 from actors.delivery.ticketing import Ticket
-from actors.errors import AskTimeout, NotSerializable, SystemClosed
+from actors.errors import AskTimeout, SystemClosed
 from actors.events import Event, PostRejected, StoreFailing, StoreRecovered, TicketMoved
 from actors.exits import Exit
 from actors.posting import Posting
@@ -57,7 +56,7 @@ _READ: Final = 10_000
 
 
 class Office:
-    """Receipts, tickets, saved states."""
+    """Receipts and tickets."""
 
     def __init__(
         self,
@@ -83,16 +82,15 @@ class Office:
         self._read: dict[str, None] = {}
         """In a shared store: tickets whose senders have waited for the end themselves, the latest of them."""
         self._drawn: list[str] = []
-        self._loaded: dict[str, tuple[int | None, Any]] = {}
-        """In a shared store: with which state an actor here has begun, and by which token it was ours."""
         self._doors = trio.lowlevel.ParkingLot()
         self._waits: set[trio.CancelScope] = set()
         self.engine: Engine | None = None
         """The opened store; None while it is not open."""
         self.is_closed = False
         self.pump = Pump(kernel.random.random, self._store_trouble, store.where)
+        self.states = States(self)
         self.rounds = Rounds(self)
-        kernel.keeper = self
+        kernel.keeper = self.states
 
     def wall(self) -> float:
         """Seconds since 1970."""
@@ -409,87 +407,3 @@ class Office:
                     "" if said.failure is None else said.failure.text,
                 )
             )
-
-    # --- saved states ---
-
-    async def save(self, cell: Cell, state: object) -> None:
-        """See `Keeper.save`."""
-        saved = Saved(lasting_path(cell, "saves its state"), None if state is None else self.coder.out(state))
-        handed = posted_in_hand(cell)
-        if handed is not None and not handed.is_over:
-            handed.saved = saved
-            await trio.lowlevel.checkpoint()
-            return
-        await self.present()
-        await self.pump.write(Save(saved, await self.rounds.claims.proof(saved.path)))
-
-    async def load(self, cell: Cell) -> object:
-        """See `Keeper.load`."""
-        if not is_lasting(cell.path):
-            await trio.lowlevel.checkpoint()
-            return None
-        await self.pump.settled(lambda operation: _saves(operation, cell.path))
-        payload = await self._load(cell.path)
-        if payload is None:
-            return None
-        try:
-            return self.coder.back(payload)
-        except NotSerializable:
-            raise
-        except Exception as error:
-            raise StateUnreadable(cell.path, str(error)) from error
-
-    async def _load(self, path: str) -> Any:
-        """The saved state, as soon as the store can be read.
-
-        It is noted as whose it was read: a name may come to this node meanwhile.
-        """
-        while True:
-            engine = await self.present()
-            token = self.rounds.token_of(path)
-            try:
-                payload = await engine.load(path)
-            except StoreUnavailable as error:  # it can begin with nothing else
-                self.trouble(error)
-                await trio.sleep(_AGAIN)
-                continue
-            if token == self.rounds.token_of(path):
-                break
-        if self.store.is_shared:
-            self._loaded[path] = (token, payload)
-        return payload
-
-    async def is_stale(self, path: str, token: int) -> bool:
-        """Whether the actor has begun with a state that may not be the last one, now that the name is ours.
-
-        A checkpoint. Raises `StoreError`.
-        """
-        loaded = self._loaded.get(path)
-        if loaded is None or loaded[0] == token:
-            await trio.lowlevel.checkpoint()
-            return False
-        engine = await self.present()
-        payload = await engine.load(path)
-        if loaded != (None, payload):
-            return True
-        self._loaded[path] = (token, payload)
-        return False
-
-    def forget(self, path: str) -> None:
-        """The actor has gone: the next one reads its state anew."""
-        self._loaded.pop(path, None)
-
-
-def _saves(operation: Operation, path: str) -> bool:
-    """Whether it comes with a state of that actor."""
-    saved = getattr(operation, "saved", None)
-    return saved is not None and saved.path == path
-
-
-def lasting_path(cell: Cell, what: str) -> str:
-    """The path of an actor that a later one can have again; raises ValueError."""
-    if not is_lasting(cell.path):
-        raise ValueError(
-            f"{cell.path} {what} and has no name, or is below one without: spawn it with name=..."
-        )
-    return cell.path

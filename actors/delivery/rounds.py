@@ -147,7 +147,7 @@ class Rounds:
     def went(self, cell: Cell, exit: Exit) -> None:
         """See `Follower`: what waits for it stays in the store."""
         one = self.known.get(cell.path)
-        self._office.forget(cell.path)
+        self._office.states.forget(cell.path)
         if one is not None and one.cell is cell:
             one.cell = None
             if self._is_shared:
