@@ -53,7 +53,16 @@ class JsonCoder:
 
     def back(self, payload: str) -> Any:
         """See `Coder`."""
-        return self._read(self._codec.message_in, payload)
+        return self._read(self._message_in, payload)
+
+    def _message_in(self, coded: Any) -> Any:
+        try:
+            return self._codec.message_in(coded)
+        except BadValue as error:
+            tag: Any = cast("dict[str, Any]", coded).get("$") if isinstance(coded, dict) else None
+            if not isinstance(tag, str) or MESSAGES.find(tag) is None:
+                raise
+            raise BadValue(f"a wrong {tag}: {error}") from None
 
     def given(self, text: str) -> Raw:
         """See `Coder`. It is kept as it is; where its class is loaded, it has to be one."""

@@ -459,7 +459,7 @@ async def test_a_run_lets_others_post_to_it_through_its_file(program: Actors, tm
         assert (served.code, served.out) == (0, '"one tea"\n')
         unfit = await program.beside("post", file, "/shop", '{"$": "cli.Order"}')
         assert unfit.code == 1
-        assert "required field missing @ $.item" in unfit.why
+        assert "Order: required field missing @ $.item" in unfit.why
     assert note(tmp_path) is None
     assert [one["state"] for one in (await program.beside("tickets", file, "--json")).lines] == ["responded"]
 

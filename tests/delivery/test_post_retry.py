@@ -223,6 +223,63 @@ async def test_an_interrupted_one_is_delivered_again(autojump_clock: MockClock) 
         assert trio.current_time() == 11.0
 
 
+LATER = Policy(backoff=Backoff.immediate(), breaker=None, delivery=Delivery(backoff=Backoff.fixed(5.0)))
+
+
+@actors.message
+class Total:
+    """What a counter keeps."""
+
+    n: int
+
+
+class Counter(actors.Actor):
+    """Counts in its memory, twice: before it saves and waits, and behind that."""
+
+    def __init__(self) -> None:
+        self.early = self.late = 0
+
+    @actors.receive
+    async def do(self, message: Do) -> int:
+        self.early += 1
+        late = self.late + 1
+        await self.ctx.save(Total(late))
+        await trio.sleep(message.seconds)
+        self.late = late
+        return 10 * self.early + self.late
+
+    @actors.receive
+    async def told(self, message: plain) -> object:
+        return await self.ctx.restored()
+
+
+async def test_an_interrupted_handler_has_saved_nothing_and_changes_its_memory_again(
+    autojump_clock: MockClock,
+) -> None:
+    """Nobody restores the memory of an actor that lives on: what is changed behind the last wait is right."""
+    async with actors.open_system("s") as system:
+        ref = system.spawn(Counter, name="counter", policy=LATER)
+        ticket = await system.post("/counter", Do(1, seconds=10.0))
+        await trio.sleep(1.0)
+        assert await ref.interrupt()
+        assert await (await system.post("/counter", plain(1), priority=1)).wait_reply() is None
+        assert await ticket.wait_reply() == 21
+        assert await (await system.post("/counter", plain(1))).wait_reply() == Total(1)
+
+
+async def test_a_higher_priority_passes_one_that_waits_for_its_next_try(autojump_clock: MockClock) -> None:
+    """Those of its own priority wait behind it."""
+    async with actors.open_system("s", strategy=PATIENT) as system:
+        book: list[int] = []
+        system.spawn(Desk, book, name="desk", policy=LATER)
+        await system.post("/desk", Do(1, error=Boom()), max_attempts=2)
+        last = await system.post("/desk", Do(2))
+        await trio.sleep(1.0)
+        await system.post("/desk", Do(3), priority=1)
+        assert await last.wait_reply() == 2
+        assert book == [1, 3, 1, 2]
+
+
 async def test_a_reply_given_early_waits_for_the_handler_and_is_lost_where_it_fails(
     autojump_clock: MockClock,
 ) -> None:
