@@ -57,8 +57,7 @@ class Claims:
             self._begin_anew(one, None)
 
     def _see_to(self, path: str) -> None:
-        assert self._rounds.nursery is not None
-        if path not in self._busy:
+        if self._rounds.nursery is not None and path not in self._busy:
             self._busy.add(path)
             self._rounds.nursery.start_soon(self._agree, path)
 
@@ -164,7 +163,8 @@ class Claims:
                 self._see_to(path)
 
     async def listen(self, engine: Engine) -> None:
-        """Hear what other nodes do."""
+        """Hear what other nodes do. What they did while there was no courier was told nobody."""
+        await self._look_at_all()
         async for signal in engine.signals():
             if isinstance(signal, Arrived):
                 if signal.path in self._rounds.known:

@@ -53,8 +53,9 @@ async def courier(ctx: Context, office: Office) -> None:
                             office.rounds.exchange.heard(message, ctx.sender)
                     await office.pump.flushed()
                     nursery.cancel_scope.cancel()
-                finally:  # cancelled or not, a write that hangs does not keep it
-                    office.pump.hurry(_LAST_WORDS)
+                finally:
+                    office.rounds.rest()
+                    office.pump.hurry(_LAST_WORDS)  # a write that hangs does not keep it
         finally:
             office.shut()
             await office.pump.last_words(engine)

@@ -76,6 +76,10 @@ class Rounds:
         if await engine.last_change():
             self.timing.begin()
 
+    def rest(self) -> None:
+        """The courier ends, and with it its tasks: no new one is begun, which its nursery may not take."""
+        self.nursery = None
+
     def stop(self) -> None:
         """The courier has ended. What is in hand goes on, and what becomes of it will be written."""
         self.engine = self.nursery = None
