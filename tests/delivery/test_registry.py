@@ -16,6 +16,9 @@ from actors.delivery import MemoryStore, Opening, Owner
 from actors.delivery.store import Directory, Engine, Signal
 from tests.delivery.broken import Broken, BrokenStore
 from tests.delivery.post_cast import AT_ONCE, PATIENT, Boom, Desk, Do, Poster, Send, settled
+from tests.delivery.redis_server import RedisServer, redis_server
+
+__all__ = ["redis_server"]
 
 COURIER = "/system/courier"
 
@@ -387,3 +390,40 @@ async def test_who_waits_for_a_reply_from_another_node_gets_no_message_besides(
         await settled()
         assert book == []
         assert dict(await one.posted.waiting()) == {}
+
+
+class Teller(actors.Actor):
+    @actors.receive
+    async def keep(self, message: Keep) -> str:
+        return f"{message.text} at {self.ctx.system.name}"
+
+
+@pytest.mark.row(99)
+async def test_on_redis_names_are_found_again_after_each_end_of_a_courier_and_of_an_actor(
+    redis_server: RedisServer,
+) -> None:
+    async def told(system: actors.System, text: str) -> str:
+        ticket = await system.post("/teller", Keep(text))
+        return await ticket.wait_reply(timeout=5.0)
+
+    store = redis_server.store
+    async with node("one", store("registry"), 15.0) as one, node("two", store("registry"), 15.0) as two:
+        one.spawn(Teller, name="teller")
+        assert await told(two, "first") == "first at one"
+        courier = one.find(COURIER)
+        assert courier is not None
+        courier.kill()
+        await courier.wait_stopped()
+        assert await told(two, "again") == "again at one"
+        for _ in range(5):
+            teller = one.find("/teller")
+            assert teller is not None
+            teller.stop()
+            await teller.wait_stopped()
+            one.spawn(Teller, name="teller")
+        assert await told(two, "anew") == "anew at one"
+        two.spawn(Teller, name="teller")
+        last = one.find("/teller")
+        assert last is not None
+        last.stop()
+        assert await told(one, "taken over") == "taken over at two"
