@@ -140,7 +140,8 @@ async def run(messages: list[tuple[float, Mark]], faults: list[tuple[float, str]
     chaos = Chaos(World())
     store = Failing(shared, chaos.gate)
     due: list[tuple[float, Mark | str]] = sorted([*messages, *faults], key=lambda one: one[0])
-    while due:
+    is_done = False
+    while not is_done:  # once more after a last restart
         async with (
             actors.open_system("a", store=store, strategy=MANY) as system,
             trio.open_nursery() as tasks,
@@ -160,6 +161,7 @@ async def run(messages: list[tuple[float, Mark]], faults: list[tuple[float, str]
                     tasks.start_soon(chaos.strike, system, what)
             else:
                 await trio.sleep(60.0)
+                is_done = True
             tasks.cancel_scope.cancel()
 
 
