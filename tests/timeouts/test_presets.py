@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from actors import DEFAULT_PATTERNS, Backoff, Breaker, Mailbox, Policy, Stall, Timeout
+from actors import DEFAULT_PATTERNS, Backoff, Breaker, Delivery, Mailbox, Policy, Stall, Timeout
 from actors.outcome import classify
 
 # mode, initial, maximum, extend_within, no_activity · attempts, base, cap, tries again when too slow
@@ -92,6 +92,7 @@ def test_everything_else_is_as_in_a_plain_policy(name: str) -> None:
         "restart": "transient",
         "oversight": None,
         "mailbox": Mailbox(),
+        "delivery": Delivery(),
         "shutdown": 5.0,
         "classify": classify,
     }
