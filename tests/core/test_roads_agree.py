@@ -72,7 +72,7 @@ PROGRAMS = st.lists(st.one_of(MESSAGES, MESSAGES, OTHERS, SLEEPS), min_size=5, m
 
 
 @given(strategy=STRATEGIES, roles=st.lists(ROLES, min_size=2, max_size=4), program=PROGRAMS)
-@settings(derandomize=True, deadline=None, database=None, max_examples=250)
+@settings(derandomize=True, deadline=None, database=None, max_examples=150)
 def test_an_actor_does_the_same_with_a_task_and_without(
     strategy: OneForOne | OneForAll | RestForOne, roles: list[Role], program: list[Step]
 ) -> None:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from actors.delivery.errors import StoreInUse, StoreInvalid, StoreTooNew, StoreU
 from actors.delivery.operations import Drop, Save, Saved
 from actors.delivery.shelf import NODE_ENDED
 from actors.delivery.sqlite import SQLiteStore
+from actors.delivery.sqlite.batch import Batch
 from actors.delivery.sqlite.rows import from_ns, to_ns
 from actors.delivery.sqlite.schema import APPLICATION, MIGRATIONS, connect, migrate, prepare
 from actors.delivery.store import Opening
@@ -441,3 +443,25 @@ async def test_the_feed_stays_short_and_keeps_what_it_promises(tmp_path: Path) -
         kept = await engine.changes(0, 20_000)
         assert 10_000 <= len(kept) <= 11_100
         assert [one.number for one in kept] == list(range(13_001 - len(kept), 13_001))
+
+
+async def test_a_change_is_in_the_feed_when_it_is_counted_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sees the last change of a feed and asks what still waits, must not be told of what has ended."""
+    committed, go_on, count = threading.Event(), threading.Event(), Batch.count
+
+    def late(batch: Batch) -> None:
+        committed.set()
+        go_on.wait(10)
+        count(batch)
+
+    async with open_store(tmp_path / "t.db") as engine:
+        monkeypatch.setattr(Batch, "count", late)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.write, [post(id="t1")])
+            assert await trio.to_thread.run_sync(committed.wait, 10)
+            assert (await engine.changes(0, 10), await engine.waiting()) == ([], {})
+            go_on.set()
+            await engine.wait_change(0)
+            assert [one.id for one in await engine.changes(0, 10)] == ["t1"]

@@ -23,6 +23,7 @@ from actors.cli.strict import data_fields
 from actors.cli.structure import BREAKERS, STRATEGIES
 from actors.cli.teams.spec import RoleSpec, TeamSpec, TemplateSpec
 from actors.cli.teams.template import Wanted, load_template
+from actors.messages import MESSAGES
 from actors.posting import Posting
 from tests.cli.cast import facts_of, running
 
@@ -103,6 +104,8 @@ def test_the_posts_on_the_page_do_what_it_says(
     (tmp_path / "shop.py").write_text(SHOP, "utf-8")
     (tmp_path / "team.toml").write_text(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[3], "utf-8")
     monkeypatch.chdir(tmp_path)
+    known = {tag: cls for tag, cls in MESSAGES._classes.items() if not tag.startswith("shop.")}
+    monkeypatch.setattr(MESSAGES, "_classes", known)  # other tests have shops of their own
     [session] = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
     commands = [command.partition("\n") for command in session.split("$ actors ")[1:]]
     assert len(commands) == 8

@@ -65,7 +65,7 @@ PROGRAMS = st.lists(st.one_of(MESSAGES, MESSAGES, OTHERS, SLEEPS), min_size=3, m
     program=PROGRAMS,
     there=st.lists(st.booleans(), min_size=3, max_size=3),
 )
-@settings(derandomize=True, deadline=None, database=None, max_examples=100)
+@settings(derandomize=True, deadline=None, database=None, max_examples=60)
 def test_a_child_does_the_same_here_and_on_another_node(
     strategy: Any, roles: list[Role], program: list[Step], there: list[bool]
 ) -> None:

@@ -65,7 +65,7 @@ class Tally:
 
 
 @given(PROGRAMS, st.sampled_from([None, "key"]))
-@settings(derandomize=True, deadline=None, database=None, max_examples=60)
+@settings(derandomize=True, deadline=None, database=None, max_examples=40)
 def test_each_message_is_handled_once_or_is_seen_to_fail(program: list[Any], routing: str | None) -> None:
     HANDLED.clear()
     with first_come_first_served():

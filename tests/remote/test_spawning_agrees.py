@@ -29,7 +29,7 @@ PROGRAMS = st.lists(STEPS, min_size=4, max_size=20)
 
 
 @given(PROGRAMS)
-@settings(derandomize=True, deadline=None, database=None, max_examples=80)
+@settings(derandomize=True, deadline=None, database=None, max_examples=40)
 def test_what_lives_on_both_nodes_never_exceeds_the_limits_at_home(program: list[Any]) -> None:
     with first_come_first_served():
         trio.run(_play, program, clock=MockClock(autojump_threshold=0))

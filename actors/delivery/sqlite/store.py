@@ -300,7 +300,9 @@ class _SQLiteEngine:
         return await self._deliveries.handled(ticket_id)
 
     async def changes(self, after: int, limit: int) -> list[Change]:
-        return await self._lists.changes(after, limit)
+        # what is committed is counted a moment later: until then `waiting` does not know of it
+        counted = self._counts.number
+        return [one for one in await self._lists.changes(after, limit) if one.number <= counted]
 
     async def last_change(self) -> int:
         await trio.lowlevel.checkpoint()
