@@ -11,8 +11,6 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Any, Final
 
-import attrs
-
 from actors.delivery.errors import (
     IllegalMove,
     KeyConflict,
@@ -198,19 +196,8 @@ class Shelf:
         if known is not None:
             return known
         dead = self._ended(operation.id, "redelivering it", frozenset({TicketState.DEAD}))
-        new = operation.entry
         self._remove(dead)
-        return self._put(
-            attrs.evolve(
-                dead,
-                id=new.id,
-                posted=new.posted,
-                due=None,
-                state=TicketState.PENDING,
-                attempts=0,
-                failures=(),
-            )
-        )
+        return self._put(dead.anew(operation.entry))
 
     def _ended(self, ticket_id: str, what: str, states: Collection[TicketState]) -> Entry:
         entry = self.entries.get(ticket_id)

@@ -201,6 +201,18 @@ class Entry:
             self.posted,
         )
 
+    def anew(self, new: Entry) -> Entry:
+        """What a dead letter is posted as again: `new` says under which id, and when."""
+        return attrs.evolve(
+            self,
+            id=new.id,
+            posted=new.posted,
+            due=None,
+            state=TicketState.PENDING,
+            attempts=0,
+            failures=(),
+        )
+
     def at(
         self,
         standing: Standing,

@@ -311,17 +311,7 @@ class Batch:
         if dead.damage is not None:
             raise IllegalMove(operation.id, row.state.value, f"redelivering it, with {dead.damage} damaged,")
         self._remove([row])
-        return self._put(
-            attrs.evolve(
-                dead.entry,
-                id=new.id,
-                posted=new.posted,
-                due=None,
-                state=TicketState.PENDING,
-                attempts=0,
-                failures=(),
-            )
-        )
+        return self._put(dead.entry.anew(new))
 
     def _ended(self, ticket_id: str, what: str, states: Collection[TicketState]) -> Row:
         row = self._rows.get(ticket_id)
