@@ -113,8 +113,6 @@ def _is_async(function: Callable[..., Any]) -> bool:
 def check_hook(cls: type, name: str) -> None:
     """Raise TypeError when this hook of the class cannot be called, or takes other arguments than it gets."""
     hook = getattr(cls, name, None)
-    if hook is None:
-        return
     if not callable(hook) or inspect.isgeneratorfunction(hook) or inspect.isasyncgenfunction(hook):
         raise TypeError(f"{cls.__qualname__}.{name} is not a function: write `{HOOKS[name]}`")
     given = (None,) * (HOOKS[name].count(",") + 1)

@@ -207,13 +207,11 @@ class TicketFailed(TicketError):
 
 
 def _in_all(attempts: int) -> str:
-    match attempts:
-        case 0:
-            return "before it was delivered"
-        case 1:
-            return "in its only delivery"
-        case _:
-            return f"in each of {attempts} deliveries, last"
+    if not attempts:
+        return "before it was delivered"
+    if attempts == 1:
+        return "in its only delivery"
+    return f"in each of {attempts} deliveries, last"
 
 
 # --- the store -----------------------------------------------------------------

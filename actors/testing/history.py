@@ -184,7 +184,7 @@ class _Message:
             case Noted.FINAL:
                 self.states.append(record.state)
                 self.counted = max(self.counted, record.attempt)
-            case Noted.ENDED | Noted.UNKNOWN:
+            case _:  # ENDED and UNKNOWN
                 pass  # for people: nothing follows from them that does not from what is missing
 
     @property

@@ -128,3 +128,8 @@ def test_a_note_is_the_same_after_it_was_text() -> None:
 def test_a_note_that_cannot_be_read_says_so(text: str) -> None:
     with pytest.raises(Unreadable, match="no note"):
         JsonCoder().note_back(text)
+
+
+def test_a_damaged_message_is_dead_before_it_was_ever_delivered() -> None:
+    dead = Entry("t", "/a", None, 0.0, state=TicketState.DEAD, attempts=0)
+    assert "failed over the ticket t before it was delivered" in str(error_of(dead))
