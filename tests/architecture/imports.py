@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def sources() -> dict[str, str]:
     }
 
 
+@functools.cache
 def imports_of(path: str, source: str) -> list[Import]:
     """What the file imports at run time: imports under `if TYPE_CHECKING:` are left out."""
     package = module_name(path) if Path(path).name == "__init__.py" else module_name(path).rpartition(".")[0]

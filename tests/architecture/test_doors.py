@@ -4,6 +4,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import functools
 import inspect
 from types import ModuleType
 
@@ -16,6 +17,7 @@ SOURCES = sources()
 PACKAGES = [path for path in SOURCES if path.endswith("__init__.py")]
 
 
+@functools.cache
 def declared(source: str) -> list[str] | None:
     """The names in a file's `__all__`, or None when it has none."""
     for node in ast.parse(source).body:
@@ -25,6 +27,7 @@ def declared(source: str) -> list[str] | None:
     return None
 
 
+@functools.cache
 def definitions(source: str) -> dict[str, str | None]:
     """The public names a file defines at its top level, each with its docstring."""
     found: dict[str, str | None] = {}
