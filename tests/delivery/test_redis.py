@@ -1,4 +1,7 @@
-"""The Redis engine keeps every promise of its port, and tells other nodes at once."""
+"""The Redis engine tells other nodes at once, and takes nothing from one that has lost its names.
+
+That it keeps every promise of its port is shown in `test_conformance.py`, as for the other engines.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,6 @@ from actors.delivery.store import (
     Signal,
 )
 from actors.delivery.ticket import Entry, Move, TicketState
-from actors.testing import STORE_CHECKS, check_store
 from tests.delivery.redis_server import RedisServer, redis_server  # noqa: F401 - a fixture
 
 _numbers = itertools.count(1)
@@ -81,14 +83,6 @@ async def hear(signals: AsyncIterator[Signal], wanted: Signal) -> None:
         async for signal in signals:
             if signal == wanted:
                 return
-
-
-# --- the promises ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("check", sorted(set(STORE_CHECKS) - {"keeps_others_out"}))
-async def test_the_redis_engine_keeps_every_promise(check: str, redis_server: RedisServer) -> None:  # noqa: F811
-    await check_store(redis_server.store, after_crash=redis_server.store, only=check, seeds=2)
 
 
 def test_nothing_of_redis_is_imported_before_a_store_is_opened() -> None:

@@ -260,10 +260,10 @@ def test_when_to_come_back_is_read_in_the_line(line: str, seconds: float | None)
 
 def test_a_long_list_of_times_is_read_in_linear_time() -> None:
     """Also one that is none after all."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert retry_after_in("retry after " + "1m" * 100_000 + "x") is None
     assert retry_after_in("retry after " + "1" * 100_000 + "x") is None
-    assert time.perf_counter() - began < 5.0
+    assert time.process_time() - began < 5.0
 
 
 # --- the literal ---------------------------------------------------------------------------
@@ -388,20 +388,20 @@ def test_ten_megabytes_are_looked_at_quickly() -> None:
     for line in (b"an ordinary line of output, with nothing in it whatsoever....\n", b"no end "):
         portion = (line * (65536 // len(line) + 1))[:65536]
         scan = scanner()
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(160):
             assert scan.feed(portion) is None
-        assert time.perf_counter() - began < 5.0
+        assert time.process_time() - began < 5.0
 
 
 def test_bytes_one_by_one_cost_the_same_each() -> None:
     """The second half of a line of 100 KB takes no longer than the first; memory stays flat."""
     scan, times = scanner(), []
     for _ in range(2):
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(50_000):
             scan.feed(b"x")
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     assert times[1] < 2.0 * times[0] + 0.2
     assert times[0] < 10.0
     assert len(scan.tail) == TAIL
