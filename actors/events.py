@@ -13,9 +13,11 @@ import attrs
 if TYPE_CHECKING:
     from actors.core.ref import Ref
     from actors.exits import Exit
+    from actors.people.request import Answer, PersonRequest
 
 __all__ = [
     "ActorEvent",
+    "AnswerRefused",
     "BreakerClosed",
     "BreakerHalfOpen",
     "BreakerOpened",
@@ -26,6 +28,7 @@ __all__ = [
     "DeadlineExtended",
     "DeadlinePassed",
     "DeadlineWarning",
+    "EndOrdered",
     "Escalated",
     "Event",
     "EventsLost",
@@ -43,6 +46,14 @@ __all__ = [
     "NodeUp",
     "Nudged",
     "PatternMatched",
+    "PersonAnswered",
+    "PersonAsked",
+    "PersonEscalated",
+    "PersonEvent",
+    "PersonExtended",
+    "PersonTimedOut",
+    "PersonWarned",
+    "PersonWithdrawn",
     "PoolGrew",
     "PoolShrank",
     "PostRejected",
@@ -147,6 +158,21 @@ class Stopped(ActorEvent):
     """The actor is finally gone."""
 
     exit: Exit
+
+
+@attrs.frozen
+class EndOrdered(ActorEvent):
+    """The actor was told to end: `order` is "stop", "drain", "kill", "quit" (by itself) or "restart".
+
+    `by` is the path of the actor in whose code that was, None outside of actors; `because` that of
+    another actor, whose end it follows. Sent only to those who subscribe to it by name.
+    """
+
+    by_name_only = True
+
+    order: str
+    by: str | None
+    because: str | None = None
 
 
 @attrs.frozen
@@ -437,6 +463,69 @@ class NameElsewhere(Event):
 
     path: str
     owner: str
+
+
+# --- people ---------------------------------------------------------------------------
+
+
+@attrs.frozen
+class PersonEvent(Event):
+    """A fact about a request to a person: `request` is as it is now, and `request.node` says where it was made."""
+
+    request: PersonRequest
+
+
+@attrs.frozen
+class PersonAsked(PersonEvent):
+    """The request can be answered now."""
+
+
+@attrs.frozen
+class PersonWarned(PersonEvent):
+    """The request expires in `remaining` seconds, if nobody answers."""
+
+    remaining: float
+
+
+@attrs.frozen
+class PersonExtended(PersonEvent):
+    """Its deadline has moved, by a call of `extend` or since one more waits for it."""
+
+
+@attrs.frozen
+class PersonEscalated(PersonEvent):
+    """Its time has passed, and `request.to` is asked now in place of `before`."""
+
+    before: str | None
+
+
+@attrs.frozen
+class PersonAnswered(PersonEvent):
+    """The request was decided, `seconds` after it was asked."""
+
+    answer: Answer
+    seconds: float
+
+
+@attrs.frozen
+class PersonTimedOut(PersonEvent):
+    """Nobody has answered in the `seconds` since it was asked: its default is taken, or `NoAnswer` raised."""
+
+    seconds: float
+
+
+@attrs.frozen
+class PersonWithdrawn(PersonEvent):
+    """Nobody waits for the answer any more: whoever asked was cancelled, or has taken it back."""
+
+
+@attrs.frozen
+class AnswerRefused(Event):
+    """Somebody has answered the request with the id `request_id`, in vain; `error` says why."""
+
+    request_id: str
+    by: str | None
+    error: Exception
 
 
 # --- nodes ---------------------------------------------------------------------------

@@ -64,9 +64,9 @@ class RootFamily(Family):
             raise NameReserved(name)
         super()._check_free(name, trial, own)
 
-    def _end_for_good(self, bits: int) -> None:
+    def _end_for_good(self, bits: int, because: Cell | None = None) -> None:
         self.kernel.closing = True
-        super()._end_for_good(bits)
+        super()._end_for_good(bits, because)
         self.kernel.system._end_body()  # pyright: ignore[reportPrivateUsage]
 
     def fail(self) -> None:

@@ -52,6 +52,7 @@ from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Mon
 from actors.names import check_name, split
 from actors.neighbours import COURIER_PATH, LinkedNodes
 from actors.observe.bus import Bus, Subscription
+from actors.observe.journal import Journal
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
 from actors.policy import OneForOne, Policy, Strategy
@@ -118,6 +119,7 @@ class System:
             LinkedNodes(self._node),
         )
         self._node.makers[COURIER_PATH] = self._ensure_courier
+        self._journal: Journal | None = None
         self._names_at_work = Names()
         self._networks = Networks(self._kernel, self._is_open)
         self._body = trio.CancelScope()
@@ -498,6 +500,20 @@ class System:
         that lags by more than 10,000 events loses the oldest and gets `EventsLost`.
         """
         return self._bus.subscribe(*kinds)
+
+    @property
+    def journal(self) -> Journal:
+        """What has happened since this was first read: facts, each actor's history, and why something ended.
+
+        Read it at the beginning where the past is to be known: before that nothing is kept, and nothing
+        costs time.
+        """
+        if self._journal is None:
+            self._journal = Journal(self._kernel)
+            self._bus.attach(self._journal)
+            if self._root.is_gone:
+                self._journal.close()
+        return self._journal
 
     def statistics(self) -> SystemStatistics:
         """Counts over all actors. Costs a walk over the tree."""

@@ -19,13 +19,21 @@ from actors.core.fall import let_go
 from actors.core.intake import Intake
 from actors.core.lifecycle import Phase, Signal
 from actors.core.parent import Fate
+from actors.core.scope import CURRENT
 from actors.core.watch import end_watches
-from actors.events import Restarted, Resumed, Started, Stopped, Suspended, Unresponsive
+from actors.events import EndOrdered, Restarted, Resumed, Started, Stopped, Suspended, Unresponsive
 from actors.exits import Exit, ExitKind
 
 __all__ = ["Cell"]
 
 _UNRESPONSIVE_EVERY = 1.0
+_ORDERS = (
+    (order.KILL, "kill"),
+    (order.DRAIN, "drain"),
+    (order.QUIT, "quit"),
+    (order.HALT, "restart"),
+    (order.STOP, "stop"),
+)
 
 
 class Cell(Intake):
@@ -33,9 +41,9 @@ class Cell(Intake):
 
     __slots__ = ()
 
-    def stop(self) -> None:
-        """See `Ref.stop`."""
-        self._end_for_good(order.STOP)
+    def stop(self, because: Cell | None = None) -> None:
+        """See `Ref.stop`; a supervisor does it `because` another child has ended."""
+        self._end_for_good(order.STOP, because)
 
     def drain(self) -> None:
         """See `Ref.drain`."""
@@ -45,27 +53,31 @@ class Cell(Intake):
         """See `Ref.kill`."""
         self._end_for_good(order.KILL | order.STOP)
 
-    def quit(self, *, bounded: bool = False) -> None:
+    def quit(self, *, bounded: bool = False, because: Cell | None = None) -> None:
         """The actor asks for its own end; a permanent one starts again.
 
-        `bounded`: what runs has not asked, and has `shutdown` seconds as with any order.
+        `bounded`: what runs has not asked, and has `shutdown` seconds as with any order. `because` of the
+        end of that child.
         """
         if self.name is not None and self.policy.restart == "permanent":
             if not self.ended:
+                self._tell_of(order.QUIT, because)
                 self.orders |= order.QUIT
                 self.obey()
         else:
-            self._end_for_good(order.QUIT)
+            self._end_for_good(order.QUIT, because)
         if bounded and self.runs and not self.ended:
             self._limit(order.QUIT)
             self.obey()
 
-    def halt(self) -> None:
+    def halt(self, because: Cell | None = None) -> None:
         """End this incarnation after the message in hand; mailbox and name stay.
 
-        For supervisors, and for who knows that what it began with is old: then it begins anew by itself.
+        For supervisors, which restart it `because` of another child, and for who knows that what it
+        began with is old: then it begins anew by itself.
         """
         if self.runs and not self.is_final and not self.ended:
+            self._tell_of(order.HALT, because)
             self.orders |= order.HALT
             self._limit()
             self.obey()
@@ -80,10 +92,19 @@ class Cell(Intake):
         """True from the launch of an incarnation to its fall."""
         return self.runs and self.begun and not self.ended
 
-    def _end_for_good(self, bits: int) -> None:
+    def _tell_of(self, bits: int, because: Cell | None = None) -> None:
+        """Report an order to end, and whose it is."""
+        if self.kernel.listeners and self.kernel.sink.wants(EndOrdered):
+            name = next(name for bit, name in _ORDERS if bits & bit)
+            by = CURRENT.get()
+            paths = (None if cell is None else cell.path for cell in (by, because))
+            self.kernel.emit(EndOrdered, self.ref, name, *paths)
+
+    def _end_for_good(self, bits: int, because: Cell | None = None) -> None:
         news = bits & ~self.orders
         if self.is_gone or not news:
             return
+        self._tell_of(news, because)
         self.orders |= bits
         if not self.is_final:
             idle = not self.runs

@@ -169,10 +169,10 @@ class _Home:
             self.run_of.control(items.Resumed(self.run_of.number))
         super().resume()  # pyright: ignore
 
-    def quit(self, *, bounded: bool = False) -> None:
+    def quit(self, *, bounded: bool = False, because: Cell | None = None) -> None:
         """Its supervisor's node takes no more messages for it."""
         self.run_of.control(items.Quits(self.run_of.number))
-        super().quit(bounded=bounded)  # pyright: ignore
+        super().quit(bounded=bounded, because=because)  # pyright: ignore
 
     def interrupted(self, confirmed: bool) -> None:
         """Told before anything that follows."""

@@ -357,7 +357,7 @@ class Family(Household):
         rest = any(other.significant for other in self.children.values())
         mode = self.supervisor.auto_shutdown if self.actor is not None else "never"
         if mode == "any" or (mode == "all" and not rest):
-            self.quit(bounded=True)
+            self.quit(bounded=True, because=child)
 
     # --- breakers ---
 

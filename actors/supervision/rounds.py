@@ -31,6 +31,7 @@ class Round:
     def __init__(self, family: Family, failed: Cell, due: float, former: Round | None) -> None:
         self._family = family
         self._due = due
+        self._failed = failed
         self._scope = trio.CancelScope()
         self._waiting: trio.CancelScope | None = None
         self.starting = False
@@ -86,14 +87,14 @@ class Round:
 
     async def _stop(self) -> None:
         for child in self._plan.stop_together:
-            child.stop()
+            child.stop(because=self._failed)
         for child in self._plan.stop_together:
             await child.wait_stopped()
         for child in self._plan.stop:
             if child in self._plan.start:
-                child.halt()
+                child.halt(because=self._failed)
             else:
-                child.stop()
+                child.stop(because=self._failed)
             while not (child.is_gone or child.phase in _DOWN):
                 await child.changed()
 

@@ -1,0 +1,156 @@
+"""The journal of a system: what has happened, kept for those who look later.
+
+It hears every event in the step in which it is reported, and makes it a fact at once. No
+task belongs to it. What is kept, and for how long, is decided in `ring`; what a cause is, in `why`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection
+
+import trio
+
+from actors import events
+from actors.checks import check_count
+from actors.core.kernel import Kernel
+from actors.events import EndOrdered, Event, NodeEvent
+from actors.names import canonical
+from actors.observe.fact import Fact, Page
+from actors.observe.recorder import Recorder
+from actors.observe.ring import Histories, Ring
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """What has happened in a system since its first use: the last 10,000 facts, and the last 50 of each path.
+
+    Reached by `system.journal`. Each event costs some microseconds from then on. It ends
+    with the system, and can still be read afterwards. Facts are not kept over a restart of the process.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._recorder = Recorder(kernel.wall_at)
+        self._ring = Ring()
+        self._histories = Histories()
+        self._lot = trio.lowlevel.ParkingLot()
+        self._closed = False
+        self.since = kernel.wall()
+        """When it began to listen, in seconds since 1970."""
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<Journal of {self._kernel.name!r}, {state}, {len(self._ring)} facts of {self._ring.last}>"
+
+    # --- a subscriber of the bus ---
+
+    def takes(self, kind: type[Event]) -> bool:
+        """All but what comes in masses; the orders to end, too: `why` needs them."""
+        return not kind.by_name_only or kind is EndOrdered
+
+    def put(self, event: Event) -> None:
+        """Keep an event as a fact; never blocks."""
+        fact = self._recorder.fact(self._ring.last + 1, event)
+        self._ring.add(fact)
+        if fact.path is not None:
+            self._histories.add(fact.path, fact)
+        elif isinstance(event, NodeEvent):
+            self._histories.add(_node_key(event.node), fact)
+        if self._lot:
+            self._lot.unpark_all()
+
+    def close(self) -> None:
+        """No more comes: those that wait are let go."""
+        self._closed = True
+        self._lot.unpark_all()
+
+    # --- reading ---
+
+    @property
+    def last(self) -> int:
+        """The number of the newest fact; 0 before the first."""
+        return self._ring.last
+
+    def after(
+        self, number: int, *, kinds: Collection[str] = (), path: str | None = None, limit: int = 500
+    ) -> Page:
+        """The kept facts after a number, the oldest first, `limit` at most.
+
+        `kinds` are names of event classes, also of base classes, as "Failed" or "NodeEvent"; `path` is
+        that of an actor: its facts, and those of all actors below it. `page.after` goes on; `page.missed`
+        counts the facts after `number` that were kept no more, whatever their kind. A number that this
+        journal has not come to is one of another journal: it begins with the oldest then. No checkpoint.
+        Raises ValueError for an unknown kind, a path not from the root, or a limit below 1.
+        """
+        check_count("limit", limit)
+        top = None if path is None else canonical(path)
+        return self._ring.page(number, limit, _with_derived(kinds), top)
+
+    async def wait(self, after: int) -> None:
+        """Return when there is a fact newer than the number `after`, or none comes any more. A checkpoint."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while self._ring.last <= after and not self._closed:
+            await self._lot.park()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    @property
+    def closed(self) -> bool:
+        """True when the system has closed, and nothing comes any more."""
+        return self._closed
+
+    async def follow(
+        self, after: int | None = None, *, kinds: Collection[str] = (), path: str | None = None
+    ) -> AsyncGenerator[Page]:
+        """What comes after a number (None: from now on), page by page, until the system has closed.
+
+        Whoever is slow loses nothing that is still kept: what is lost is counted in `page.missed`. Each
+        page has facts or has missed some. Raises what `after` raises. Use it with `contextlib.aclosing`, or
+        to the end.
+        """
+        number = self._ring.last if after is None else after
+        while True:
+            page = self.after(number, kinds=kinds, path=path)
+            number = page.after
+            if page.facts or page.missed:
+                yield page
+            elif self._closed:
+                return
+            else:
+                await self.wait(number)
+
+    def history(self, path: str) -> tuple[Fact, ...]:
+        """The last facts of one path, the oldest first; () for one that nothing is known of. No checkpoint.
+
+        They are kept longer than the facts of all: those of 5,000 paths, and where there are more, the actors
+        that have been gone for longest are forgotten first, those without a name before the others.
+        Raises ValueError for a path not from the root.
+        """
+        return self._histories.of(canonical(path))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that `history` knows something of, those of actors that are gone included."""
+        return tuple(path for path in self._histories if path.startswith("/"))
+
+
+def _node_key(node: str) -> str:
+    """Where the facts of a node stand among those of paths."""
+    return f"@{node}"
+
+
+def _with_derived(kinds: Collection[str]) -> frozenset[str]:
+    """The names of these kinds and of those that derive from them."""
+    if isinstance(kinds, str):
+        raise TypeError(f"kinds is a collection of names, not {kinds!r}: write [{kinds!r}]")
+    found: set[str] = set()
+    for name in kinds:
+        kind = getattr(events, name, None) if name in events.__all__ else None
+        if not (isinstance(kind, type) and issubclass(kind, Event)):
+            raise ValueError(f"{name!r} is no kind of event: use the name of a class of actors.events")
+        found |= {one for one in events.__all__ if _derives(getattr(events, one), kind)}
+    return frozenset(found)
+
+
+def _derives(one: object, kind: type[Event]) -> bool:
+    return isinstance(one, type) and issubclass(one, kind)

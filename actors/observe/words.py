@@ -1,0 +1,107 @@
+"""What a fact says on one line. Pure: from its kind and its plain details."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+__all__ = ["ended_text", "in_words", "number_of", "seconds_text"]
+
+Details = Mapping[str, Any]
+
+
+def in_words(kind: str, details: Details) -> str:
+    """One line; what has no words of its own is told field by field."""
+    said = _WORDS.get(kind)
+    return _fields(details) if said is None else said(details)
+
+
+def seconds_text(seconds: object) -> str:
+    """A time for people."""
+    return f"{seconds:.3g} s" if isinstance(seconds, int | float) else f"{seconds} s"
+
+
+def number_of(count: int, what: str) -> str:
+    """A count for people."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def ended_text(exit: Mapping[str, Any]) -> str:
+    """An exit: its kind, and its reason where that says more."""
+    kind = str(exit.get("kind"))
+    reason = exit.get("reason")
+    return kind if not reason or reason == kind.lower().replace("_", " ") else f"{kind} ({reason})"
+
+
+def _fields(details: Details) -> str:
+    return ", ".join(f"{key} {_value(value)}" for key, value in details.items() if value is not None)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, Mapping):
+        known = cast("Mapping[str, Any]", value)
+        return ended_text(known) if "reason" in known and "kind" in known else f"({_fields(known)})"
+    return str(value)
+
+
+def _failed(details: Details) -> str:
+    said = ended_text(details["exit"])
+    return said if details["message"] is None else f"{said}, with {details['message']} in hand"
+
+
+def _dead_letter(details: Details) -> str:
+    sender = details["sender"]
+    return f"nobody handled {details['message']}: {details['reason']}" + (
+        f", from {sender}" if sender else ""
+    )
+
+
+def _ordered(details: Details) -> str:
+    by, because = details["by"], details["because"]
+    said = f"ordered to {details['order']}" + (f" by {by}" if by else "")
+    return f"{said}, because of {because}" if because else said
+
+
+def _opened(details: Details) -> str:
+    failures, wait = details["failures"], seconds_text(details["retry_after"])
+    return f"the breaker opened after {number_of(failures, 'failure')}: tried again in {wait}"
+
+
+_WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
+    "Spawned": lambda _: "spawned",
+    "Started": lambda _: "started",
+    "StartAttemptFailed": lambda it: f"did not start: {ended_text(it['exit'])}",
+    "Failed": _failed,
+    "Restarting": lambda it: (
+        f"restart {it['attempt']} in {seconds_text(it['delay'])}: {ended_text(it['exit'])}"
+    ),
+    "Restarted": lambda it: f"started again, restart {it['attempt']}",
+    "Stopped": lambda it: f"gone: {ended_text(it['exit'])}",
+    "EndOrdered": _ordered,
+    "Escalated": lambda it: f"gives up because of {it['child']}: {it['error']}",
+    "BreakerOpened": _opened,
+    "BreakerHalfOpen": lambda _: "the breaker is half-open: it is tried",
+    "BreakerClosed": lambda _: "the breaker closed",
+    "Suspended": lambda _: "suspended: takes no more messages",
+    "Resumed": lambda _: "resumed",
+    "DeadLetter": _dead_letter,
+    "DeadlinePassed": lambda it: f"the limit of {seconds_text(it['limit'])} is used up",
+    "DeadlineExtended": lambda it: f"at work: the limit is {seconds_text(it['limit'])} now",
+    "DeadlineWarning": lambda it: f"{seconds_text(it['remaining'])} of its limit are left",
+    "SilenceNoticed": lambda it: f"silent for {seconds_text(it['idle'])}, of {seconds_text(it['limit'])}",
+    "SilenceWarning": lambda it: (
+        f"silent for {seconds_text(it['idle'])}: ended in {seconds_text(it['remaining'])}"
+    ),
+    "StallSuspected": lambda it: f"no sign of life for {seconds_text(it['idle'])}",
+    "StallConfirmed": lambda it: f"stalled: no sign of life for {seconds_text(it['idle'])}",
+    "PatternMatched": lambda it: f"its output matched {it['pattern']}: {it['line']}",
+    "LoopBlocked": lambda it: (
+        f"the event loop stood still for {seconds_text(it['seconds'])} in {it['where']}"
+    ),
+    "NodeUp": lambda it: f"the node {it['node']} is " + ("back" if it["resumed"] else "up"),
+    "NodeSuspected": lambda it: f"the node {it['node']} has been silent for {seconds_text(it['seconds'])}",
+    "NodeReconnecting": lambda it: f"no connection to the node {it['node']}: {it['reason']}",
+    "NodeDown": lambda it: f"the node {it['node']} is gone: {it['reason']}",
+}
