@@ -57,10 +57,11 @@ async def test_a_handler_that_blocks_the_loop_is_named(caplog: pytest.LogCapture
 async def test_a_loop_that_waits_or_works_in_small_steps_is_left_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with actors.open_system("s", watchdog=actors.Watchdog(warn=0.04, dump=0.1)) as system:
+    """Its limit leaves room for the garbage collector, and for others on the machine."""
+    async with actors.open_system("s", watchdog=actors.Watchdog(warn=0.6, dump=1.2)) as system:
         rude = await system.start(Rude)
-        await trio.sleep(0.3)
-        for _ in range(150):
+        await trio.sleep(0.8)
+        for _ in range(700):
             rude.tell(0.001)
         rude.drain()
         await rude.wait_stopped()
@@ -75,8 +76,8 @@ async def test_a_loop_that_runs_one_short_task_after_the_other_is_left_alone(
     async def short(ctx: actors.Context) -> None:
         stand_still(0.02)
 
-    async with actors.open_system("s", watchdog=actors.Watchdog(warn=0.2, dump=0.3)) as system:
-        for _ in range(25):
+    async with actors.open_system("s", watchdog=actors.Watchdog(warn=0.6, dump=1.2)) as system:
+        for _ in range(40):
             await system.spawn(short).wait_stopped()
     assert caplog.records == []
 
