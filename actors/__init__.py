@@ -3,6 +3,7 @@
 from actors import delivery as delivery
 from actors import events as events
 from actors import process as process
+from actors.asking import Asking
 from actors.census import (
     SystemStatistics,
 )
@@ -142,6 +143,26 @@ from actors.outcome import (
     Outcome,
     classify,
 )
+from actors.people.action import Action
+from actors.people.desk import Desk, DeskStatistics
+from actors.people.errors import (
+    ActionChanged,
+    AlreadyAnswered,
+    DeskError,
+    DeskFull,
+    InvalidAnswer,
+    KeyReused,
+    NoAnswer,
+    NotApproved,
+    PermitError,
+    PermitUsed,
+    RequestExpired,
+    RequestWithdrawn,
+    UnknownRequest,
+)
+from actors.people.permit import Permit
+from actors.people.queue import Queue
+from actors.people.request import RAISE, Answer, Escalate, PersonRequest
 from actors.policy import (
     Backoff,
     Breaker,
@@ -221,12 +242,18 @@ from actors.tree import (
 
 __all__ = [
     "DEFAULT_PATTERNS",
+    "RAISE",
+    "Action",
+    "ActionChanged",
     "Actor",
     "ActorError",
     "ActorFailed",
     "ActorState",
     "ActorStopped",
+    "AlreadyAnswered",
+    "Answer",
     "AskTimeout",
+    "Asking",
     "Backoff",
     "Breaker",
     "BreakerState",
@@ -239,6 +266,11 @@ __all__ = [
     "Deadlock",
     "Delivery",
     "DepthExceeded",
+    "Desk",
+    "DeskError",
+    "DeskFull",
+    "DeskStatistics",
+    "Escalate",
     "Exit",
     "ExitKind",
     "FailureKind",
@@ -249,10 +281,12 @@ __all__ = [
     "Inbox",
     "InsecureListen",
     "Interrupted",
+    "InvalidAnswer",
     "InvalidName",
     "InvalidTemplate",
     "Job",
     "KeyConflict",
+    "KeyReused",
     "Ladder",
     "LinkRefused",
     "LinkState",
@@ -263,11 +297,13 @@ __all__ = [
     "NameTaken",
     "NestedSystem",
     "NetworkReady",
+    "NoAnswer",
     "NoReplyYet",
     "NodeLost",
     "NodeProcessEnded",
     "NodeUnreachable",
     "NotAChild",
+    "NotApproved",
     "NotReady",
     "NotSerializable",
     "NotSpawnable",
@@ -283,12 +319,17 @@ __all__ = [
     "Peer",
     "Pending",
     "PermanentFailure",
+    "Permit",
+    "PermitError",
+    "PermitUsed",
+    "PersonRequest",
     "Policy",
     "Pool",
     "PostRateExceeded",
     "PostRefused",
     "Posting",
     "ProgressiveTimeout",
+    "Queue",
     "RateLimited",
     "ReadyWatch",
     "RecipientFull",
@@ -297,6 +338,8 @@ __all__ = [
     "RemoteError",
     "ReplyPort",
     "Request",
+    "RequestExpired",
+    "RequestWithdrawn",
     "RestForOne",
     "RestartsExhausted",
     "SpawnDenied",
@@ -345,6 +388,7 @@ __all__ = [
     "Unhandled",
     "UnknownActor",
     "UnknownNode",
+    "UnknownRequest",
     "UnknownTicket",
     "Unreadable",
     "Watchdog",

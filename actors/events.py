@@ -470,7 +470,7 @@ class NameElsewhere(Event):
 
 @attrs.frozen
 class PersonEvent(Event):
-    """A fact about a request to a person: `request` is as it is now, and `request.node` says where it was made."""
+    """A fact about a request to a person, as it is now; `request.node` says where it was made."""
 
     request: PersonRequest
 

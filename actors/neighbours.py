@@ -1,16 +1,19 @@
-"""Linked nodes as the courier needs them: see `delivery.neighbours`, whose port this is."""
+"""Linked nodes as the courier and the desk need them.
+
+`delivery.neighbours` and `people.neighbours` are the ports.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from actors.coding import JsonCoder
 from actors.delivery.courier import COURIER
-from actors.delivery.neighbours import LinkFollower
 from actors.monitor import SYSTEM
 from actors.names import ROOT, join
+from actors.people.clerk import CLERK
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -18,9 +21,18 @@ if TYPE_CHECKING:
     from actors.remote.node import Node
     from actors.remote.proxy import Proxy
 
-__all__ = ["COURIER_PATH", "LinkedNode", "LinkedNodes"]
+__all__ = ["COURIER_PATH", "DESK_PATH", "LinkedNode", "LinkedNodes"]
 
 COURIER_PATH: Final = join(join(ROOT, SYSTEM), COURIER)
+DESK_PATH: Final = join(join(ROOT, SYSTEM), CLERK)
+
+
+class _Follower(Protocol):
+    """Of both ports."""
+
+    def node_up(self, neighbour: LinkedNode, /) -> None: ...
+
+    def node_down(self, neighbour: LinkedNode, /) -> None: ...
 
 
 class _Words(JsonCoder):
@@ -59,11 +71,12 @@ class _Sent:
 
 
 class LinkedNode:
-    """See `Neighbour`."""
+    """See `Neighbour`. `path` is that of the actor over there which is told."""
 
-    def __init__(self, link: Association) -> None:
+    def __init__(self, link: Association, path: str) -> None:
         self._link = link
-        self._courier: Proxy | None = None
+        self._path = path
+        self._told: Proxy | None = None
         self.coder = _Words(link)
 
     def __repr__(self) -> str:
@@ -98,9 +111,9 @@ class LinkedNode:
         """See `Neighbour.tell`."""
         link = self._link
         if not link.is_down:
-            if self._courier is None:
-                self._courier = link.proxy(self.life, COURIER_PATH, 0, link.name)
-            self._courier.pass_on(message, sender, False, _Sent())
+            if self._told is None:
+                self._told = link.proxy(self.life, self._path, 0, link.name)
+            self._told.pass_on(message, sender, False, _Sent())
 
     def actor(self, path: str) -> Cell:
         """See `Neighbour.actor`."""
@@ -108,12 +121,13 @@ class LinkedNode:
 
 
 class LinkedNodes:
-    """See `Neighbours`."""
+    """See `Neighbours`. `path` is that of the actor which is told, on each of them."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, path: str) -> None:
+        self._path = path
         self._living: dict[str, LinkedNode] = {}
-        self._follower: LinkFollower | None = None
-        node.linked = self._linked
+        self._follower: _Follower | None = None
+        node.linked.append(self._linked)
 
     def get(self, name: str) -> LinkedNode | None:
         """See `Neighbours.get`."""
@@ -123,13 +137,13 @@ class LinkedNodes:
         """See `Neighbours.all`."""
         return tuple(self._living.values())
 
-    def follow(self, follower: LinkFollower) -> None:
+    def follow(self, follower: _Follower) -> None:
         """See `Neighbours.follow`."""
         self._follower = follower
 
     def _linked(self, link: Association, is_up: bool) -> None:
         if is_up:
-            found = self._living[link.name] = LinkedNode(link)
+            found = self._living[link.name] = LinkedNode(link, self._path)
             if self._follower is not None:
                 self._follower.node_up(found)
         else:

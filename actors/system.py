@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
 import trio
 
+from actors.asking import Asking
 from actors.census import SystemStatistics, below, count, tree_of
 from actors.checks import check_seconds
 from actors.coding import JsonCoder
@@ -46,15 +47,18 @@ from actors.events import DeadLetter, Event, LoopBlocked
 from actors.jobs.job import Job
 from actors.jobs.plan import Names
 from actors.jobs.run import JOBS, JOBS_POLICY, Jobs, OnProgress, run_jobs
+from actors.keeping import OfficeKeeping
 from actors.limits import Watchdog
 from actors.messages import Request
 from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Monitor, Services, Watches
 from actors.names import check_name, split
-from actors.neighbours import COURIER_PATH, LinkedNodes
+from actors.neighbours import COURIER_PATH, DESK_PATH, LinkedNodes
 from actors.observe.bus import Bus, Subscription
 from actors.observe.journal import Journal
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
+from actors.people.clerk import CLERK, CLERK_POLICY, clerk
+from actors.people.desk import Desk
 from actors.policy import OneForOne, Policy, Strategy
 from actors.posting import Posting
 from actors.remote.node import Node
@@ -95,6 +99,7 @@ class System:
         lease: float = 15.0,
         store: Store | None = None,
         posting: Posting | None = None,
+        asking: Asking | None = None,
     ) -> None:
         self._watchdog = watchdog
         now = trio.lowlevel.current_clock().current_time
@@ -116,8 +121,17 @@ class System:
             posting or Posting(),
             lease,
             self._ensure_courier,
-            LinkedNodes(self._node),
+            LinkedNodes(self._node, COURIER_PATH),
         )
+        keeping = OfficeKeeping(self._office) if store.is_durable else None
+        self._desk = Desk(
+            self._kernel,
+            asking or Asking(),
+            self._ensure_clerk,
+            keeping,
+            LinkedNodes(self._node, DESK_PATH),
+        )
+        self._node.makers[DESK_PATH] = self._ensure_clerk
         self._node.makers[COURIER_PATH] = self._ensure_courier
         self._journal: Journal | None = None
         self._names_at_work = Names()
@@ -165,11 +179,22 @@ class System:
             Variables().run(services.spawn, courier, self._office, name=COURIER, policy=COURIER_POLICY)
         return COURIER in services.children
 
+    def _ensure_clerk(self) -> Cell | None:
+        """The desk's actor, made where it is not there; None while the system closes."""
+        if not self._is_open():
+            return None
+        services = self._services()
+        if CLERK not in services.children and services.takes_children:
+            Variables().run(services.spawn, clerk, self._desk, name=CLERK, policy=CLERK_POLICY)
+        return services.children.get(CLERK)
+
     async def _open_store(self) -> None:
         """Open a store that was given, before anything else; raises what is wrong with it itself."""
         services = self._services()
         try:
             await services.start(courier, (self._office,), COURIER, COURIER_POLICY, None, False, {})
+            if self._office.store.is_durable:  # what was asked before a restart can be answered from now on
+                await services.start(clerk, (self._desk,), CLERK, CLERK_POLICY, None, False, {})
         except StartFailed as error:
             raise next(iter(flatten(error.__cause__ or error))) from None
 
@@ -183,6 +208,11 @@ class System:
     def name(self) -> str:
         """Its name, which is also the name of its node."""
         return self._kernel.name
+
+    @property
+    def desk(self) -> Desk:
+        """Requests to people, and their answers; its actor is `/system/desk`."""
+        return self._desk
 
     @property
     def monitor(self) -> Ref:
@@ -239,6 +269,11 @@ class System:
         """The framework's own side of its root, for what spawns in its name."""
         self._check_open()
         return self._root
+
+    def __actor_services__(self) -> Family:
+        """The framework's own side of `/system`, for what serves in its name."""
+        self._check_open()
+        return self._services()
 
     async def run_jobs(
         self,
@@ -573,6 +608,7 @@ class System:
         finally:
             self._networks.close()
             self._office.close()
+            self._desk.close()
             self._node.close()
             self._bus.close()
             self._ended.set()
@@ -635,6 +671,7 @@ def open_system(
     policy: Policy | None = None,
     store: Store | None = None,
     posting: Posting | None = None,
+    asking: Asking | None = None,
     random: Random | None = None,
     watchdog: Watchdog | None = _WATCHDOG,
     spawnable: Sequence[Any] = (),
@@ -656,8 +693,8 @@ def open_system(
     `watchdog` says when a thread reports that the event loop stands still; None: never.
     `spawnable` are the classes and functions that linked nodes may start here; `lease` is
     for how many seconds this node's children elsewhere live on when it is not heard.
-    `store` keeps posted messages and saved states, in memory by default; `posting` bounds them. A
-    store that cannot be opened raises its `StoreError` here.
+    `store` keeps posted messages and saved states, in memory by default; `posting` bounds them; `asking`
+    bounds requests to people. A store that cannot be opened raises its `StoreError` here.
     Raises `InvalidName`, ValueError for an unknown strategy, `NestedSystem` inside an actor, and
     RuntimeError where a node process runs its parent's program for its definitions.
     """
@@ -667,6 +704,8 @@ def open_system(
         raise TypeError(f"store must be a store, not {store!r}: write actors.delivery.SQLiteStore(path)")
     if posting is not None and not isinstance(posting, Posting):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"posting must be a Posting, not {posting!r}: write actors.Posting(...)")
+    if asking is not None and not isinstance(asking, Asking):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"asking must be an Asking, not {asking!r}: write actors.Asking(...)")
     if policy is not None and not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"policy must be a Policy, not {policy!r}: write actors.Policy(...)")
     chosen = check_strategy(OneForOne() if strategy is None else strategy)
@@ -686,7 +725,7 @@ def open_system(
     allowed = several("spawnable", spawnable)
     for what in allowed:
         recipe_of(what)
-    return _opened(name, chosen, policy, random or Random(), watchdog, allowed, lease, store, posting)
+    return _opened(name, chosen, policy, random or Random(), watchdog, allowed, lease, store, posting, asking)
 
 
 @asynccontextmanager
@@ -700,7 +739,8 @@ async def _opened(
     lease: float,
     store: Store | None,
     posting: Posting | None,
+    asking: Asking | None,
 ) -> AsyncGenerator[System]:
-    system = System(name, strategy, policy, random, watchdog, spawnable, lease, store, posting)
+    system = System(name, strategy, policy, random, watchdog, spawnable, lease, store, posting, asking)
     async with system._block():  # pyright: ignore[reportPrivateUsage]
         yield system

@@ -20,11 +20,11 @@ from pathlib import Path
 import attrs
 import trio
 
-from benchmarks.delivery.figures import Figures, table
 from benchmarks.delivery.on_redis import on_redis
 from benchmarks.delivery.parts import SIZES, Sizes, ends, receipt, throughput
 from benchmarks.delivery.reopening import reopening
 from benchmarks.delivery.work import Places
+from benchmarks.harness.figures import Figures, table
 from benchmarks.harness.noise import cores, load_now
 
 Part = Callable[[Places, Sizes, int], AsyncGenerator[Figures]]

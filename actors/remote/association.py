@@ -226,7 +226,8 @@ class Association:
         self.vitality.connected(self.kernel.now(), proved)
         self.emit(NodeUp, resumed)
         if not resumed:
-            self.node.linked(self, True)
+            for told in self.node.linked:
+                told(self, True)
         self.stirred()
         self.room_again()
 
@@ -307,7 +308,8 @@ class Association:
         _log.info("node %r is down: %s", self.name, reason)
         if self._began:
             self.emit(NodeDown, reason)
-            self.node.linked(self, False)
+            for told in self.node.linked:
+                told(self, False)
         asks, self.asks = self.asks, {}
         for asked in asks.values():
             if isinstance(asked, AbroadPending):

@@ -91,8 +91,8 @@ class Node:
         self._ghosts: WeakValueDictionary[tuple[str, str, str, int], Proxy] = WeakValueDictionary()
         self.lot = trio.lowlevel.ParkingLot()
         """Whoever waits for a change of any link."""
-        self.linked: Callable[[Association, bool], None] = lambda link, is_up: None
-        """Told when another node is UP for the first time (True), and when it is DOWN."""
+        self.linked: list[Callable[[Association, bool], None]] = []
+        """They are told when another node is UP for the first time (True), and when it is DOWN."""
         self.makers: dict[str, Callable[[], object]] = {}
         """What makes the actors that are there as soon as another node needs them, by path."""
         self._exporting: Association | None = None

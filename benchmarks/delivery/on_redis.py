@@ -13,9 +13,9 @@ import trio
 from actors.coding import JsonCoder
 from actors.delivery import RedisStore
 from benchmarks.chaos.server import Server
-from benchmarks.delivery.figures import Aim, Figures, Side, measured
 from benchmarks.delivery.parts import Opened, Sizes, system_of
 from benchmarks.delivery.work import Places, Post, appends, end_to_end, message, receipts, spread_over
+from benchmarks.harness.figures import Aim, Figures, Side, measured
 
 __all__ = ["on_redis"]
 

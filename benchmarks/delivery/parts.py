@@ -12,7 +12,6 @@ import actors
 from actors.coding import JsonCoder
 from actors.delivery import SQLiteStore, Store
 from benchmarks.delivery.bare import group_writer, one_by_one
-from benchmarks.delivery.figures import Aim, Figures, Side, measured
 from benchmarks.delivery.work import (
     PATHS,
     Places,
@@ -26,6 +25,7 @@ from benchmarks.delivery.work import (
     spread_over,
     stores,
 )
+from benchmarks.harness.figures import Aim, Figures, Side, measured
 
 __all__ = ["SIZES", "Sizes", "ends", "receipt", "throughput"]
 

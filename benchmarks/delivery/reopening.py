@@ -22,9 +22,9 @@ import trio
 import actors
 from actors.coding import JsonCoder
 from actors.delivery import SQLiteStore
-from benchmarks.delivery.figures import Aim, Figures, measured
 from benchmarks.delivery.parts import Sizes
 from benchmarks.delivery.work import PATHS, Places, Work, append, opening
+from benchmarks.harness.figures import Aim, Figures, measured
 from benchmarks.shared import check
 
 __all__ = ["reopening"]

@@ -17,7 +17,7 @@ from actors.delivery.coder import Coder
 from actors.delivery.operations import Append
 from actors.delivery.store import Opening
 from actors.delivery.ticket import Entry
-from benchmarks.delivery.figures import percentiles
+from benchmarks.harness.figures import percentiles
 from benchmarks.shared import shares
 
 __all__ = [

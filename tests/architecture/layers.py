@@ -50,6 +50,7 @@ _TOP = {
     "__main__": "entry",
     "census": "system",
     "coding": "system",
+    "keeping": "system",
     "neighbours": "system",
     "root": "system",
     "system": "system",

@@ -1,0 +1,26 @@
+"""What makes requests outlive the process: a port, so that the desk knows nothing of stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+__all__ = ["Keeping", "Record"]
+
+Record = Mapping[str, Any]
+"""One request as plain data; see `records`."""
+
+
+class Keeping(Protocol):
+    """A durable store, as the desk needs it."""
+
+    async def load(self) -> list[Record]:
+        """All records that are kept. A checkpoint. Raises `StoreError`."""
+        ...
+
+    def put(self, request_id: str, record: Record | None, then: Callable[[], object], /) -> None:
+        """Keep a record, None: forget it. It is tried until it is safe; then `then` is called. Plain.
+
+        In the order of the calls. When the system closes before that, `then` is never called.
+        """
+        ...

@@ -1,0 +1,75 @@
+"""What a front end shows a person: all that waits for them, then every change."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from actors.events import EventsLost, PersonAsked, PersonEscalated, PersonEvent
+from actors.people.request import PersonRequest
+
+__all__ = ["Queue"]
+
+_KEPT: Final = 10_000
+
+
+class Queue:
+    """Events of the requests to one person, or to all: `async for event in queue`. One task iterates.
+
+    A reader that lags by more than 10,000 events gets `EventsLost`, and then all that waits anew.
+    """
+
+    def __init__(
+        self,
+        to: str | None,
+        pending: Callable[[str | None], tuple[PersonRequest, ...]],
+        now: Callable[[], float],
+    ) -> None:
+        self.to = to
+        self._pending = pending
+        self._now = now
+        self._waiting: deque[PersonEvent | EventsLost] = deque()
+        self._lot = trio.lowlevel.ParkingLot()
+        self._closed = False
+        self._replay()
+
+    def _replay(self) -> None:
+        now = self._now()
+        self._waiting.extend(PersonAsked(now, request) for request in self._pending(self.to))
+
+    def put(self, event: PersonEvent) -> None:
+        """Here is one; it is queued if it concerns this person."""
+        concerned = (
+            {event.request.to, event.before} if isinstance(event, PersonEscalated) else {event.request.to}
+        )
+        if self.to is not None and self.to not in concerned:
+            return
+        if len(self._waiting) >= _KEPT:
+            lost = len(self._waiting) + 1
+            self._waiting.clear()
+            self._waiting.append(EventsLost(self._now(), lost))
+            self._replay()
+        else:
+            self._waiting.append(event)
+        self._lot.unpark()
+
+    def close(self) -> None:
+        """What waits can still be read; then it ends."""
+        self._closed = True
+        self._lot.unpark_all()
+
+    def __aiter__(self) -> Queue:
+        return self
+
+    async def __anext__(self) -> PersonEvent | EventsLost:
+        """The next event. A checkpoint."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not (self._waiting or self._closed):
+            await self._lot.park()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        if not self._waiting:
+            raise StopAsyncIteration
+        return self._waiting.popleft()
