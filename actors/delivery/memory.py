@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from actors.delivery.errors import NotTheOwner, StoreInUse
-from actors.delivery.operations import Append, Change, Handled, Moved, Operation, Redeliver, Result
+from actors.delivery.operations import Append, Change, Handled, Moved, Operation, Redeliver, Result, Saved
 from actors.delivery.shelf import Shelf
 from actors.delivery.store import (
     STARTED_AGAIN,
@@ -235,6 +235,10 @@ class _MemoryEngine:
     async def load(self, path: str) -> Any:
         await trio.lowlevel.checkpoint()
         return self._shelf.states.get(path)
+
+    async def states(self, below: str) -> list[Saved]:
+        await trio.lowlevel.checkpoint()
+        return self._shelf.states_below(below)
 
     async def handled(self, ticket_id: str) -> Handled | None:
         await trio.lowlevel.checkpoint()

@@ -280,6 +280,10 @@ class Shelf:
 
     # --- reading ---
 
+    def states_below(self, below: str) -> list[Saved]:
+        """The saved states whose paths begin so."""
+        return [Saved(path, self.states[path]) for path in sorted(self.states) if path.startswith(below)]
+
     def pending(self, path: str, limit: int) -> list[Entry]:
         """The first of those that wait for a recipient."""
         return list(islice(self.waiting_for(path), limit))

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from actors.delivery.operations import Change, Handled, Operation, Result
+from actors.delivery.operations import Change, Handled, Operation, Result, Saved
 from actors.delivery.ticket import Entry, TicketState
 
 __all__ = [
@@ -127,6 +127,14 @@ class Engine(Protocol):
 
     async def load(self, path: str) -> Any:
         """The state that an actor has saved, or None. Raises `StoreDamaged`."""
+        ...
+
+    async def states(self, below: str) -> list[Saved]:
+        """Every saved state whose path begins with `below`, such as "/system/desk/", in the order of paths.
+
+        No character of `below` has a meaning of its own. A damaged state is left out of the list and
+        named in the log, as whoever asks wants all the others; `load` raises for it.
+        """
         ...
 
     async def handled(self, ticket_id: str) -> Handled | None:

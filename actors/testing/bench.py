@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from actors.delivery.operations import Append, Moved, Operation, Result
+from actors.delivery.operations import Append, Moved, Operation, Result, Saved
 from actors.delivery.store import Engine, Opening, Store
 from actors.delivery.ticket import Entry, Move, Standing
 
@@ -40,6 +40,7 @@ class Snapshot:
     due: tuple[tuple[float | None, str], ...]
     next_due: float | None
     states: Mapping[str, Any]
+    listed: list[Saved]
     last_change: int
 
 
@@ -225,6 +226,7 @@ class Node:
             due=tuple(sorted(due, key=repr)),
             next_due=await self.engine.next_due(),
             states={path: await self.engine.load(path) for path in paths},
+            listed=await self.engine.states(""),
             last_change=await self.engine.last_change(),
         )
 

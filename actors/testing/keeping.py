@@ -14,6 +14,7 @@ __all__ = [
     "changes_nothing_twice",
     "drops_and_redelivers",
     "finds_by_place",
+    "finds_states_by_path",
     "keeps_a_feed",
     "keeps_state_with_the_move",
     "keeps_ten_thousand_changes",
@@ -54,6 +55,29 @@ async def keeps_state_with_the_move(bench: Bench) -> None:
         await node.write(Save(Saved("/a", None), await node.own("/a")))
         bench.same("state that was forgotten", None, await node.engine.load("/a"))
         bench.same("state of another", '"žluť 🐎"', await node.engine.load("/b"))
+
+
+async def finds_states_by_path(bench: Bench) -> None:
+    """The saved states below a path are found in the order of paths, also those of names that nobody owns."""
+    paths = [f"/x/{name}" for name in ("", "Z", "a", "a/b", "a_c", "abc", "ab%", "a*", "a[b]", "ž", "🐎")]
+    others = ["/x", "/x0", "/x.", "/y/a", "/X/a", "/"]
+    async with bench.open() as node:
+        bench.same("the saved states of an empty store", [], await node.engine.states(""))
+        everything = sorted(paths + others)
+        await node.write(*(Save(Saved(path, f'"{path}"')) for path in reversed(everything)))
+        for below in ("/x/", "", "/x", "/x/a", "/x/a_", "/x/ab%", "/x/a*", "/x/a[b]", "/x/🐎", "/nobody/"):
+            wanted = [Saved(path, f'"{path}"') for path in everything if path.startswith(below)]
+            bench.same(f"the states below {below!r}", wanted, await node.engine.states(below))
+        await node.write(Save(Saved("/x/a", None)), Save(Saved("/x/ž", '"new"')))
+        kept = [Saved(path, '"new"' if path == "/x/ž" else f'"{path}"') for path in paths if path != "/x/a"]
+        kept.sort(key=lambda saved: saved.path)
+        bench.same("the states after one was forgotten", kept, await node.engine.states("/x/"))
+        many = sorted(f"/many/{number}" for number in range(1001))
+        await node.write(*(Save(Saved(path, "1")) for path in many))
+        found = await node.engine.states("/many/")
+        bench.same("the paths of 1,001 states", many, [saved.path for saved in found])
+    async with bench.open() as node:
+        bench.same("the states after opening again", kept, await node.engine.states("/x/"))
 
 
 async def posts_what_follows(bench: Bench) -> None:

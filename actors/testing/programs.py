@@ -97,6 +97,7 @@ async def _compare(node: Node, shelf: Shelf, log: list[str]) -> None:
         due=tuple(sorted(((entry.due, entry.id) for entry in due), key=repr)),
         next_due=shelf.next_due(),
         states={path: shelf.states.get(path) for path in PATHS},
+        listed=shelf.states_below(""),
         last_change=shelf.number,
     )
     for field in attrs.fields(Snapshot):

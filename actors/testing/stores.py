@@ -24,6 +24,7 @@ _CHECKS: Final[tuple[Callable[[Bench], Awaitable[None]], ...]] = (
     tickets.counts_attempts,
     tickets.knows_each_delivery,
     keeping.keeps_state_with_the_move,
+    keeping.finds_states_by_path,
     keeping.posts_what_follows,
     keeping.knows_what_is_due,
     keeping.finds_by_place,

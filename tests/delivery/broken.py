@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from actors.delivery.operations import (
     Prune,
     Redeliver,
     Result,
+    Saved,
 )
 from actors.delivery.store import Engine, Opening
 from actors.delivery.ticket import Entry, Move, Standing, TicketState
@@ -358,3 +360,13 @@ class TakesFromItself(Broken):
     def __init__(self, store: MemoryStore, engine: Engine, opening: Opening) -> None:
         super().__init__(store, engine, opening)
         store.shelf.abandon(lambda _: True, opening.wall())
+
+
+class TakesAPathForAPattern(Broken):
+    """As `LIKE` does, where nobody has thought of it."""
+
+    async def states(self, below: str) -> list[Saved]:
+        await trio.lowlevel.checkpoint()
+        kept = self.store.shelf.states
+        pattern = re.compile(re.escape(below).replace("_", ".").replace("%", ".*"), re.DOTALL)
+        return [Saved(path, kept[path]) for path in sorted(kept) if pattern.match(path)]

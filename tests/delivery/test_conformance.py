@@ -105,6 +105,7 @@ BREAKS: list[tuple[type[Broken], str]] = [
     (b.NeverWakes, "Who waits for a change goes on when there is one"),
     (b.WakesTooSoon, "after the number that it knows, and not before"),
     (b.TakesFromItself, "The same incarnation may open its store of one node again"),
+    (b.TakesAPathForAPattern, "the states below '/x/a_'"),
     (b.FindsFromTheStart, "Tickets are found by state and recipient"),
 ]
 BREAKS_OF_SHARED: list[tuple[type[Broken], str]] = [

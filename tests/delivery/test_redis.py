@@ -341,7 +341,10 @@ async def test_a_damaged_message_is_never_delivered(redis_server: RedisServer) -
         assert await engine.waiting() == {"/a": 1}
 
 
-async def test_damaged_states_and_answers_are_told(redis_server: RedisServer) -> None:  # noqa: F811
+async def test_damaged_states_and_answers_are_told(
+    redis_server: RedisServer,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with raw(redis_server) as client, opened(redis_server.store("sick")) as engine:
         token = await own(engine)
         kept = await post(engine)
@@ -354,6 +357,9 @@ async def test_damaged_states_and_answers_are_told(redis_server: RedisServer) ->
         await client.hset("sick:h:far", {"answer": b"\xff"})
         with pytest.raises(StoreDamaged, match="saved state of /a"):
             await engine.load("/a")
+        await say(engine, Save(Saved("/b", '"whole"')))
+        assert await engine.states("/") == [Saved("/b", '"whole"')]
+        assert "left out: " in caplog.text
         with pytest.raises(StoreDamaged, match="the answer of the ticket"):
             await engine.get(kept.id)
         with pytest.raises(StoreDamaged, match="what came of the ticket far"):

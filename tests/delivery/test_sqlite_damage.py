@@ -15,6 +15,7 @@ from actors.delivery.errors import IllegalMove, StoreDamaged, StoreError
 from actors.delivery.operations import Append, Handled, Redeliver, Save, Saved
 from actors.delivery.sqlite import schema
 from actors.delivery.sqlite.rows import DAMAGED
+from actors.delivery.sqlite.texts import past
 from actors.delivery.ticket import Entry, TicketState
 from tests.delivery.sqlite_bench import START, answered, delivered, entry, open_store, post
 
@@ -147,6 +148,38 @@ async def test_a_damaged_state_is_not_given_out(tmp_path: Path, spoiled: str) ->
         assert await engine.load("/b") == "[1]"
         await engine.write([Save(Saved("/a", "[3]"))])
         assert await engine.load("/a") == "[3]"
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        "UPDATE states SET text = '[2]' WHERE path = '/x/b'",
+        "UPDATE states SET text = CAST(x'ff' AS TEXT) WHERE path = '/x/b'",
+        "UPDATE states SET checksum = 7 WHERE path = '/x/b'",
+        "UPDATE states SET path = '/x/' || CAST(x'ff' AS TEXT) WHERE path = '/x/b'",
+    ],
+)
+async def test_a_damaged_state_is_left_out_of_a_list_and_named_in_the_log(
+    tmp_path: Path, spoiled: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.db"
+    async with open_store(path) as engine:
+        await engine.write([Save(Saved(f"/x/{name}", "[1]")) for name in "abc"])
+    spoil(path, spoiled)
+    async with open_store(path) as engine:
+        assert await engine.states("/x/") == [Saved("/x/a", "[1]"), Saved("/x/c", "[1]")]
+    [record] = caplog.records
+    assert "saved state" in record.message
+    assert "left out" in record.message
+
+
+def test_the_end_of_a_range_is_behind_all_that_begins_so() -> None:
+    for prefix in ("a", "/x/", "a\ud7ff", "z\U0010ffff", "\U0010fffe"):
+        end = past(prefix)
+        assert end is not None
+        assert prefix < f"{prefix}\U0010ffff\U0010ffff" < end
+        end.encode()  # and SQLite takes it
+    assert past("") is past("\U0010ffff") is None
 
 
 async def test_a_damaged_record_of_a_handled_ticket_is_not_given_out(tmp_path: Path) -> None:

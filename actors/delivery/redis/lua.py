@@ -17,6 +17,7 @@ Keys, all behind the prefix; {inc} is the incarnation of a node:
     due             zset    live tickets by when they time out
     live            hash    path -> how many live tickets
     s:{path}        string  a saved state, behind its checksum
+    states          zset    the paths of saved states, by themselves
     h:{id}          hash    a ticket of another node that was handled here; all by time in `handled`
     feed            stream  the changes; their numbers are its ids
     dir:{path}      hash    who owns a name

@@ -26,6 +26,7 @@ __all__ = [
     "OWNER",
     "RELEASE",
     "RENEW",
+    "STATES",
     "TAKE",
     "WAITING",
     "WRITE",
@@ -55,6 +56,7 @@ end
 
 local function save(path, state)
   if not path then return end
+  call(state and 'ZADD' or 'ZREM', P .. ':states', unpack(state and {0, path} or {path}))
   if state then call('SET', key('s', path), state) else call('DEL', key('s', path)) end
 end
 
@@ -277,6 +279,16 @@ NEXT_DUE: Final = _script("return call('ZRANGE', P .. ':due', 0, 0, 'WITHSCORES'
 WAITING: Final = _script("return call('HGETALL', P .. ':live')")
 
 LOAD: Final = _script("return call('GET', key('s', arg()))")
+
+STATES: Final = _script(r"""
+local below, after, found = arg(), opt(), {}
+local from = after and '(' .. after or '[' .. below
+for i, path in ipairs(call('ZRANGEBYLEX', P .. ':states', from, '(' .. below .. '\255', 'LIMIT', 0, arg())) do
+  found[i] = {path, call('GET', key('s', path))}
+end
+return found
+""")
+"""A page of saved states, in the order of paths: no byte of a text is 255."""
 
 CHANGES: Final = _script("return call('XRANGE', P .. ':feed', arg() .. '-0', '+', 'COUNT', arg())")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import trio
 
 from actors.delivery.errors import NotTheOwner, StoreDamaged, StoreError, StoreTooNew
-from actors.delivery.operations import Change, Handled, Operation, Result
+from actors.delivery.operations import Change, Handled, Operation, Result, Saved
 from actors.delivery.redis import scripts as scripts
 from actors.delivery.redis import wire as wire
 from actors.delivery.redis.directory import RedisDirectory
@@ -218,6 +218,22 @@ class _RedisEngine:
 
     async def load(self, path: str) -> Any:
         return wire.saved_state(self._line.where, path, await self._ask(scripts.LOAD, path))
+
+    async def states(self, below: str) -> list[Saved]:
+        found: list[Saved] = []
+        after = ""
+        while True:
+            page = await self._ask(scripts.STATES, below, after, str(_AT_ONCE))
+            for path, raw in ((wire.text(path), raw) for path, raw in page):
+                after = f"+{path}"
+                try:
+                    state = wire.saved_state(self._line.where, path, raw)
+                except StoreDamaged as error:
+                    _log.error("left out: %s", error)
+                else:
+                    found += [] if state is None else [Saved(path, state)]
+            if len(page) < _AT_ONCE:
+                return found
 
     async def handled(self, ticket_id: str) -> Handled | None:
         return wire.handled(self._line.where, ticket_id, await self._ask(scripts.HANDLED, ticket_id))

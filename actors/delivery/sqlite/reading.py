@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import trio
 
 from actors.delivery.errors import StoreDamaged, StoreInvalid, StoreUnavailable
-from actors.delivery.operations import Change, Handled
+from actors.delivery.operations import Change, Handled, Saved
 from actors.delivery.sqlite.counts import Counts
 from actors.delivery.sqlite.errors import translated
 from actors.delivery.sqlite.lock import read_note
@@ -26,12 +27,14 @@ from actors.delivery.sqlite.rows import (
     to_ns,
 )
 from actors.delivery.sqlite.schema import MIGRATIONS, check_version, connect, examine
-from actors.delivery.sqlite.texts import DUE, PENDING, entries
+from actors.delivery.sqlite.texts import DUE, PENDING, entries, past
 from actors.delivery.ticket import ENDED, Entry, TicketState
 
 __all__ = ["SQLiteReader"]
 
 T = TypeVar("T")
+_log = logging.getLogger("actors.delivery")
+_STATE: Final = "json_array(CAST(path AS TEXT), CAST(text AS TEXT), CAST(checksum AS TEXT))"
 
 
 class SQLiteReader:
@@ -164,6 +167,32 @@ class SQLiteReader:
                 )
             return state
         return None
+
+    async def states(self, below: str) -> list[Saved]:
+        """See `Engine.states`."""
+        text, bounds = f"SELECT json_group_array({_STATE}) FROM states WHERE path >= ?", [below]
+        if (end := past(below)) is not None:
+            text, bounds = text + " AND path < ?", [below, end]
+        try:
+            found = await self._list(text, *bounds)
+        except StoreDamaged:  # one of them spoils the list: each by itself then
+            found = await self._states_one_by_one(text.replace(_STATE, "rowid"), bounds)
+        whole = [Saved(path, state) for path, state, known in found if known == answer_sum(path, state)]
+        damaged = {path for path, *_ in found} - {saved.path for saved in whole}
+        for path in sorted(damaged, key=repr):
+            _log.error("%s: the saved state of %r is damaged, and left out", self._where, path)
+        return sorted(whole, key=lambda saved: saved.path)
+
+    async def _states_one_by_one(self, rows: str, bounds: Sequence[str]) -> list[Any]:
+        found: list[Any] = []
+        for row in await self._list(rows, *bounds):
+            try:
+                found += await self._list(
+                    f"SELECT json_group_array({_STATE}) FROM states WHERE rowid = ?", row
+                )
+            except StoreDamaged as error:
+                _log.error("a saved state (row %s) is left out: %s", row, error)
+        return found
 
     async def handled(self, ticket_id: str) -> Handled | None:
         """See `Engine.handled`."""

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 import trio
 
 from actors.delivery.errors import StoreInvalid, StoreUnavailable
-from actors.delivery.operations import Change, Handled, Operation, Result
+from actors.delivery.operations import Change, Handled, Operation, Result, Saved
 from actors.delivery.shelf import NODE_ENDED
 from actors.delivery.sqlite.batch import Batch, Mend
 from actors.delivery.sqlite.counts import Counts
@@ -295,6 +295,9 @@ class _SQLiteEngine:
 
     async def load(self, path: str) -> Any:
         return await self._deliveries.load(path)
+
+    async def states(self, below: str) -> list[Saved]:
+        return await self._lists.states(below)
 
     async def handled(self, ticket_id: str) -> Handled | None:
         return await self._deliveries.handled(ticket_id)

@@ -21,6 +21,7 @@ __all__ = [
     "UPDATE_TICKETS",
     "chunked",
     "entries",
+    "past",
 ]
 
 _KINDS: Final = {"I": "INTEGER", "T": "TEXT"}
@@ -120,3 +121,13 @@ REMOVALS: Final[Sequence[str]] = tuple(
     f"DELETE FROM {table} WHERE seq IN (SELECT value FROM json_each(?))"
     for table in ("tickets", "messages", "answers", "failures")
 )
+
+
+def past(prefix: str) -> str | None:
+    """The first text behind all that begin with `prefix`, as SQLite orders them; None where there is none."""
+    while prefix and prefix[-1] == "\U0010ffff":
+        prefix = prefix[:-1]
+    if not prefix:
+        return None
+    following = ord(prefix[-1]) + 1
+    return prefix[:-1] + chr(0xE000 if following == 0xD800 else following)  # no text has what is between
