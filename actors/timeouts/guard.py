@@ -89,6 +89,12 @@ class DeadlineGuard:
     # --- the alarm ---
 
     @property
+    def limit(self) -> float:
+        """Seconds that the run at hand may take, as extended so far."""
+        self._catch_up()
+        return self._deadline.limit
+
+    @property
     def _vigil(self) -> Vigil:
         vigil = self._cell.vigil
         assert vigil is not None
