@@ -131,12 +131,17 @@ class NotSerializable(ActorError, TypeError):
 
 
 class UnknownActor(ActorError, LookupError):
-    """The ref does not belong to this system."""
+    """The ref is none of this system's, or nobody has been heard of at this path; `.near` are like it."""
 
-    def __init__(self, ref: object, system: str) -> None:
+    def __init__(self, ref: object, system: str, near: Sequence[str] = ()) -> None:
         self.ref = ref
         self.system = system
-        super().__init__(f"{ref!r} is not an actor of the system {system!r}: pass a ref that it spawned")
+        self.near = tuple(near)
+        if isinstance(ref, str):
+            cure = f"did you mean {', '.join(near)}?" if near else "str(system.tree()) shows who is there"
+            super().__init__(f"nothing is known of an actor {ref!r:.200} in the system {system!r}: {cure}")
+        else:
+            super().__init__(f"{ref!r} is not an actor of the system {system!r}: pass a ref that it spawned")
 
 
 class UnknownNode(ActorError, LookupError):

@@ -3,6 +3,7 @@
 from actors.observe.bus import Subscription
 from actors.observe.fact import Fact, Page
 from actors.observe.journal import Journal
+from actors.observe.why import Step, Why
 from actors.tree import TreeNode
 
-__all__ = ["Fact", "Journal", "Page", "Subscription", "TreeNode"]
+__all__ = ["Fact", "Journal", "Page", "Step", "Subscription", "TreeNode", "Why"]

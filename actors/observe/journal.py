@@ -7,19 +7,22 @@ task belongs to it. What is kept, and for how long, is decided in `ring`; what a
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection
+from difflib import get_close_matches
 
 import trio
 
 from actors import events
 from actors.checks import check_count
 from actors.core.kernel import Kernel
+from actors.errors import UnknownActor
 from actors.events import EndOrdered, Event, NodeEvent
-from actors.names import canonical
+from actors.names import ROOT, canonical
 from actors.observe.fact import Fact, Page
 from actors.observe.recorder import Recorder
 from actors.observe.ring import Histories, Ring
+from actors.observe.why import Why, explain
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "kinds_and_derived"]
 
 
 class Journal:
@@ -85,7 +88,7 @@ class Journal:
         """
         check_count("limit", limit)
         top = None if path is None else canonical(path)
-        return self._ring.page(number, limit, _with_derived(kinds), top)
+        return self._ring.page(number, limit, kinds_and_derived(kinds), top)
 
     async def wait(self, after: int) -> None:
         """Return when there is a fact newer than the number `after`, or none comes any more. A checkpoint."""
@@ -128,6 +131,27 @@ class Journal:
         """
         return self._histories.of(canonical(path))
 
+    def why(self, path: str) -> Why:
+        """Why the actor at a path ended, or why it is there: the causes, the newest first.
+
+        Also of an actor that is gone. What happened before the journal began to listen is not known, and
+        what has been forgotten is not guessed. Raises `UnknownActor` for one that was never heard of,
+        and ValueError for a path not from the root. No checkpoint.
+        """
+        path = canonical(path)
+        ref = self._kernel.system.find(path)
+        said = explain(self._histories.of, path, alive=ref is not None)
+        if said is not None:
+            return said
+        if ref is None:
+            raise UnknownActor(path, self._kernel.name, self._near(path))
+        text = f"{path} runs, and nothing has happened to it since the journal began to listen"
+        return Why(path, "running", text, ())
+
+    def _near(self, path: str) -> list[str]:
+        known = {node.path for node in self._kernel.system.tree().walk()}.union(self.paths) - {ROOT}
+        return get_close_matches(path[:200], sorted(known), n=3)
+
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths that `history` knows something of, those of actors that are gone included."""
@@ -139,7 +163,7 @@ def _node_key(node: str) -> str:
     return f"@{node}"
 
 
-def _with_derived(kinds: Collection[str]) -> frozenset[str]:
+def kinds_and_derived(kinds: Collection[str]) -> frozenset[str]:
     """The names of these kinds and of those that derive from them."""
     if isinstance(kinds, str):
         raise TypeError(f"kinds is a collection of names, not {kinds!r}: write [{kinds!r}]")
