@@ -130,5 +130,5 @@ class Bus:
     def close(self) -> None:
         """No more events come."""
         self._closed = True
-        for subscription in self.listeners:
+        for subscription in tuple(self.listeners):
             subscription.close()
