@@ -13,9 +13,9 @@ import trio
 
 from actors.core.actor import function
 from actors.errors import ActorError, Refused
+from actors.people.elsewhere import HEARD
 from actors.people.records import request_record
 from actors.people.service import REQUESTS, ExtendRequest, GiveAnswer, PendingPage
-from actors.people.words import WORDS
 from actors.policy import Mailbox, Policy
 
 if TYPE_CHECKING:
@@ -37,13 +37,14 @@ _CHARACTERS: Final = 200_000
 async def clerk(ctx: Context, desk: Desk) -> None:
     """Serve until the end."""
     await desk.load()
+    desk.elsewhere.begin(ctx.ref.cell)
     ctx.ready()
     async with trio.open_nursery() as nursery:
         async for message in ctx.inbox:
             if isinstance(message, REQUESTS):
                 nursery.start_soon(_serve, desk, message, ctx.reply_later())
-            elif isinstance(message, WORDS) and ctx.sender is not None:
-                desk.elsewhere.heard(message, ctx.sender.node)
+            elif isinstance(message, HEARD):
+                desk.elsewhere.heard(message, ctx.sender)
         nursery.cancel_scope.cancel()
 
 

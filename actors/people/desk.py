@@ -154,7 +154,7 @@ class Desk:
         self._watchers: list[Callable[[PersonEvent], object]] = []
         self._queues: list[Queue] = []
         self._closed = False
-        self.elsewhere = Elsewhere(kernel, self, neighbours, asking.max_answer)
+        self.elsewhere = Elsewhere(kernel, self, neighbours, asking)
         """The framework's own side: requests of linked nodes."""
         self._watchers.append(self.elsewhere.tell_others)
 

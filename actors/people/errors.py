@@ -112,6 +112,7 @@ class InvalidAnswer(DeskError, ValueError):
     def __init__(self, request_id: str, wanted: str, given: str) -> None:
         self.request_id = request_id
         self.wanted = wanted
+        self.given = given
         super().__init__(f"{request_id} takes {wanted}, not {given}: it waits on for a right answer")
 
 

@@ -20,13 +20,23 @@ class Neighbour(Protocol):
         ...
 
     @property
+    def life(self) -> tuple[str, str]:
+        """Its name and incarnation."""
+        ...
+
+    @property
+    def is_down(self) -> bool:
+        """Whether this life of it is over."""
+        ...
+
+    @property
     def why_down(self) -> str:
         """Why it is DOWN."""
         ...
 
     def tell(self, message: object, sender: Cell, /) -> None:
         """Tell its desk. Never blocks. Does nothing when it is DOWN. In order, and nothing is lost or doubled
-        while both nodes live.
+        while both nodes live. Raises `NotSerializable` for what is longer than it takes.
         """
         ...
 

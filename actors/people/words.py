@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from actors.messages import message
 
-__all__ = ["WORDS", "Decide", "Decided", "Extend", "Over", "Shown"]
+__all__ = ["WORDS", "Anew", "Decide", "Decided", "Extend", "Over", "Shown"]
 
 
 @message(tag="actors.desk.Shown")
 class Shown:
-    """Requests that wait at the sender's, or have changed; see `records.request_record`, with times from now.
+    """Requests that wait at the sender's, or have changed; see `travel.request_out`.
 
     `event` is why: "asked", "warned", "extended" or "escalated", then with who was asked `before`.
     """
@@ -57,5 +57,10 @@ class Extend:
     seconds: float
 
 
-WORDS = (Shown, Over, Decide, Decided, Extend)
+@message(tag="actors.desk.Anew")
+class Anew:
+    """My desk's actor is another one than before, and may not have heard all: tell me again."""
+
+
+WORDS = (Shown, Over, Decide, Decided, Extend, Anew)
 """All that is told."""

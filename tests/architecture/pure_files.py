@@ -58,6 +58,7 @@ PURE_FILES = frozenset(
         "people/errors.py",
         "people/records.py",
         "people/request.py",
+        "people/travel.py",
         "process/output.py",
         "process/ready.py",
         "remote/credit.py",
