@@ -24,6 +24,7 @@ from actors.events import (
     Stopped,
 )
 from actors.exits import ExitKind
+from actors.histogram import Histogram
 from actors.names import RESERVED, ROOT, split
 from actors.outcome import FailureKind, kind_of_exit
 
@@ -95,6 +96,8 @@ class Tally:
         self._running: dict[Ref, float] = {}
         self._evidence: dict[Ref, float] = {}
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self.detection = Histogram()
+        """All latencies; `figures().latency` is of the last ones."""
         self._failures: Counter[FailureKind] = Counter()
         self._runs = 0
         self._worked = 0.0
@@ -136,6 +139,7 @@ class Tally:
             since = self._evidence.get(event.ref)
         if since is not None:
             self._latencies.append(event.at - since)
+            self.detection.observe(event.at - since)
 
     def _end(self, ref: Ref, at: float) -> None:
         self._evidence.pop(ref, None)
