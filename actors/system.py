@@ -55,6 +55,8 @@ from actors.names import check_name, split
 from actors.neighbours import COURIER_PATH, DESK_PATH, LinkedNodes
 from actors.observe.bus import Bus, Subscription
 from actors.observe.journal import Journal
+from actors.observe.observer import OBSERVER, OBSERVER_POLICY, observer
+from actors.observe.service import OBSERVER_PATH
 from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
 from actors.people.clerk import CLERK, CLERK_POLICY, clerk
@@ -133,6 +135,7 @@ class System:
         )
         self._node.makers[DESK_PATH] = self._ensure_clerk
         self._node.makers[COURIER_PATH] = self._ensure_courier
+        self._node.makers[OBSERVER_PATH] = self._ensure_observer
         self._journal: Journal | None = None
         self._names_at_work = Names()
         self._networks = Networks(self._kernel, self._is_open)
@@ -187,6 +190,13 @@ class System:
         if CLERK not in services.children and services.takes_children:
             Variables().run(services.spawn, clerk, self._desk, name=CLERK, policy=CLERK_POLICY)
         return services.children.get(CLERK)
+
+    def _ensure_observer(self) -> None:
+        """See to it that somebody tells other processes how the system stands."""
+        if self._is_open():
+            services = self._services()
+            if OBSERVER not in services.children and services.takes_children:
+                Variables().run(services.spawn, observer, name=OBSERVER, policy=OBSERVER_POLICY)
 
     async def _open_store(self) -> None:
         """Open a store that was given, before anything else; raises what is wrong with it itself."""

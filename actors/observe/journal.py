@@ -20,6 +20,7 @@ from actors.names import ROOT, canonical
 from actors.observe.fact import Fact, Page
 from actors.observe.recorder import Recorder
 from actors.observe.ring import Histories, Ring
+from actors.observe.told import Told
 from actors.observe.why import Why, explain
 
 __all__ = ["Journal", "kinds_and_derived"]
@@ -39,6 +40,8 @@ class Journal:
         self._histories = Histories()
         self._lot = trio.lowlevel.ParkingLot()
         self._closed = False
+        self.letters = Told(kernel)
+        """The told messages that nobody handled, also those from before, to be looked after."""
         self.since = kernel.wall()
         """When it began to listen, in seconds since 1970."""
 
@@ -69,6 +72,11 @@ class Journal:
         self._lot.unpark_all()
 
     # --- reading ---
+
+    @property
+    def session(self) -> str:
+        """Which life of the system it is: the numbers of facts begin anew with each."""
+        return self._kernel.incarnation
 
     @property
     def last(self) -> int:
@@ -151,6 +159,10 @@ class Journal:
     def _near(self, path: str) -> list[str]:
         known = {node.path for node in self._kernel.system.tree().walk()}.union(self.paths) - {ROOT}
         return get_close_matches(path[:200], sorted(known), n=3)
+
+    def node_history(self, node: str) -> tuple[Fact, ...]:
+        """The last facts about a linked node, the oldest first. No checkpoint."""
+        return self._histories.of(_node_key(node))
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -162,6 +162,12 @@ class Vitality:
             return LinkVerdict.CUT
         return LinkVerdict.NOTHING
 
+    def phi(self, now: float) -> float | None:
+        """How suspicious its silence is, on the scale of `suspicion`; None while nothing is listened to."""
+        if self.state not in (LinkState.UP, LinkState.SUSPECT):
+            return None
+        return self._suspicion.phi(now)
+
     def next_look(self, now: float) -> float:
         """When to look again: in a beat, and the moment at which our grant lapses is not slept through."""
         due = now + self.beat

@@ -91,6 +91,12 @@ class Peer:
         link = self._current()
         return None if link is None else link.round_trip
 
+    @property
+    def suspicion(self) -> float | None:
+        """How unlikely its silence is: SUSPECT from 8 on; None without a connection."""
+        link = self._current()
+        return None if link is None else link.vitality.phi(link.kernel.now())
+
     def ref(self, path: str) -> Ref:
         """Whoever lives at a path over there, now and later: no check, no checkpoint.
 

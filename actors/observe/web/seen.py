@@ -19,9 +19,9 @@ from actors.names import ROOT, join
 from actors.observe.brief import BRIEF, brief, clean, plain
 from actors.observe.fact import is_below
 from actors.observe.journal import kinds_and_derived
+from actors.observe.snapshot import node_row, snapshot
 from actors.observe.web.frames import dumps
 from actors.observe.web.mirror import row
-from actors.observe.web.told import Told
 from actors.supervision.family import Family
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Seen:
     def __init__(self, system: System, root: Family) -> None:
         self.system = system
         self.root = root
-        self.told = Told(root.kernel)
+        self.told = system.journal.letters
         self._held: dict[str, tuple[PersonRequest, str]] = {}
 
     @property
@@ -111,7 +111,7 @@ class Seen:
 
     def nodes(self) -> list[dict[str, Any]]:
         """The linked nodes."""
-        return [{"name": peer.name, "state": str(peer.state)} for peer in self.system.nodes]
+        return [node_row(self.system, peer) for peer in self.system.nodes]
 
     async def dead(self) -> dict[str, Any]:
         """The dead letters, the newest first: those told, and those posted. A checkpoint."""
@@ -124,7 +124,7 @@ class Seen:
                 "reason": str(letter.reason),
                 "message": brief(letter.message),
             }
-            for number, letter in islice(self.told, _DEAD)
+            for number, letter in islice(self.journal.letters, _DEAD)
         ]
         if self.system.find(_COURIER) is None:  # nobody has posted anything
             return {"told": told, "posted": [], "fault": None}
@@ -138,7 +138,7 @@ class Seen:
         """Send a dead letter again. A checkpoint. Raises `UnknownLetter`, `NobodyThere`, `StoreError`."""
         if _is_told(letter_id):
             await trio.lowlevel.checkpoint()
-            return {"path": self.told.redeliver(letter_id)}
+            return {"path": self.journal.letters.redeliver(letter_id)}
         ticket = await self.system.posted.redeliver(letter_id)
         return {"path": ticket.path, "ticket": ticket.id}
 
@@ -146,7 +146,7 @@ class Seen:
         """Put a dead letter away. A checkpoint. Raises `UnknownLetter`, `StoreError`."""
         if _is_told(letter_id):
             await trio.lowlevel.checkpoint()
-            self.told.drop(letter_id)
+            self.journal.letters.drop(letter_id)
         else:
             ticket = await self.system.ticket(letter_id)
             if (
@@ -188,15 +188,7 @@ class Seen:
 
     async def snapshot(self) -> dict[str, Any]:
         """Everything at once. A checkpoint."""
-        return {
-            **self.hello(),
-            "after": self.journal.last,
-            "tree": self.system.tree().as_dict(),
-            "statistics": self.statistics(),
-            "requests": [self.request(one) for one in self.desk.pending()],
-            "dead": await self.dead(),
-            "nodes": self.nodes(),
-        }
+        return await snapshot(self.system)
 
     def statistics(self) -> dict[str, Any]:
         """Counts."""

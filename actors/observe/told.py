@@ -55,6 +55,11 @@ class Told:
     def _first(self) -> int:
         return self._kernel.dead_letter_count - len(self._kernel.dead_letters) + 1
 
+    @property
+    def count(self) -> int:
+        """How many there ever were."""
+        return self._kernel.dead_letter_count
+
     def find(self, letter_id: str) -> tuple[int, DeadLetter]:
         """The letter; raises `UnknownLetter`."""
         if letter_id.isascii() and letter_id.isdigit() and len(letter_id) < 20:
