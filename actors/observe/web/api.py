@@ -18,7 +18,7 @@ from actors.observe.web.gate import VISITOR, read_json
 from actors.observe.web.live import Live
 from actors.observe.web.seen import Seen
 
-__all__ = ["Api", "number_in", "texts_in"]
+__all__ = ["Api", "check_sees_all", "number_in", "texts_in"]
 
 _MOST: Final = 1000
 """Facts in one answer."""
@@ -154,11 +154,16 @@ def _whole(handler: Handler) -> Handler:
     """For those who see all: a person's token opens her own queue alone."""
 
     async def checked(request: Request) -> Response:
-        if not _visitor(request).sees_all:
-            raise Fault(403, "Forbidden", "a person's token opens her own queue, and this is not in it")
+        check_sees_all(request)
         return await handler(request)
 
     return checked
+
+
+def check_sees_all(request: Request) -> None:
+    """Raises `Fault` for a person."""
+    if not _visitor(request).sees_all:
+        raise Fault(403, "Forbidden", "a person's token opens her own queue, and this is not in it")
 
 
 def _visitor(request: Request) -> Visitor:

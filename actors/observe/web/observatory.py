@@ -188,7 +188,7 @@ async def _until_stopped(ctx: Context) -> None:
 
 def _app(site: Site, seen: Seen, live: Live) -> Any:
     """The app behind its gate."""
-    pages = Pages(site.keeper, site.cookie)
+    pages = Pages(site.system, site.keeper, site.cookie)
     api: list[BaseRoute] = [*Api(seen, live).routes, WebSocketRoute("/live", Sockets(seen, live).serve)]
     routes: list[BaseRoute] = [*pages.routes, Mount("/api/v1", routes=api)]
     app = Router(routes, redirect_slashes=False, default=_nowhere)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 import attrs
@@ -13,9 +13,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from actors.observe.export.prometheus import CONTENT_TYPE, metrics_text
 from actors.observe.web.access import Doorkeeper
+from actors.observe.web.api import check_sees_all
 from actors.observe.web.faults import Fault
 from actors.observe.web.gate import VISITOR, read_body
+
+if TYPE_CHECKING:
+    from actors.system import System
 
 __all__ = ["OPEN_PATHS", "Pages"]
 
@@ -54,7 +59,8 @@ OPEN_PATHS: Final = frozenset({"/", _LOGIN, "/logout", *(f"/static/{name}" for n
 class Pages:
     """Serves them."""
 
-    def __init__(self, keeper: Doorkeeper, cookie: Callable[[], str]) -> None:
+    def __init__(self, system: System, keeper: Doorkeeper, cookie: Callable[[], str]) -> None:
+        self._system = system
         self._files = _files()
         self._keeper = keeper
         self._cookie = cookie
@@ -68,6 +74,7 @@ class Pages:
             Route(_LOGIN, self._login, methods=["POST"]),
             Route("/logout", self._logout, methods=["POST"]),
             Route("/static/{name}", self._static),
+            Route("/metrics", self._metrics),
         ]
 
     async def _index(self, request: Request) -> Response:
@@ -105,6 +112,10 @@ class Pages:
 
     async def _static(self, request: Request) -> Response:
         return self._send(request, str(request.path_params["name"]))
+
+    async def _metrics(self, request: Request) -> Response:
+        check_sees_all(request)
+        return Response(metrics_text(self._system), media_type=CONTENT_TYPE)
 
     def _send(self, request: Request, name: str) -> Response:
         found = self._files.get(name)
