@@ -23,6 +23,7 @@ from tests.roads import ROADS, road, runs_actors
 settings.register_profile(
     "actors", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("deep", settings.get_profile("actors"))  # see rounds.py
 settings.load_profile("actors")
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 import actors
+from tests.rounds import rounds
 
 
 @attrs.frozen
@@ -147,7 +148,7 @@ async def ends_of(run: Run) -> dict[int, Any]:
     return ends
 
 
-@settings(max_examples=400)
+@settings(max_examples=rounds(120, deep=400))
 @given(STEPS, END, POLICIES, st.sampled_from(["named", None]))
 def test_every_message_comes_to_exactly_one_end(
     steps: list[Any], end: str, policy: actors.Policy, name: str | None
@@ -170,7 +171,7 @@ def test_every_message_comes_to_exactly_one_end(
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
-@settings(max_examples=200)
+@settings(max_examples=rounds(80, deep=200))
 @given(STEPS, END, POLICIES)
 def test_one_message_is_handled_at_a_time_in_the_order_of_its_lane(
     steps: list[Any], end: str, policy: actors.Policy

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.core.mailbox import MARK, MESSAGE, REDELIVERED, Item, Lanes, Verdict
 from actors.policy import Mailbox
+from tests.rounds import rounds
 
 
 @attrs.define
@@ -142,4 +143,4 @@ class LanesMatchTheModel(RuleBasedStateMachine):
 
 
 TestLanesMatchTheModel = LanesMatchTheModel.TestCase
-TestLanesMatchTheModel.settings = settings(max_examples=256, stateful_step_count=50)
+TestLanesMatchTheModel.settings = settings(max_examples=rounds(100, deep=256), stateful_step_count=50)

@@ -15,6 +15,7 @@ from trio.testing import MockClock
 from actors import OneForAll, OneForOne, RestForOne
 from tests.core.stage import DEEDS, Role, Stage, Step, differences, first_come_first_served
 from tests.roads import ROADS, road
+from tests.rounds import rounds
 
 TAKES_NO_ROAD = True
 
@@ -72,7 +73,7 @@ PROGRAMS = st.lists(st.one_of(MESSAGES, MESSAGES, OTHERS, SLEEPS), min_size=5, m
 
 
 @given(strategy=STRATEGIES, roles=st.lists(ROLES, min_size=2, max_size=4), program=PROGRAMS)
-@settings(derandomize=True, deadline=None, database=None, max_examples=150)
+@settings(derandomize=True, deadline=None, database=None, max_examples=rounds(80, deep=150))
 def test_an_actor_does_the_same_with_a_task_and_without(
     strategy: OneForOne | OneForAll | RestForOne, roles: list[Role], program: list[Step]
 ) -> None:

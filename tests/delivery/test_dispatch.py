@@ -15,6 +15,7 @@ from actors.delivery import dispatch
 from actors.delivery.dispatch import Give, Line, Load, Wait
 from actors.delivery.ticket import Entry
 from actors.policy import Backoff, Delivery
+from tests.rounds import rounds
 
 FOREVER = Wait(math.inf)
 
@@ -509,5 +510,5 @@ class LineMachine(RuleBasedStateMachine):
 
 TestLineMachine = pytest.mark.row(89)(LineMachine.TestCase)
 TestLineMachine.settings = settings(
-    max_examples=150, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=rounds(80, deep=150), stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow]
 )

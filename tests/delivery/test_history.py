@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from actors.testing import Journal, Noted, Record, Verdict, check_history
 from actors.testing.history import from_lines, to_line
+from tests.rounds import rounds
 
 MOST = 3
 PATHS = ("/a", "/b")
@@ -247,7 +248,7 @@ def test_two_final_states_and_none_are_found(records: list[Record], data: st.Dat
     assert judge(live).stuck == (id,)
 
 
-@settings(max_examples=200)
+@settings(max_examples=rounds(100, deep=200))
 @given(HISTORIES, st.data())
 def test_two_deliveries_that_change_places_are_out_of_order(
     records: list[Record], data: st.DataObject

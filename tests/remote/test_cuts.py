@@ -14,6 +14,7 @@ from trio.testing import MockClock
 import actors
 from tests.remote.folk import Echo, Note, Seen, Worker, link_of
 from tests.remote.stage import Cable, World, linked
+from tests.rounds import rounds
 
 How = Literal["cut", "silent", "deaf alpha", "deaf beta"]
 
@@ -121,7 +122,7 @@ async def _recorders(world: World) -> tuple[list[actors.Ref], list[list[str]], l
 @given(faults=FAULTS, pause=st.sampled_from([0.0, 0.05, 0.4]))
 @example(faults=[Fault(1, "cut", 0.01)], pause=0.0)
 @example(faults=[Fault(2, "deaf alpha", 11.0), Fault(2, "deaf beta", 11.0)], pause=0.05)
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=rounds(60, deep=80))
 def test_nothing_is_lost_or_doubled_and_all_is_in_order(faults: list[Fault], pause: float) -> None:
     """In both directions, told, sent and asked, wherever the cable breaks."""
     trio.run(

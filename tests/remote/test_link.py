@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from actors.remote.link import BEAT, LinkState, LinkVerdict, Vitality
+from tests.rounds import rounds
 
 UP, SUSPECT, RECONNECTING, DOWN = LinkState
 NOTHING, CUT, LAPSED = LinkVerdict
@@ -409,7 +410,7 @@ class TwoLeases(RuleBasedStateMachine):
             assert owner.gone is None or stopped_at <= owner.gone
 
 
-LEASES = settings(max_examples=400, stateful_step_count=40, deadline=None)
+LEASES = settings(max_examples=rounds(120, deep=400), stateful_step_count=40, deadline=None)
 TestTwoLeases = TwoLeases.TestCase
 TestTwoLeases.settings = LEASES
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from actors.remote import session as sessions
 from actors.remote.session import LANES, Frame, Lane, Received, Session, SessionFault
+from tests.rounds import rounds
 
 ENDS = ("alpha", "beta")
 
@@ -232,7 +233,10 @@ def _short_pieces() -> Any:  # pyright: ignore[reportUnusedFunction]
 
 
 SETTINGS = settings(
-    max_examples=400, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=rounds(120, deep=400),
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 TestTwoSessions = TwoSessions.TestCase
@@ -328,6 +332,7 @@ def test_the_model_finds_a_session_that_breaks_a_rule(broken: type[Session]) -> 
             settings=settings(
                 SETTINGS,
                 max_examples=2000,
+                stateful_step_count=80,
                 report_multiple_bugs=False,
                 phases=[Phase.generate],
                 database=None,

@@ -46,7 +46,7 @@ async def _play(program: list[Any]) -> None:
         async def watch_always() -> None:
             while True:
                 look()
-                await trio.sleep(0.03)
+                await trio.sleep(0.1)
 
         async def grow(who: actors.Ref, on: str | None, share: int) -> None:
             with trio.move_on_after(60):

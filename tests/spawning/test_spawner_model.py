@@ -33,6 +33,7 @@ from actors import (
     StartFailed,
     Template,
 )
+from tests.rounds import rounds
 from tests.spawning.crew import Agent, Fragile, Slow, waiter
 
 AT_ONCE = Policy(shutdown=0.0)
@@ -395,7 +396,7 @@ class SpawnerMachine(RuleBasedStateMachine):
 
 TestSpawnerMachine = SpawnerMachine.TestCase
 TestSpawnerMachine.settings = settings(
-    derandomize=True, deadline=None, database=None, max_examples=150, stateful_step_count=40
+    derandomize=True, deadline=None, database=None, max_examples=rounds(80, deep=150), stateful_step_count=40
 )
 for _row in (48, 50, 53, 54, 55, 56, 58, 61, 62, 63):
     TestSpawnerMachine = pytest.mark.row(_row)(TestSpawnerMachine)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from actors.policy import Backoff
 from actors.supervision.backoff import Retreat, delay, reset_after
+from tests.rounds import rounds
 
 seconds = st.floats(0.0, 1e6, allow_nan=False)
 DRAWS = st.floats(0.0, 1.0, exclude_max=True)
@@ -52,7 +53,7 @@ def test_jitter_does_not_lift_a_delay_over_the_maximum() -> None:
 
 
 @pytest.mark.row(23)
-@settings(derandomize=True, deadline=None, database=None, max_examples=1000)
+@settings(derandomize=True, deadline=None, database=None, max_examples=rounds(300, deep=1000))
 @given(policy=backoffs(), attempt=st.integers(0, 5000), draw=DRAWS)
 def test_a_delay_never_leaves_its_bounds(policy: Backoff, attempt: int, draw: float) -> None:
     """Whatever the policy, the attempt and the draw, a delay is in [0, maximum]."""

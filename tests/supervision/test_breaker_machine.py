@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from actors.outcome import FailureKind
 from actors.policy import Breaker
 from actors.supervision.breaker import Circuit, CircuitState
+from tests.rounds import rounds
 
 KEPT = 10
 POLICIES = st.builds(
@@ -117,5 +118,5 @@ class BreakerMachine(RuleBasedStateMachine):
 
 TestBreakerMachine = BreakerMachine.TestCase
 TestBreakerMachine.settings = settings(
-    derandomize=True, deadline=None, database=None, max_examples=200, stateful_step_count=60
+    derandomize=True, deadline=None, database=None, max_examples=rounds(80, deep=200), stateful_step_count=60
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from actors.exits import ExitKind
 from actors.policy import OneForAll, OneForOne, RestForOne
 from actors.supervision.restart import RESTARTS, Budget, Budgets, wants_restart
+from tests.rounds import rounds
 
 ORDERED = {ExitKind.SHUTDOWN, ExitKind.KILLED}
 FAILURES = set(ExitKind) - ORDERED - {ExitKind.NORMAL}
@@ -98,7 +99,7 @@ def test_forgiving_one_child_gives_back_what_it_alone_spent() -> None:
 steps = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 1.0, 3.0, 7.5]), st.booleans()), max_size=60)
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+@settings(derandomize=True, deadline=None, database=None, max_examples=rounds(100, deep=300))
 @given(steps=steps, allowed=st.integers(0, 4), within=st.sampled_from([0.25, 1.0, 3.0, 7.5]))
 def test_the_budget_is_what_counting_every_past_restart_gives(
     steps: list[tuple[float, bool]], allowed: int, within: float

@@ -14,6 +14,7 @@ from trio.testing import MockClock
 
 from actors import OneForAll, OneForOne, RestForOne
 from tests.roads import ROADS, road
+from tests.rounds import rounds
 from tests.supervision.world import Role, Step, World
 
 ROLES = st.builds(
@@ -102,5 +103,5 @@ class SupervisorMachine(RuleBasedStateMachine):
 
 TestSupervisorMachine = SupervisorMachine.TestCase
 TestSupervisorMachine.settings = settings(
-    derandomize=True, deadline=None, database=None, max_examples=200, stateful_step_count=40
+    derandomize=True, deadline=None, database=None, max_examples=rounds(80, deep=200), stateful_step_count=40
 )

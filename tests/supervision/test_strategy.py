@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from actors.policy import OneForAll, OneForOne, RestForOne, Strategy
 from actors.supervision.strategy import Member, Plan, group, plan, stop_order
+from tests.rounds import rounds
 
 NAMED = [Member("a"), Member("b"), Member("c"), Member("d")]
-pure = settings(derandomize=True, deadline=None, database=None, max_examples=300)
+pure = settings(derandomize=True, deadline=None, database=None, max_examples=rounds(100, deep=300))
 
 
 @st.composite

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from actors.limits import Ladder, Timeout
 from actors.timeouts.deadline import SHORTEST, Deadline, Mark
+from tests.rounds import rounds
 from tests.timeouts.model import TICK, Life, Walker, naive
 
 QUIET = Timeout(no_activity=None)
@@ -299,7 +300,7 @@ def lives(draw: st.DrawFn) -> Life:
     return Life(activity, list(zip(edges[::2], edges[1::2], strict=False)))
 
 
-@settings(max_examples=300, derandomize=True, database=None)
+@settings(max_examples=rounds(100, deep=300), derandomize=True, database=None)
 @given(policy=timeouts(), life=lives(), initial=st.none() | ticks, start=st.sampled_from([0.0, 3.25, 1e6]))
 def test_a_look_when_something_is_due_misses_nothing(
     policy: Timeout, life: Life, initial: float | None, start: float
@@ -313,7 +314,7 @@ def test_a_look_when_something_is_due_misses_nothing(
     assert lazy.found[-1][1].mark in (Mark.SILENT, Mark.PASSED)
 
 
-@settings(max_examples=300, derandomize=True, database=None)
+@settings(max_examples=rounds(100, deep=300), derandomize=True, database=None)
 @given(policy=timeouts(), life=lives(), initial=st.none() | ticks)
 def test_it_finds_what_a_naive_clockwork_finds(policy: Timeout, life: Life, initial: float | None) -> None:
     """A second model goes from tick to tick and knows nothing of due moments."""
@@ -322,7 +323,7 @@ def test_it_finds_what_a_naive_clockwork_finds(policy: Timeout, life: Life, init
     assert [(at, step.mark.value) for at, step in walker.found] == naive(policy, life, initial)
 
 
-@settings(max_examples=300, derandomize=True, database=None)
+@settings(max_examples=rounds(100, deep=300), derandomize=True, database=None)
 @given(policy=timeouts(), life=lives(), initial=st.none() | ticks)
 def test_looking_is_rare(policy: Timeout, life: Life, initial: float | None) -> None:
     """No more often than limits, warnings and rungs can come due; activity alone costs no look."""
@@ -335,7 +336,7 @@ def test_looking_is_rare(policy: Timeout, life: Life, initial: float | None) -> 
     assert len(walker.looks) <= limits + 2 * silences
 
 
-@settings(max_examples=300, derandomize=True, database=None)
+@settings(max_examples=rounds(100, deep=300), derandomize=True, database=None)
 @given(policy=timeouts(), life=lives(), initial=st.none() | ticks)
 def test_the_foreseen_end_is_the_end(policy: Timeout, life: Life, initial: float | None) -> None:
     """After the last sign of life `end` names moment and cause of what then comes."""
@@ -353,7 +354,7 @@ def test_the_foreseen_end_is_the_end(policy: Timeout, life: Life, initial: float
     assert (foreseen, silent) == (at, step.mark is Mark.SILENT)
 
 
-@settings(max_examples=300, derandomize=True, database=None)
+@settings(max_examples=rounds(100, deep=300), derandomize=True, database=None)
 @given(
     initial=st.floats(1e-9, 1e9),
     factor=st.floats(1.01, 1e3),

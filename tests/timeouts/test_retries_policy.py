@@ -22,6 +22,7 @@ from actors import (
     TimedOut,
 )
 from actors.supervision.backoff import delay
+from tests.rounds import rounds
 
 
 def pattern(kind: FailureKind | None = None, retry_after: float | None = None) -> Exit:
@@ -126,7 +127,7 @@ def test_a_thousand_draws_stay_under_the_cap(policy: Backoff) -> None:
 
 
 @pytest.mark.row(23)
-@settings(derandomize=True, database=None, max_examples=1000)
+@settings(derandomize=True, database=None, max_examples=rounds(300, deep=1000))
 @given(
     initial=st.floats(0.0, 1e6),
     more=st.floats(0.0, 1e6),
