@@ -21,10 +21,11 @@ from benchmarks.bench_delivery import rounds
 from benchmarks.harness.figures import Figures, table
 from benchmarks.harness.noise import cores, load_now
 from benchmarks.people.nodes import nodes
+from benchmarks.people.page import page
 from benchmarks.people.waiting import SIZES, Sizes, answers, waiting
 
 Part = Callable[[Sizes, int], AsyncGenerator[Figures]]
-PARTS: dict[str, Part] = {"waiting": waiting, "answers": answers, "nodes": nodes}
+PARTS: dict[str, Part] = {"waiting": waiting, "answers": answers, "nodes": nodes, "page": page}
 
 
 async def everything(options: argparse.Namespace) -> list[Figures]:

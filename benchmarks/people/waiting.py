@@ -35,10 +35,12 @@ class Sizes:
     """Actors on the page."""
     events: float = 200.0
     """Events a second on the page."""
-    asks: int = 20_000
+    asks: int = 10_000
+    warm: float = 2.0
+    """Seconds before anything is measured there."""
 
 
-SIZES = {False: Sizes(), True: Sizes((1, 5), 0.2, 10, 20, 50.0, 200)}
+SIZES = {False: Sizes(), True: Sizes((1, 5), 0.3, 10, 20, 50.0, 200, 0.1)}
 """By whether it is to be quick."""
 
 
