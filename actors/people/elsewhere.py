@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -324,14 +325,15 @@ class Elsewhere:
             return
         del self._shown[word.id]
         request, by = copy.request, word.by
+        seconds = word.seconds if math.isfinite(word.seconds) else 0.0
         match word.how:
             case Ended.ANSWERED.value:
                 self._is_over(request, lambda: AlreadyAnswered(request.id, by))
                 answer = Answer(request.id, request.kind, _value(word), by, self._kernel.now())
-                self._home.tell(PersonAnswered, request, answer, word.seconds)
+                self._home.tell(PersonAnswered, request, answer, seconds)
             case Ended.EXPIRED.value:
                 self._is_over(request, lambda: RequestExpired(request.id))
-                self._home.tell(PersonTimedOut, request, word.seconds)
+                self._home.tell(PersonTimedOut, request, seconds)
             case _:
                 self._is_over(request, lambda: RequestWithdrawn(request.id))
                 self._home.tell(PersonWithdrawn, request)

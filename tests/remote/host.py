@@ -27,7 +27,7 @@ import attrs
 import trio
 
 import actors
-from actors.events import NodeDown, NodeReconnecting, NodeSuspected, NodeUp, Stopped
+from actors.events import NodeDown, NodeReconnecting, NodeSuspected, NodeUp, PersonAsked, Stopped
 from actors.process import Command
 
 ROOT = Path(__file__).parent.parent.parent
@@ -272,6 +272,32 @@ class Program:
         return ledger.faults + [f"{who}: {ledger.last[who]} came of {count}" for who, count in counts.items()
                                 if ledger.last[who] != count]  # fmt: skip
 
+    # --- people ---
+
+    async def decide(self, text: str, value: Any, by: str) -> None:
+        """Answer the request with this text, once it is shown here."""
+        async with self.system.desk.queue() as queue:
+            async for event in queue:
+                if isinstance(event, PersonAsked) and event.request.text == text:
+                    say(fact="deciding", text=text)
+                    await self.system.desk.decide(event.request.id, value, by)
+                    return
+
+    async def shown(self, to: str | None = None) -> list[str]:
+        """The texts of the requests that wait."""
+        return [request.text for request in self.system.desk.pending(to)]
+
+    async def approve_all(self) -> None:
+        """From now on a person here says yes to everything at once."""
+
+        async def approve() -> None:
+            async with self.system.desk.queue() as queue:
+                async for event in queue:
+                    if isinstance(event, PersonAsked):
+                        self.system.desk.answer(event.request.id, True, by="a person")
+
+        self.nursery.start_soon(approve)
+
     async def stand_still(self, seconds: float) -> None:
         """Block the loop; no signal is needed for a host that hears nothing."""
         time.sleep(seconds)  # noqa: ASYNC251 - this is what is asked for
@@ -308,6 +334,7 @@ async def run(name: str, lease: float) -> None:
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(_tell_events, events)
+        system.desk.watch(lambda event: say(fact=type(event).__name__, text=event.request.text))
         system.spawn(Echoes, name="echo")
         program = Program(system, nursery)
         say(fact="ready", pid=os.getpid())
