@@ -144,7 +144,8 @@ from actors.outcome import (
     classify,
 )
 from actors.people.action import Action
-from actors.people.desk import Desk, DeskStatistics
+from actors.people.counts import DeskStatistics
+from actors.people.desk import Desk
 from actors.people.errors import (
     ActionChanged,
     AlreadyAnswered,

@@ -2,7 +2,8 @@
 
 from actors.asking import Asking
 from actors.people.action import Action
-from actors.people.desk import Desk, DeskStatistics
+from actors.people.counts import DeskStatistics
+from actors.people.desk import Desk
 from actors.people.errors import (
     ActionChanged,
     AlreadyAnswered,

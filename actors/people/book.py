@@ -62,19 +62,18 @@ class Grant:
 
     state: GrantState = GrantState.OPEN
 
-    def void(self) -> None:
-        """It allows nothing any more, if it was not claimed before."""
-        if self.state is GrantState.OPEN:
-            self.state = GrantState.VOID
-
 
 @attrs.define(eq=False)
 class Wait:
-    """Somebody who waits for the answer until `deadline`, and then has it escalated along `rungs`."""
+    """Somebody who waits for the answer until `deadline`, and then has it escalated along `rungs`.
+
+    `limit` is for how many seconds they wanted to wait, when they asked at `since`.
+    """
 
     deadline: float
     rungs: tuple[Rung, ...] = ()
     since: float = 0.0
+    limit: float | None = None
 
 
 @attrs.frozen
@@ -141,6 +140,15 @@ class Expired:
 Happening = Warned | Escalated | Waited | Expired
 
 
+@attrs.frozen
+class _Over:
+    """What is remembered of a request that is over."""
+
+    how: Ended
+    by: str | None
+    key: str | None
+
+
 @attrs.define
 class Book:
     """All open requests of one desk, and the last ones that are over."""
@@ -150,10 +158,8 @@ class Book:
     """Whether answers outlive their ids, in a durable store."""
     _open: dict[str, Matter] = attrs.field(factory=dict[str, Matter])
     _by_key: dict[str, Matter] = attrs.field(factory=dict[str, Matter])
-    _over: dict[str, tuple[Ended, str | None, str | None]] = attrs.field(
-        factory=dict[str, tuple[Ended, str | None, str | None]]
-    )
-    """Id → how it ended, who has answered, its key. The oldest first."""
+    _over: dict[str, _Over] = attrs.field(factory=dict[str, _Over])
+    """By their ids, the oldest first."""
     _kept: dict[str, Kept] = attrs.field(factory=dict[str, Kept])
     """Key → its answer. The oldest first."""
 
@@ -172,6 +178,26 @@ class Book:
             raise KeyReused(question.key, found.request.id, found.request.text)
         return found
 
+    def void_changed(self, question: PersonRequest) -> Matter | Kept | None:
+        """What was approved by the key of this question, where it was another action, is void.
+
+        It is returned where there was such a one; if it was open still, it is withdrawn now.
+        """
+        if question.key is None or question.digest is None:
+            return None
+        found = self._by_key.get(question.key) or self._kept.get(question.key)
+        if found is None or found.request.digest in (None, question.digest):
+            return None
+        if found.grant.state is GrantState.OPEN:
+            found.grant.state = GrantState.VOID
+        if isinstance(found, Kept):
+            del self._kept[question.key]
+        elif found.ended is None:
+            self._end(found, Ended.WITHDRAWN)
+        else:
+            del self._by_key[question.key]
+        return found
+
     def enter(self, question: PersonRequest, wait: Wait) -> Matter:
         """Open a request. Raises `DeskFull`."""
         if len(self._open) >= self.asking.capacity:
@@ -183,13 +209,20 @@ class Book:
         self._moved(matter, wait.since)
         return matter
 
-    def join(self, matter: Matter, wait: Wait) -> None:
-        """One more waits for it."""
+    def join(self, matter: Matter, wait: Wait) -> bool:
+        """One more waits for it, also for an answer that is not settled yet. True: its deadline has moved.
+
+        Whoever comes back for a parked one, with the limit that it was asked with, waits on as before: its
+        deadline and who is asked next are what they were.
+        """
         if matter.is_parked:
+            (before,) = matter.waits
+            if before.limit == wait.limit:
+                wait.deadline, wait.rungs = before.deadline, before.rungs
             matter.waits.clear()
             matter.is_parked = False
         matter.waits.append(wait)
-        self._moved(matter, wait.since)
+        return matter.ended is None and self._moved(matter, wait.since)
 
     def leave(self, matter: Matter, wait: Wait, now: float, *, park: bool) -> bool:
         """Somebody waits no longer. True: nobody does, and it is over.
@@ -219,27 +252,39 @@ class Book:
             return matter
         if request_id not in self._over:
             raise UnknownRequest(request_id)
-        how, by, _ = self._over[request_id]
-        if how is Ended.ANSWERED:
-            raise AlreadyAnswered(request_id, by)
-        raise RequestWithdrawn(request_id) if how is Ended.WITHDRAWN else RequestExpired(request_id)
+        over = self._over[request_id]
+        if over.how is Ended.ANSWERED:
+            raise AlreadyAnswered(request_id, over.by)
+        raise RequestWithdrawn(request_id) if over.how is Ended.WITHDRAWN else RequestExpired(request_id)
 
-    def answer(self, request_id: object, value: Any, by: str | None, now: float) -> tuple[Matter, Answer]:
-        """Decide a request; raises what `get` does, and `InvalidAnswer`, which leaves it open."""
+    def answer(self, request_id: object, value: Any, by: str | None, now: float) -> tuple[Matter, Kept]:
+        """Decide a request; raises what `get` does, and `InvalidAnswer`, which leaves it open.
+
+        Until it is settled its key leads to whoever waits for that.
+        """
         matter = self.get(request_id)
         request = matter.request
-        check_answer(request, value, self.asking.max_answer)
-        answer = Answer(request.id, request.kind, value, by, now)
+        taken = check_answer(request, value, self.asking.max_answer)
+        answer = Answer(request.id, request.kind, taken, by, now)
         self._end(matter, Ended.ANSWERED, by)
-        if request.key is not None:
-            self.keep(Kept(request, answer, now + self.asking.keep, matter.grant))
-        return matter, answer
+        return matter, Kept(request, answer, now + self.asking.keep, matter.grant)
+
+    def settle(self, matter: Matter, kept: Kept) -> None:
+        """The answer stands: its key leads to it from now on, if nothing has made that void."""
+        key = kept.request.key
+        if key is not None and self._by_key.get(key) is matter:
+            del self._by_key[key]
+            self.keep(kept)
 
     def withdraw(self, request_id: object) -> Matter:
         """Take a request back; raises what `get` does."""
         matter = self.get(request_id)
-        self._end(matter, Ended.WITHDRAWN)
+        self.end(matter)
         return matter
+
+    def end(self, matter: Matter) -> None:
+        """It is withdrawn, whether or not people have seen it."""
+        self._end(matter, Ended.WITHDRAWN)
 
     def keep(self, kept: Kept) -> None:
         """Remember an answer by its key."""
@@ -247,9 +292,10 @@ class Book:
         self._kept.pop(kept.request.key, None)
         self._kept[kept.request.key] = kept
 
-    def forget(self, key: str) -> Kept | None:
-        """The answer to this key stands no longer."""
-        return self._kept.pop(key, None)
+    def recall(self, kept: Kept) -> None:
+        """An answer from before a restart; the oldest first."""
+        self.keep(kept)
+        self._remember(kept.request, Ended.ANSWERED, kept.answer.by)
 
     def stale(self, now: float) -> list[Kept]:
         """Forget the answers that have been kept long enough; which they were."""
@@ -260,6 +306,11 @@ class Book:
                 break
             gone.append(self._kept.pop(key))
         return gone
+
+    @property
+    def next_stale(self) -> float | None:
+        """When the next answer has been kept long enough."""
+        return next(iter(self._kept.values())).until if self._kept else None
 
     def kept_at(self, key: str) -> Kept | None:
         """The answer that this key finds."""
@@ -304,12 +355,17 @@ class Book:
         self._moved(matter, now)
         return Escalated(before, wait)
 
-    def _moved(self, matter: Matter, now: float) -> None:
+    def _moved(self, matter: Matter, now: float) -> bool:
         """Its deadline is the latest of those who wait; it warns near it, and again where that has moved."""
-        deadline, share = max(wait.deadline for wait in matter.waits), self.asking.warn
+        deadline = max(wait.deadline for wait in matter.waits)
         if deadline == matter.request.deadline:
-            return
+            return False
         matter.request = attrs.evolve(matter.request, deadline=deadline)
+        self._set_warning(matter, now)
+        return True
+
+    def _set_warning(self, matter: Matter, now: float) -> None:
+        deadline, share = matter.request.deadline, self.asking.warn
         if deadline == math.inf or share == 1:
             matter.warn_at = math.inf
             return
@@ -325,19 +381,40 @@ class Book:
         request = matter.request
         matter.ended = how
         del self._open[request.id]
-        if request.key is not None:
+        if request.key is not None and how is not Ended.ANSWERED:
             del self._by_key[request.key]
-        self._over[request.id] = (how, by, request.key)
-        if len(self._over) > self.asking.remember:
-            _, _, key = self._over.pop(next(iter(self._over)))
-            if key is not None and not self.is_lasting:
-                self._kept.pop(key, None)
+        self._remember(request, how, by)
 
-    def restore(self, question: PersonRequest, wait: Wait) -> Matter:
-        """An open request from before a restart: it is parked."""
-        matter = self.enter(question, wait)
-        matter.is_shown = matter.is_parked = True
-        return matter
+    def _remember(self, request: PersonRequest, how: Ended, by: str | None) -> None:
+        self._over[request.id] = _Over(how, by, request.key)
+        if len(self._over) > self.asking.remember:
+            self._forget(next(iter(self._over)))
+
+    def _forget(self, request_id: str) -> None:
+        key = self._over.pop(request_id).key
+        if key is None or self.is_lasting:
+            return
+        kept = self._kept.get(key)
+        if kept is not None and kept.request.id == request_id:  # and not that of a later one with this key
+            del self._kept[key]
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        for matter in self:
+            self._end(matter, Ended.WITHDRAWN)
+        self._by_key.clear()
+        self._kept.clear()
+
+    def restore(self, matter: Matter, now: float) -> bool:
+        """A parked request from before a restart is open again, however many there are; False where its
+        id or key is there already.
+        """
+        request = matter.request
+        if request.id in self._open or request.key is None or self.find(request, now) is not None:
+            return False
+        self._open[request.id] = self._by_key[request.key] = matter
+        self._set_warning(matter, now)
+        return True
 
     # --- looking ---
 

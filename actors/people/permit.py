@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import trio
+
 from actors.people.action import Action
 from actors.people.book import Grant, GrantState
 from actors.people.errors import ActionChanged, PermitUsed
-from actors.people.request import Answer
+from actors.people.request import Answer, shown
 
 __all__ = ["Permit"]
 
@@ -22,7 +24,7 @@ class Permit:
         action: Action,
         grant: Grant,
         key: str | None,
-        claimed: Callable[[Permit], Awaitable[None]],
+        claimed: Callable[[str | None, Grant], Awaitable[None]],
     ) -> None:
         self._answer = answer
         self._action = action
@@ -70,12 +72,13 @@ class Permit:
         one (and the permit is void then), and `PermitUsed`.
         """
         if not isinstance(action, Action):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"{action!r} is no action: pass the one that is to be carried out now")
+            raise TypeError(f"{shown(action)} is no action: pass the one that is to be carried out now")
+        await trio.lowlevel.checkpoint_if_cancelled()
         if self.grant.state is not GrantState.OPEN:
             raise PermitUsed(self.id, str(self._action), void=self.grant.state is GrantState.VOID)
         changed = action.digest != self.digest
         self.grant.state = GrantState.VOID if changed else GrantState.CLAIMED
-        await self._claimed(self)
+        await self._claimed(self.key, self.grant)
         if changed:
             raise ActionChanged(self.id, str(self._action), str(action))
         yield

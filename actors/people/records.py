@@ -12,7 +12,7 @@ from typing import Any, cast
 from actors.people.book import Grant, GrantState, Kept, Matter, Wait
 from actors.people.request import Answer, PersonRequest, Rung
 
-__all__ = ["is_open", "kept_of", "kept_record", "matter_of", "matter_record", "request_of", "request_record"]
+__all__ = ["is_open", "kept_of", "kept_record", "matter_record", "parked_of", "request_of", "request_record"]
 
 
 def request_record(request: PersonRequest, shift: float) -> dict[str, Any]:
@@ -53,17 +53,25 @@ def request_of(record: Mapping[str, Any], shift: float) -> PersonRequest:
 
 
 def matter_record(matter: Matter, shift: float) -> dict[str, Any]:
-    """An open request, with who is asked after the one who is asked now."""
+    """An open request, with who is asked after the one who is asked now, and how far it has come."""
     last = max(matter.waits, key=lambda wait: wait.deadline)
-    rungs = [[rung.to, rung.timeout] for rung in last.rungs]
-    return request_record(matter.request, shift) | {"state": "open", "rungs": rungs}
+    return request_record(matter.request, shift) | {
+        "state": "open",
+        "rungs": [[rung.to, rung.timeout] for rung in last.rungs],
+        "limit": None if last.limit == math.inf else last.limit,
+        "base": matter.base + shift,
+        "warned": matter.has_warned,
+    }
 
 
-def matter_of(record: Mapping[str, Any], shift: float) -> tuple[PersonRequest, Wait]:
-    """An open request again, and the wait that keeps it until somebody comes back for it."""
+def parked_of(record: Mapping[str, Any], shift: float) -> Matter:
+    """An open request again, with the wait that keeps it until somebody comes back for it."""
     request = request_of(record, shift)
     rungs = tuple(Rung(str(to), float(timeout)) for to, timeout in record["rungs"])
-    return request, Wait(request.deadline, rungs, request.asked)
+    limit = math.inf if record["limit"] is None else float(record["limit"])
+    wait = Wait(request.deadline, rungs, request.asked, limit)
+    base, has_warned = float(record["base"]) - shift, bool(record["warned"])
+    return Matter(request, [wait], is_shown=True, base=base, has_warned=has_warned, is_parked=True)
 
 
 def kept_record(kept: Kept, shift: float) -> dict[str, Any]:

@@ -28,10 +28,13 @@ __all__ = [
     "Raise",
     "Rung",
     "check_answer",
+    "check_by",
     "check_default",
+    "check_name",
     "checked_request",
     "plain_size",
     "rungs_of",
+    "shown",
 ]
 
 APPROVAL: Final = "approval"
@@ -43,6 +46,7 @@ NO_RESPONSE: Final = "No response received within timeout period."
 _LONGEST_NAME: Final = 128
 _LONGEST_KEY: Final = 512
 _MOST_OPTIONS: Final = 100
+_PLAIN: Final = (str, int, float, bool)
 
 
 class Raise(enum.Enum):
@@ -70,7 +74,7 @@ class Escalate:
     default: Any = RAISE
 
     def __attrs_post_init__(self) -> None:
-        _check_name("Escalate.to", self.to)
+        check_name("Escalate.to", self.to)
         check_seconds("Escalate.timeout", self.timeout)
 
 
@@ -142,7 +146,7 @@ class Answer:
 
 def checked_request(request: PersonRequest, max_text: int) -> PersonRequest:
     """The request as it is given, if it is one; raises ValueError or TypeError with the cure."""
-    _check_name("kind", request.kind)
+    check_name("kind", request.kind)
     _check_text("text", request.text)
     if not request.text.strip():
         raise ValueError("text is empty: nobody can answer an empty question")
@@ -152,17 +156,17 @@ def checked_request(request: PersonRequest, max_text: int) -> PersonRequest:
             f"the rest is, or allow more with Asking(max_text=...)"
         )
     if request.to is not None:
-        _check_name("to", request.to)
+        check_name("to", request.to)
     if request.key is not None:
-        _check_name("key", request.key, _LONGEST_KEY)
+        check_name("key", request.key, _LONGEST_KEY)
     if isinstance(request.priority, bool) or not isinstance(request.priority, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError(f"priority must be a whole number, not {request.priority!r}")
+        raise ValueError(f"priority must be a whole number, not {shown(request.priority)}")
     return attrs.evolve(request, options=_options(request.kind, request.options))
 
 
 def _options(kind: str, given: object) -> tuple[Any, ...]:
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"options must be a sequence, not {given!r}: write options=('yes', 'no')")
+        raise TypeError(f"options must be a sequence, not {shown(given)}: write options=('yes', 'no')")
     options = tuple(cast("Iterable[Any]", given))
     if options and kind in (APPROVAL, CLARIFICATION):
         takes = "True or False" if kind == APPROVAL else "text"
@@ -172,12 +176,14 @@ def _options(kind: str, given: object) -> tuple[Any, ...]:
             f"{len(options)} options are more than a person can choose from: {_MOST_OPTIONS} at most"
         )
     for index, one in enumerate(options):
-        if not isinstance(one, str | int | float) or (isinstance(one, float) and not math.isfinite(one)):
-            raise TypeError(f"options must be texts, numbers or truth values, and {one!r} is none")
+        if type(one) not in _PLAIN or plain_size(one) is None:
+            raise TypeError(
+                f"options must be texts, finite numbers or truth values, and {shown(one)} is none"
+            )
         if isinstance(one, str):
             _check_text("an option", one)
         if any(_is(one, other) for other in options[:index]):
-            raise ValueError(f"the option {one!r} is there twice")
+            raise ValueError(f"the option {shown(one)} is there twice")
     return options
 
 
@@ -190,7 +196,7 @@ def check_default(kind: str, default: Default) -> None:
     wanted = {APPROVAL: bool, CLARIFICATION: str}.get(kind)
     if wanted is not None and not isinstance(default, wanted):
         raise TypeError(
-            f"default={default!r} is no answer to a request of kind {kind!r}: "
+            f"default={shown(default)} is no answer to a request of kind {kind!r}: "
             f"write a {wanted.__name__}, actors.RAISE, or actors.Escalate(to=...)"
         )
 
@@ -204,32 +210,50 @@ def rungs_of(default: Default) -> tuple[tuple[Rung, ...], Any]:
     return tuple(rungs), default
 
 
-def check_answer(request: PersonRequest, value: object, max_answer: int) -> None:
-    """Raises `InvalidAnswer` for what the request does not take."""
+def check_answer(request: PersonRequest, value: object, max_answer: int) -> Any:
+    """The answer as it is taken: a copy, and of the options the one that was offered.
+
+    Raises `InvalidAnswer` for what the request does not take.
+    """
     wanted: str | None = None
     if request.kind == APPROVAL:
         wanted = None if isinstance(value, bool) else "True or False"
     elif request.kind == CLARIFICATION:
         wanted = None if isinstance(value, str) else "text"
-    elif request.options and not any(_is(value, one) for one in request.options):
+    elif request.options:
+        for one in request.options:
+            if _is(value, one):
+                return one
         wanted = "one of " + ", ".join(map(repr, request.options))
     if wanted is not None:
-        raise InvalidAnswer(request.id, wanted, _shown(value))
-    if isinstance(value, str) and len(value) > max_answer:
+        raise InvalidAnswer(request.id, wanted, shown(value))
+    if isinstance(value, str) and len(value) > max_answer:  # before it is written out
         raise InvalidAnswer(request.id, f"an answer of {max_answer} characters at most", f"{len(value)}")
-    size = plain_size(value)
-    if size is None:
-        raise InvalidAnswer(request.id, "plain data, as JSON has it,", _shown(value))
-    if size > max_answer:
-        raise InvalidAnswer(request.id, f"an answer of {max_answer} characters at most", f"{size}")
+    text = _plain(value)
+    if text is None:
+        raise InvalidAnswer(request.id, "plain data, as JSON has it,", shown(value))
+    if len(text) > max_answer:
+        raise InvalidAnswer(request.id, f"an answer of {max_answer} characters at most", f"{len(text)}")
+    return json.loads(text)
+
+
+def check_by(by: object) -> None:
+    """Raises TypeError and ValueError for what is no name of a person; None is allowed."""
+    if by is not None:
+        check_name("by", by)
 
 
 def plain_size(value: object) -> int | None:
     """How many characters it has as JSON; None for what JSON cannot say, or says otherwise."""
+    text = _plain(value)
+    return None if text is None else len(text)
+
+
+def _plain(value: object) -> str | None:
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
-        return len(text) if _same(json.loads(text), value) else None
+        return text if _same(json.loads(text), value) else None
     except (TypeError, ValueError, RecursionError):
         return None
 
@@ -248,13 +272,16 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _is(one: object, other: object) -> bool:
-    return type(one) is type(other) and one == other
+    """The same option: True is not 1, but 1.0 is, which other languages write as 1."""
+    if type(one) not in _PLAIN or type(other) not in _PLAIN:
+        return False
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
-def _shown(value: object) -> str:
-    """A foreign value on a line: an answer may be anything."""
+def shown(value: object) -> str:
+    """A foreign value on a line: it may be anything."""
     try:
-        text = repr(value) if not isinstance(value, str) or len(value) < 200 else repr(value[:60])
+        text = repr(value) if not isinstance(value, str) or len(value) < 200 else repr(value[:80])
     except Exception as error:
         text = f"a {type(value).__name__} whose repr fails with {type(error).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."
@@ -262,7 +289,7 @@ def _shown(value: object) -> str:
 
 def _check_text(what: str, value: object) -> None:
     if not isinstance(value, str):
-        raise TypeError(f"{what} must be text, not {value!r}")
+        raise TypeError(f"{what} must be text, not {shown(value)}")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -271,7 +298,8 @@ def _check_text(what: str, value: object) -> None:
         ) from None
 
 
-def _check_name(what: str, value: object, longest: int = _LONGEST_NAME) -> None:
+def check_name(what: str, value: object, longest: int = _LONGEST_NAME) -> None:
+    """Raises TypeError and ValueError for what is no name."""
     _check_text(what, value)
     assert isinstance(value, str)
     if not value.strip() or len(value) > longest or not value.isprintable():

@@ -55,6 +55,7 @@ PURE_FILES = frozenset(
         "asking.py",
         "people/action.py",
         "people/book.py",
+        "people/counts.py",
         "people/errors.py",
         "people/records.py",
         "people/request.py",
