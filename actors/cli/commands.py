@@ -19,6 +19,7 @@ from actors.cli.posted.commands import add_commands
 from actors.cli.report import live_screen, screen_maker, tell_end, tell_faults
 from actors.cli.run import run_team
 from actors.cli.screens import write_all
+from actors.cli.seen import commands as seen
 from actors.cli.stores import store_of
 from actors.cli.teams.choose import Chosen, TeamOptions, choose
 from actors.cli.what import Surroundings, look_beside, machine_faults
@@ -272,6 +273,7 @@ def ask(
 
 
 add_commands(app)
+seen.add_commands(app)
 
 
 def surroundings_now() -> Surroundings:

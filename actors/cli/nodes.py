@@ -96,6 +96,7 @@ async def _serve(
     number = 0
     with trio.open_signal_receiver(*STOPS) as signals:
         async with open_system(name, spawnable=spawnable, store=store) as system:
+            _ = system.journal  # so that `actors why` knows what has happened from the beginning
             listener = await system.listen(host, port, token=token)
             print(f"{name} listens at {listener.url}", file=out, flush=True)
             number = await anext(signals)

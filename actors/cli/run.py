@@ -160,6 +160,7 @@ class Run:
         async with open_system(
             team.name, strategy=team.strategy, policy=team.policy, store=self._store, posting=team.posting
         ) as self._system:
+            _ = self._system.journal  # so that `actors why` knows what has happened from the beginning
             await listeners.start(self._listen, self._system)
             if isinstance(self._store, SQLiteStore):
                 await listeners.start(keep_door, self._system, self._store, team.posting)

@@ -119,8 +119,14 @@ def _courier(system: System) -> Any:
 
 
 @asynccontextmanager
-async def running(target: Target, in_use: StoreInUse | None = None) -> AsyncGenerator[Way]:
-    """The system that has the file open, or the server. Raises `Failed` where there is none."""
+async def running(
+    target: Target, in_use: StoreInUse | None = None, path: str = COURIER_PATH
+) -> AsyncGenerator[Way]:
+    """The actor at `path` of the system that has the file open, or the server. Raises `Failed`."""
+    if target.is_node:
+        async with linked(target.text, target.token, path) as way:
+            yield way
+        return
     if not target.is_file:
         async with opened(target) as way:
             yield way
@@ -132,7 +138,7 @@ async def running(target: Target, in_use: StoreInUse | None = None) -> AsyncGene
     if not isinstance(url, str) or not isinstance(token, str):
         _deaf(target.path, note)
     try:
-        async with linked(url, token) as way:
+        async with linked(url, token, path) as way:
             yield way
     except (NodeUnreachable, LinkRefused) as error:
         raise Failed(f"{_who(note)} has {target.path} open, and is not to be reached: {error}") from None
@@ -150,14 +156,13 @@ def _who(note: dict[str, Any] | None) -> str:
 
 
 @asynccontextmanager
-async def linked(url: str, token: str | None) -> AsyncGenerator[Way]:
-    """The courier of a node."""
+async def linked(url: str, token: str | None, path: str = COURIER_PATH) -> AsyncGenerator[Way]:
+    """An actor of a node that answers, its courier unless another one is named."""
     async with open_system(_visitor(), watchdog=None) as system:
         peer = await system.connect(url, token=token, max_message=_LONGEST)
-        courier = await peer.find(COURIER_PATH)
-        if courier is None:
+        if path == COURIER_PATH and await peer.find(path) is None:
             raise Failed(f"the node {peer.name} keeps no posted messages: give its system a store")
-        yield Way(courier.ask)
+        yield Way(peer.ref(path).ask)
 
 
 @asynccontextmanager
