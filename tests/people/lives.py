@@ -18,7 +18,7 @@ from actors.core import kernel
 from actors.events import PersonAsked, PersonEvent
 from tests.delivery.keepers import TextStore
 
-__all__ = ["Lives", "kept_paths", "seen", "shown"]
+__all__ = ["Lives", "kept_paths", "seen", "shown", "until"]
 
 
 @attrs.define(eq=False)
@@ -91,6 +91,13 @@ async def seen(system: actors.System, kind: type[PersonEvent]) -> Any:
         async for event in events:
             return event
     raise AssertionError("the system has ended")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return when it is so: for what happens in a thread, or at a time to which the clock has jumped."""
+    with trio.fail_after(5):
+        while not condition():  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.005)
 
 
 async def kept_paths(store: Any) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from actors.delivery import SQLiteStore
 from actors.errors import SystemClosed
 from actors.events import PersonEscalated, PersonWarned
 from tests.delivery.keepers import TextStore
-from tests.people.lives import Lives, seen, shown
+from tests.people.lives import Lives, seen, shown, until
 
 
 @pytest.fixture(params=["text", "sqlite"])
@@ -27,7 +26,10 @@ def lives(
 ) -> Lives:
     """The clock goes on, and jumps where a test says so: a store in a file has threads."""
     text = TextStore()
-    make: Callable[[], Any] = lambda: text if request.param == "text" else SQLiteStore(tmp_path / "a.db")
+
+    def make() -> Any:
+        return text if request.param == "text" else SQLiteStore(tmp_path / "a.db")
+
     return Lives(make, mock_clock).patch(monkeypatch)
 
 
@@ -45,7 +47,6 @@ async def clerk_of_ada(ctx: actors.Context, got: list[bool]) -> None:
 # --- the process ends ---------------------------------------------------------------
 
 
-@pytest.mark.row(106)
 @pytest.mark.parametrize("how", ["left", "cancelled", "failed", "stopped"])
 async def test_a_request_is_found_again_however_the_system_has_ended(
     lives: Lives, mock_clock: MockClock, how: str
@@ -73,8 +74,7 @@ async def test_a_request_is_found_again_however_the_system_has_ended(
         assert system.desk.statistics().asked == 0  # nobody was asked in this life
         await system.desk.decide(found.id, True, by="ada")
         system.spawn(clerk_of_ada, got, name="clerk")
-        while not got:
-            await trio.sleep(0.01)
+        await until(lambda: bool(got))
         assert got == [True]
         assert system.desk.pending() == ()
 
@@ -109,8 +109,7 @@ async def test_answered_while_the_asker_waits_again_it_is_woken(lives: Lives, mo
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ask)
                 nursery.start_soon(ask)
-                while system.desk.statistics().waiting < 2:
-                    await trio.sleep(0.01)
+                await until(lambda: system.desk.statistics().waiting == 2)
                 assert [one.id for one in system.desk.pending()] == [request.id]
                 system.desk.answer(request.id, True)
         assert answers == [True, True]
@@ -167,8 +166,7 @@ async def test_the_deadline_goes_on_while_no_process_runs(lives: Lives, mock_clo
                 assert await system.desk.approval("Deploy?", key="deploy", timeout=600.0) is False
 
             nursery.start_soon(ask)
-            while system.desk.statistics().waiting < 1:
-                await trio.sleep(0.01)
+            await until(lambda: system.desk.statistics().waiting == 1)
             assert left(system.desk.pending()[0]) == pytest.approx(300, abs=5)
             mock_clock.jump(305)
         assert trio.current_time() - began == pytest.approx(305, abs=5)
@@ -229,8 +227,7 @@ async def test_the_ladder_goes_on_where_it_was(lives: Lives, mock_clock: MockClo
                 assert await system.desk.approval("Deploy?", key="deploy", **question) is True
 
             nursery.start_soon(ask)
-            while system.desk.statistics().waiting < 1:
-                await trio.sleep(0.01)
+            await until(lambda: system.desk.statistics().waiting == 1)
             mock_clock.jump(105)
         assert system.desk.statistics().escalated == 1
 
@@ -285,8 +282,7 @@ async def test_an_answer_stands_for_so_many_seconds_and_is_forgotten_in_the_stor
         assert await system.desk.approval("Deploy?", key="deploy") is True
         assert system.desk.statistics().kept == 1
         mock_clock.jump(6)
-        while system.desk.statistics().kept:
-            await trio.sleep(0.01)
+        await until(lambda: not system.desk.statistics().kept)
         assert (await lives.asked(system)).id != request.id
         system.desk.withdraw(system.desk.pending()[0].id)
     assert await lives.kept() == []
@@ -303,8 +299,7 @@ async def test_an_answer_is_forgotten_in_a_later_life(lives: Lives, mock_clock: 
         assert system.desk.statistics().kept == 1
         assert await system.desk.approval("another?", key="another") is True
         mock_clock.jump(30)
-        while system.desk.statistics().kept:
-            await trio.sleep(0.01)
+        await until(lambda: not system.desk.statistics().kept)
     assert await lives.kept() == []
 
 
@@ -314,8 +309,7 @@ async def test_answers_are_kept_no_longer_than_is_said_now(lives: Lives, mock_cl
         await system.desk.decide(request.id, True)
     async with lives.life(keep=60.0) as system:
         mock_clock.jump(61)
-        while system.desk.statistics().kept:
-            await trio.sleep(0.01)
+        await until(lambda: not system.desk.statistics().kept)
     assert await lives.kept() == []
 
 
