@@ -231,7 +231,7 @@ def check_answer(request: PersonRequest, value: object, max_answer: int) -> Any:
         raise InvalidAnswer(request.id, f"an answer of {max_answer} characters at most", f"{len(value)}")
     text = _plain(value)
     if text is None:
-        raise InvalidAnswer(request.id, "plain data, as JSON has it,", shown(value))
+        raise InvalidAnswer(request.id, "plain data as JSON has it", shown(value))
     if len(text) > max_answer:
         raise InvalidAnswer(request.id, f"an answer of {max_answer} characters at most", f"{len(text)}")
     return json.loads(text)
