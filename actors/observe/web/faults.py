@@ -33,8 +33,8 @@ _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (NodeLost, 503),
     (StoreError, 503),
     (SystemClosed, 503),
-    (ActorError, 409),
     (LookupError, 404),
+    (ActorError, 409),
     (ValueError, 400),
     (TypeError, 400),
 )

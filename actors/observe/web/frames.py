@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
-__all__ = ["dumps", "events_frame", "frame", "patch_frame", "queue_frame", "request_frame", "tree_frames"]
+__all__ = [
+    "LONGEST",
+    "Queue",
+    "dumps",
+    "events_frames",
+    "frame",
+    "patch_frame",
+    "queue_frames",
+    "request_frames",
+    "tree_frames",
+]
+
+T = TypeVar("T")
+
+LONGEST: Final = 32 * 1024
+"""Characters of a frame, but for one thing that is longer by itself: so that none takes long to pack."""
 
 _PART: Final = 100
 """Actors in one frame of a whole tree: a large one comes in parts, so that none takes long."""
@@ -39,17 +54,44 @@ def _tree(lines: Iterable[str], gone: Iterable[str], *, full: bool, more: bool) 
     return f'{{"type":"tree",{said},"nodes":[{",".join(lines)}]}}'
 
 
-def events_frame(lines: Iterable[str], after: int, missed: int) -> str:
-    """Facts: the next ones come after the number `after`; `missed` were kept no more."""
-    return f'{{"type":"events","after":{after},"missed":{missed},"facts":[{",".join(lines)}]}}'
+def events_frames(facts: Iterable[tuple[int, str]], after: int, missed: int) -> list[str]:
+    """Facts, by number: the next ones come after the number `after`; `missed` were kept no more."""
+    parts = list(_parts(facts, _size))
+    if not parts:
+        return [_events((), after, missed)]
+    frames = [_events(part, part[-1][0], missed if part is parts[0] else 0) for part in parts[:-1]]
+    return [*frames, _events(parts[-1], after, 0 if frames else missed)]
 
 
-def request_frame(
-    before: Mapping[str, tuple[str, str | None]],
-    now: Mapping[str, tuple[str, str | None]],
-    may_see: Callable[[str | None], bool],
-) -> str | None:
-    """What has changed in a queue: by id, (the request as JSON, for whom). None where one does not see it.
+def _events(facts: Iterable[tuple[int, str]], after: int, missed: int) -> str:
+    lines = ",".join(line for _, line in facts)
+    return f'{{"type":"events","after":{after},"missed":{missed},"facts":[{lines}]}}'
+
+
+def _size(one: tuple[int, str]) -> int:
+    return len(one[1])
+
+
+def _parts(lines: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """In lists that are short enough for one frame each; what is longer by itself stands alone."""
+    part: list[T] = []
+    length = 0
+    for line in lines:
+        if part and length + size(line) > LONGEST:
+            yield part
+            part, length = [], 0
+        part.append(line)
+        length += size(line)
+    if part:
+        yield part
+
+
+Queue = Mapping[str, tuple[str, str | None]]
+"""Requests by id: (as JSON, for whom)."""
+
+
+def request_frames(before: Queue, now: Queue, may_see: Callable[[str | None], bool]) -> list[str]:
+    """What has changed in a queue, for one who sees a part of it.
 
     A request that went on to somebody else is gone from the queue that it was in.
     """
@@ -57,12 +99,19 @@ def request_frame(
     gone = [
         key for key, (_, to) in before.items() if may_see(to) and (key not in now or not may_see(now[key][1]))
     ]
-    if not (shown or gone):
-        return None
-    return f'{{"type":"requests","full":false,"gone":{dumps(gone)},"requests":[{",".join(shown)}]}}'
+    return _requests(shown, gone, full=False) if shown or gone else []
 
 
-def queue_frame(now: Mapping[str, tuple[str, str | None]], may_see: Callable[[str | None], bool]) -> str:
-    """A whole queue."""
-    shown = ",".join(line for line, to in now.values() if may_see(to))
-    return f'{{"type":"requests","full":true,"gone":[],"requests":[{shown}]}}'
+def queue_frames(now: Queue, may_see: Callable[[str | None], bool]) -> list[str]:
+    """A whole queue: the first frame says that what was known is void."""
+    return _requests([line for line, to in now.values() if may_see(to)], [], full=True)
+
+
+def _requests(shown: list[str], gone: list[str], *, full: bool) -> list[str]:
+    parts = list(_parts(shown, len)) or [[]]
+    frames: list[str] = []
+    for number, part in enumerate(parts):
+        first = number == 0
+        said = f'"full":{dumps(full and first)},"gone":{dumps(gone if first else [])}'
+        frames.append(f'{{"type":"requests",{said},"requests":[{",".join(part)}]}}')
+    return frames

@@ -10,8 +10,8 @@ that the actors that are looked at go on between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 import trio
@@ -20,11 +20,11 @@ from actors.events import ActorEvent, DeadLetter, Event, NodeEvent, PersonEvent,
 from actors.observe.web.access import Visitor
 from actors.observe.web.frames import (
     dumps,
-    events_frame,
+    events_frames,
     frame,
     patch_frame,
-    queue_frame,
-    request_frame,
+    queue_frames,
+    request_frames,
     tree_frames,
 )
 from actors.observe.web.mirror import Mirror
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from actors.observe.fact import Fact
 
 __all__ = ["Client", "Filter", "Live"]
+
+K = TypeVar("K", bound=Hashable)
 
 _EVERY: Final = 0.1
 """Seconds between two deliveries, at least."""
@@ -218,7 +220,9 @@ class Live:
             put(self._nodes)
             put(self._dead)
             await self._resume(client)
-        put(queue_frame(self._queue, visitor.may_see))
+        for part in queue_frames(self._queue, visitor.may_see):
+            put(part)
+            await trio.lowlevel.checkpoint()
 
     async def _resume(self, client: Client) -> None:
         """Everything after the last fact that it has, as far as the others have got."""
@@ -229,9 +233,12 @@ class Live:
             page = self._seen.journal.after(after, limit=_FACTS)
             facts = [fact for fact in page.facts if fact.number <= self._after]
             after = min(page.after, self._after)
-            said = [dumps(fact.as_dict()) for fact in facts if self._wants(client, fact)]
+            said = [
+                (fact.number, dumps(fact.as_dict())) for fact in facts if self._wants(client.filter, fact)
+            ]
             if said or page.missed or after == self._after:
-                client.outbox.put(events_frame(said, after, page.missed))
+                for part in events_frames(said, after, page.missed):
+                    client.outbox.put(part)
             await trio.lowlevel.checkpoint()
 
     # --- what has changed ---
@@ -260,53 +267,52 @@ class Live:
             self._nodes = frame("nodes", nodes=self._seen.nodes())
             await self._tell_all(self._nodes)
 
-    async def _tell_all(self, said: str) -> None:
-        for number, client in enumerate(tuple(self._clients)):
-            if client.visitor.sees_all:
-                client.outbox.put(said)
-            if number % _CLIENTS == _CLIENTS - 1:
-                await trio.lowlevel.checkpoint()
+    async def _tell_all(self, *frames: str) -> None:
+        """The same to all who see all."""
+        await self._tell(lambda client: Visitor() if client.visitor.sees_all else None, lambda _: frames)
 
     async def _tell_requests(self) -> None:
         now = self._seen.requests()
         before, self._queue = self._queue, now
-        said: dict[Visitor, str | None] = {}
-        for number, client in enumerate(tuple(self._clients)):
-            visitor = client.visitor
-            if visitor not in said:
-                said[visitor] = request_frame(before, now, visitor.may_see)
-            line = said[visitor]
-            if line is not None:
-                client.outbox.put(line)
-            if number % _CLIENTS == _CLIENTS - 1:
-                await trio.lowlevel.checkpoint()
+        await self._tell(
+            lambda client: client.visitor, lambda visitor: request_frames(before, now, visitor.may_see)
+        )
 
     async def _tell_events(self) -> None:
-        """The facts since the last delivery, each encoded once; the frame is made once for each filter."""
-        lines: list[tuple[Fact, str]] = []
+        """The facts since the last delivery, each encoded once."""
+        facts: list[tuple[Fact, str]] = []
         missed = 0
-        while self._after < self._seen.journal.last and len(lines) < _MOST:
+        while self._after < self._seen.journal.last and len(facts) < _MOST:
             page = self._seen.journal.after(self._after, limit=_FACTS)
             self._after, missed = page.after, missed + page.missed
-            lines.extend((fact, dumps(fact.as_dict())) for fact in page.facts)
+            facts.extend((fact, dumps(fact.as_dict())) for fact in page.facts)
             await trio.lowlevel.checkpoint()
-        if not (lines or missed):
-            return
         if self._after < self._seen.journal.last:
             self._stirred = True
-        said: dict[Filter, str | None] = {}
+        if not (facts or missed):
+            return
+        after = self._after
+
+        def said(chosen: Filter) -> Sequence[str]:
+            lines = [(fact.number, line) for fact, line in facts if self._wants(chosen, fact)]
+            return events_frames(lines, after, missed) if lines or missed else ()
+
+        await self._tell(lambda client: client.filter if client.visitor.sees_all else None, said)
+
+    async def _tell(
+        self, sort_of: Callable[[Client], K | None], frames_of: Callable[[K], Sequence[str]]
+    ) -> None:
+        """Frames are made once for each sort of client, and put before them with room for others between."""
+        made: dict[K, Sequence[str]] = {}
         for number, client in enumerate(tuple(self._clients)):
-            if not client.visitor.sees_all:
-                continue
-            chosen = client.filter
-            if chosen not in said:
-                wanted = [line for fact, line in lines if self._wants(client, fact)]
-                said[chosen] = events_frame(wanted, self._after, missed) if wanted or missed else None
-            line = said[chosen]
-            if line is not None:
-                client.outbox.put(line)
+            sort = sort_of(client)
+            if sort is not None:
+                if sort not in made:
+                    made[sort] = frames_of(sort)
+                for said in made[sort]:
+                    client.outbox.put(said)
             if number % _CLIENTS == _CLIENTS - 1:
                 await trio.lowlevel.checkpoint()
 
-    def _wants(self, client: Client, fact: Fact) -> bool:
-        return self._seen.wants(client.filter.kinds, client.filter.path, fact)
+    def _wants(self, chosen: Filter, fact: Fact) -> bool:
+        return self._seen.wants(chosen.kinds, chosen.path, fact)

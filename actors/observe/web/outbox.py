@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -10,15 +11,16 @@ import trio
 __all__ = ["Outbox"]
 
 _FRAMES: Final = 512
-_CHARACTERS: Final = 8 * 1024 * 1024
+_CHARACTERS: Final = 4 * 1024 * 1024
 
 
 class Outbox:
-    """Frames for one client, in order. One task takes them."""
+    """Frames for one client, in order. One task takes them. `give_up` is called once, when too much waits."""
 
-    __slots__ = ("_frames", "_lot", "_size", "is_closed", "is_over")
+    __slots__ = ("_frames", "_give_up", "_lot", "_size", "is_closed", "is_over")
 
-    def __init__(self) -> None:
+    def __init__(self, give_up: Callable[[], object] = lambda: None) -> None:
+        self._give_up = give_up
         self._frames: deque[str] = deque()
         self._size = 0
         self._lot = trio.lowlevel.ParkingLot()
@@ -39,6 +41,7 @@ class Outbox:
         if len(self._frames) > _FRAMES or self._size > _CHARACTERS:
             self.is_over = True
             self._frames.clear()
+            self._give_up()  # whoever sends is stuck in what was taken before
         self._lot.unpark()
 
     def close(self) -> None:

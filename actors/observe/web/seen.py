@@ -19,7 +19,7 @@ from actors.names import ROOT, join
 from actors.observe.brief import BRIEF, brief, clean, plain
 from actors.observe.fact import is_below
 from actors.observe.journal import kinds_and_derived
-from actors.observe.snapshot import node_row, snapshot
+from actors.observe.snapshot import node_row, take_snapshot
 from actors.observe.web.frames import dumps
 from actors.observe.web.mirror import row
 from actors.supervision.family import Family
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Seen"]
 
 _COURIER: Final = join(join(ROOT, SYSTEM), COURIER)
-_DEAD: Final = 200
+_DEAD: Final = 100
 """Dead letters of each sort that are shown."""
 
 
@@ -188,7 +188,7 @@ class Seen:
 
     async def snapshot(self) -> dict[str, Any]:
         """Everything at once. A checkpoint."""
-        return await snapshot(self.system)
+        return await take_snapshot(self.system)
 
     def statistics(self) -> dict[str, Any]:
         """Counts."""

@@ -32,7 +32,7 @@ _SILENT: Final = 60
 """Seconds without a byte from the other side, of whom pings have asked for one."""
 _PING_EVERY: Final = 20.0
 _IDLE: Final = 20.0
-_GRACE: Final = 1.0
+_GRACE: Final = 0.5
 _log = logging.getLogger("actors.observe.web")
 
 

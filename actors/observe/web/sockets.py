@@ -16,6 +16,7 @@ from actors.observe.web.faults import Fault, fault_of
 from actors.observe.web.frames import frame
 from actors.observe.web.gate import VISITOR
 from actors.observe.web.live import Client, Filter, Live
+from actors.observe.web.outbox import Outbox
 from actors.observe.web.seen import Seen
 from actors.observe.web.serving import CONNECTION
 
@@ -62,7 +63,14 @@ class Sockets:
         if session and session != self._seen.kernel.incarnation and after is not None and after > 0:
             after = 0  # numbers of another life: it has nothing of this one
         chosen = self._filter(asked.getlist("kind"), asked.get("path"))
-        return Client(cast("Visitor", socket.scope["state"][VISITOR]), after, chosen)
+        state = socket.scope["state"]
+        connection: Connection = state[CONNECTION]
+
+        def give_up() -> None:
+            _log.info("a client that does not keep up is let go: it goes on where it was when it comes again")
+            connection.cut()
+
+        return Client(cast("Visitor", state[VISITOR]), after, chosen, Outbox(give_up))
 
     def _filter(self, kinds: Sequence[Any], path: Any) -> Filter:
         """A filter; raises `Fault` for what is none."""
@@ -71,17 +79,11 @@ class Sockets:
         return Filter(self._seen.kinds(texts_in(list(kinds))), canonical(path) if path else None)
 
     async def _converse(self, socket: WebSocket, client: Client) -> None:
-        connection: Connection = socket.scope["state"][CONNECTION]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen, socket, client, nursery.cancel_scope)
             while (said := await client.outbox.take()) is not None:
                 await socket.send_text(said)
-            if client.outbox.is_over:
-                _log.info(
-                    "a client that did not keep up is let go: it goes on where it was when it comes again"
-                )
-                connection.cut()
-            else:
+            if client.outbox.is_closed:
                 with trio.move_on_after(_FAREWELL):
                     await socket.close(_AWAY, "the observatory closes")
                     await trio.sleep_forever()  # until the other side says so too
