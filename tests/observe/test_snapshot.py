@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 import actors
 from actors import Backoff, Breaker, Policy, Timeout
-from actors.observe.snapshot import SLICE, rows, snapshot, tree_from
+from actors.observe.snapshot import SLICE, rows, take_snapshot, tree_from
 from actors.tree import TreeNode
 from tests.core.cast import AT_ONCE, Die, Echo, Sleep, Worker, settled
 
@@ -33,7 +33,7 @@ async def test_a_snapshot_is_the_tree_with_more_and_ready_for_json(autojump_cloc
         one.tell(Die("x"))
         busy.tell(Sleep(seconds=30))
         await trio.sleep(10)
-        seen = json.loads(json.dumps(await snapshot(system), allow_nan=False))
+        seen = json.loads(json.dumps(await take_snapshot(system), allow_nan=False))
         assert TreeNode.from_dict(seen["tree"]) == system.tree()
         by_path = {row["path"]: row for row in await rows(system)}
         assert list(by_path) == ["/", "/boss", "/busy", "/boss/one"]
@@ -66,7 +66,7 @@ async def test_a_breaker_and_a_person_and_posted_messages_are_in_it(autojump_clo
         system.spawn(ask, name="asker")
         await system.post("/nobody", Echo("x"))
         await trio.sleep(4)
-        seen: dict[str, Any] = json.loads(json.dumps(await snapshot(system), allow_nan=False))
+        seen: dict[str, Any] = json.loads(json.dumps(await take_snapshot(system), allow_nan=False))
         assert seen["breakers"]["/worker"]["state"] == "OPEN"
         assert round(seen["breakers"]["/worker"]["retry_after"]) == 6
         row = next(row for row in await rows(system) if row["path"] == "/worker")
@@ -101,7 +101,7 @@ async def test_others_have_their_turn_while_a_large_tree_is_looked_at(autojump_c
 
 
 async def test_one_that_came_while_it_was_looked_at_without_its_parent_is_left_out() -> None:
-    tree = tree_from([{"path": "/"}, {"path": "/a/b"}, {"path": "/c"}])
+    tree = await tree_from([{"path": "/"}, {"path": "/a/b"}, {"path": "/c"}])
     assert [child["path"] for child in tree["children"]] == ["/c"]
 
 
@@ -109,4 +109,4 @@ async def test_a_closed_system_has_no_snapshot(autojump_clock: MockClock) -> Non
     async with actors.open_system("alpha") as system:
         pass
     with pytest.raises(actors.SystemClosed):
-        await snapshot(system)
+        await take_snapshot(system)
