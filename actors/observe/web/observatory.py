@@ -79,6 +79,7 @@ class Site:
     keeper: Doorkeeper
     max_clients: int
     live: Live | None = None
+    server: Server | None = None
 
     @property
     def url(self) -> str:
@@ -172,7 +173,7 @@ async def observatory(ctx: Context, site: Site) -> None:
     """Serve until it is to stop."""
     seen = Seen(site.system, site.root)
     live = site.live = Live(seen, site.max_clients)
-    server = Server(cast("ASGIFramework", _app(site, seen, live)), site.max_clients + _MORE)
+    server = site.server = Server(cast("ASGIFramework", _app(site, seen, live)), site.max_clients + _MORE)
     listeners = await site.listeners()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(live.run)

@@ -86,8 +86,9 @@ class Pages:
         return self._send(request, "index.html")
 
     async def _form(self, request: Request) -> Response:
-        wrong = "login-wrong.html" if "wrong" in request.query_params else "login.html"
-        return self._send(request, wrong)
+        answer = self._send(request, "login-wrong.html" if "wrong" in request.query_params else "login.html")
+        answer.headers["referrer-policy"] = "same-origin"  # or the form would be sent with the origin "null"
+        return answer
 
     async def _login(self, request: Request) -> Response:
         said = parse_qs((await read_body(request.receive)).decode("utf-8", "replace"))

@@ -20,8 +20,11 @@ export function deadView(main) {
     h("section", { "aria-labelledby": "told" }, h("h2", { id: "told" }, "Told"),
       h("p", { class: "note" }, "Kept in memory, the newest first. Sent again, a message goes to whoever lives at its path now."), places.told, empty.told));
 
+  let acting = null; // the id of the one that was sent again or put away last
+
   function letter(one, sort) {
     const act = (method, path, done) => async () => {
+      acting = one.id;
       const row = places[sort].querySelector(`[data-id="${CSS.escape(one.id)}"]`);
       row?.querySelectorAll("button").forEach((button) => { button.disabled = true; });
       try {
@@ -48,7 +51,8 @@ export function deadView(main) {
   }
 
   function draw() {
-    const hadFocus = main.contains(document.activeElement) ? document.activeElement.closest("li")?.dataset.id : null;
+    const lost = document.activeElement === document.body; // its buttons are disabled
+    const had = lost ? acting : document.activeElement.closest(".letter")?.dataset.id;
     for (const sort of ["told", "posted"]) {
       const rows = new Map([...places[sort].children].map((row) => [row.dataset.id, row]));
       let place = places[sort].firstChild;
@@ -63,7 +67,10 @@ export function deadView(main) {
     }
     text(fault, store.dead.fault ?? "");
     fault.hidden = !store.dead.fault;
-    if (hadFocus && !main.contains(document.activeElement)) (main.querySelector(".letter button") ?? title).focus();
+    if (had && !main.querySelector(`[data-id="${CSS.escape(had)}"]`)) {
+      acting = null;
+      (main.querySelector(".letter button") ?? title).focus();
+    }
   }
 
   const stop = on("dead", soon(draw));

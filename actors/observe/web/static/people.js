@@ -23,6 +23,7 @@ export function peopleView(main) {
       h("div", { class: "field" }, h("label", { for: "me" }, "You answer as"), me)),
     list, empty);
   const cards = new Map();
+  let answering = null; // the id of the one that was answered last
 
   function people() {
     const known = [...new Set([...store.requests.values()].map((one) => one.to).filter((to) => to !== null))].sort();
@@ -39,7 +40,8 @@ export function peopleView(main) {
     const found = [...store.requests.values()]
       .filter((one) => person !== null || whose.value === "*" || (one.to ?? "") === whose.value)
       .sort((a, b) => b.priority - a.priority || a.asked - b.asked);
-    const had = list.contains(document.activeElement) ? document.activeElement.closest("li")?.dataset.id : null;
+    const inside = list.contains(document.activeElement) ? document.activeElement.closest("li")?.dataset.id : null;
+    const had = inside ?? (document.activeElement === document.body ? answering : null); // its buttons are disabled
     const order = [...list.children].map((card) => card.dataset.id);
     const ids = new Set(found.map((one) => one.id));
     for (const [id, card] of cards) {
@@ -60,6 +62,7 @@ export function peopleView(main) {
     if (had && !ids.has(had)) {
       const at = order.indexOf(had);
       const next = order.slice(at + 1).concat(order.slice(0, at).reverse()).find((id) => ids.has(id));
+      answering = null;
       (next ? cards.get(next).element : title).focus();
     }
   }
@@ -111,6 +114,7 @@ export function peopleView(main) {
 
     async function send(value, words) {
       fault.hidden = true;
+      answering = id;
       actions.querySelectorAll("button").forEach((button) => { button.disabled = true; });
       try {
         const body = { value };

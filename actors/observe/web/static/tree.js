@@ -135,7 +135,7 @@ export function treeView(main) {
   function show(parts, { row, level, children, open }) {
     const element = parts.row;
     attribute(element, "aria-level", level);
-    attribute(element, "aria-expanded", children ? open : null);
+    attribute(element, "aria-expanded", children ? String(open) : null);
     attribute(element, "aria-label", spoken(row));
     attribute(element, "aria-selected", row.path === current ? "true" : "false");
     attribute(element, "tabindex", row.path === current ? "0" : "-1");
@@ -210,6 +210,11 @@ export function treeView(main) {
     else closed.add(path);
     draw();
   }
+
+  list.addEventListener("focusin", (event) => {
+    const path = event.target.closest("[role=treeitem]")?.dataset.path;
+    if (path && path !== current) focus(path);
+  });
 
   list.addEventListener("click", (event) => {
     const element = event.target.closest("[role=treeitem]");
