@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -123,6 +124,41 @@ async def test_what_can_never_be_kept_is_refused_to_whoever_asks(
             await system.desk.approval("Deploy?", key="deploy", timeout=None)
         assert system.desk.statistics().pending == 0
     assert "could not be kept" in caplog.text
+
+
+async def test_a_store_that_is_behind_brings_nothing_back(text: TextStore, autojump_clock: MockClock) -> None:
+    """The desk's actor begins anew, and what is over is in the store still."""
+    is_away = False
+    failing = Failing(
+        text, lambda name: StoreUnavailable("x", "away") if is_away and name == "write" else None
+    )
+    lives = on(failing, autojump_clock)
+    async with lives.life() as system:
+        request = await lives.asked(system)
+        is_away = True
+        system.desk.withdraw(request.id)
+        clerk = system.find("/system/desk")
+        assert clerk is not None
+        clerk.kill()
+        await trio.sleep(1)
+        with trio.move_on_after(1):
+            await system.desk.approval("Another?", timeout=None)
+        assert system.find("/system/desk") is not None
+        assert system.desk.pending() == ()
+        assert len(text.shelf.states) == 1
+        is_away = False
+        await trio.sleep(60)
+        assert text.shelf.states == {}
+
+
+async def test_it_is_kept_that_a_request_has_warned(text: TextStore, autojump_clock: MockClock) -> None:
+    lives = on(text, autojump_clock)
+    async with lives.life() as system:
+        await lives.asked(system, timeout=100.0)
+        for seconds, has_warned in ((79, False), (2, True)):
+            await trio.sleep(seconds)
+            [state] = text.shelf.states.values()
+            assert json.loads(state)["warned"] is has_warned
 
 
 async def test_an_action_is_not_begun_before_that_is_on_the_disk(
