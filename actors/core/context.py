@@ -103,6 +103,10 @@ class Context:
             self._inbox = Inbox(self)
         return self._inbox
 
+    def take_inbox(self, inbox: Inbox) -> None:
+        """The framework's own: what `inbox` is from now on."""
+        self._inbox = inbox
+
     @property
     def pending(self) -> tuple[Pending[Any], ...]:
         """Its own requests whose replies it has not taken yet, oldest first.

@@ -37,6 +37,7 @@ SECOND_TAKER = (
 
 def next_item(cell: Cell) -> Item | None:
     """The next item while orders are pending: None when there is none to be taken now."""
+    cell.orders &= ~order.RENEWED
     if cell.orders & order.SUSPEND:
         if not (cell.orders & order.ONCE and cell.lanes):
             return None

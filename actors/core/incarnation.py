@@ -145,6 +145,7 @@ async def _serve(cell: Cell) -> Exit | None:
         if cell.orders:
             if cell.orders & order.LEAVES or (cell.orders & order.DRAIN and not lanes):
                 return why_left(cell)
+            table = cell.recipe.table  # another one since the incarnation is traced
             item = next_item(cell)
         elif lanes.early or not (normal := lanes.normal):
             item = take()

@@ -171,7 +171,10 @@ class Intake(Vitals):
             check_seconds("timeout", timeout)
         asker = _current()
         kept_by = asker if keep else None
-        pending = self.request_class(cast("Cell", self), request, kept_by)
+        kind = self.request_class
+        if self.kernel.tracer is not None:
+            kind = self.kernel.tracer.pending(kind)
+        pending = kind(cast("Cell", self), request, kept_by)
         if keep and asker is not None:
             if asker.pendings is None:
                 asker.pendings = {}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.place import Place
     from actors.core.ref import Ref
+    from actors.core.tracing import Tracer
     from actors.core.vigil import Guard
     from actors.exits import Exit
     from actors.system import System
@@ -135,6 +136,8 @@ class Kernel:
         """Told in the step itself when an incarnation of a named actor is ready."""
         self.keeper: Keeper | None = None
         """Who keeps the states of actors."""
+        self.tracer: Tracer | None = None
+        """Who follows what becomes of each message, while somebody wants it."""
         self.group_changed: Callable[[str, Cell, bool], None] | None = None
         """Told when an actor of this system joins (True) or leaves a group."""
 

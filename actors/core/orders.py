@@ -24,6 +24,7 @@ __all__ = [
     "OVERDUE",
     "PROBE",
     "QUIT",
+    "RENEWED",
     "ROUTES",
     "SENDERS",
     "STOP",
@@ -62,6 +63,9 @@ FALLEN: Final = 8192
 
 ROUTES: Final = 16384
 """It handles nothing itself: `cell.route()` hands its messages on."""
+
+RENEWED: Final = 32768
+"""Its recipe is another one: its loop looks at it anew."""
 
 FINAL: Final = STOP | DRAIN | KILL
 """Ordered by somebody else: final for every restart type."""

@@ -156,6 +156,8 @@ class Vitals:
         """The context variables of the running incarnation's turns."""
         if policy.is_bounded:
             self.vigil = Vigil(cast("Cell", self), kernel.guards_for(cast("Cell", self)))
+        if kernel.tracer is not None:
+            kernel.tracer.spawned(cast("Cell", self))
         if kernel.listeners:
             kernel.emit(Spawned, self.ref)
 

@@ -90,6 +90,7 @@ class Abroad:
     def _tell(self, carriage: Carriage, again: bool = False) -> None:
         entry, neighbour = carriage.entry, carriage.neighbour
         is_kept = self._office.store.is_durable
+        tracer = self._office.kernel.tracer
         self._rounds.exchange.tell(
             neighbour,
             Carry(
@@ -107,6 +108,7 @@ class Abroad:
                 hops=entry.hops,
                 answers=entry.answers,
                 again=again,
+                trace=None if tracer is None else tracer.posting(entry.id),
             ),
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import trio
 
+from actors.core.tracing import arriving
 from actors.delivery.coder import Coder
 from actors.delivery.errors import StoreDamaged, StoreError
 from actors.delivery.handed import Handed, cause_of
@@ -125,7 +126,8 @@ class Carrying:
         home = self._neighbours.get(said.node)
         sender = None if home is None or said.sender is None else home.actor(said.sender)
         hand.handed = handed = Handed(cell, self, entry, message)
-        cell.hand(handed, message, sender)
+        with arriving(self._office.kernel.tracer, said.trace):
+            cell.hand(handed, message, sender)
 
     def _coder(self, hand: _Hand) -> Coder:
         """How the payload is read, and the reply written: for a store no refs may be in it."""

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.core.tracing import arriving
 from actors.delivery.abroad import FailedThere
 from actors.delivery.coder import Coder
 from actors.delivery.endings import reply_of
@@ -91,7 +92,9 @@ class Deliveries:
             self._fail(one, delivered, error, None)
             return
         handed = self._hands[entry.id] = Handed(one.cell, self, delivered, message, one.token)
-        one.cell.hand(handed, message, self._rounds.settling.sender(entry))
+        sender, tracer = self._rounds.settling.sender(entry), self._kernel.tracer
+        with arriving(tracer, None if tracer is None else tracer.posting(entry.id)):
+            one.cell.hand(handed, message, sender)
 
     def _pass_over(self, one: Recipient, delivered: Entry) -> None:
         """A reply whose recipient has it already."""

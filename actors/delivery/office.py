@@ -241,6 +241,8 @@ class Office:
         except TicketError as error:
             self._refused(entry, error)
             raise
+        if self.kernel.tracer is not None:
+            self.kernel.tracer.posted(entry.id)
         return entry
 
     def _check_size(self, entry: Entry) -> None:

@@ -69,6 +69,8 @@ class Carry:
     answers: str | None
     again: bool = False
     """This very delivery may have been told, and made, before."""
+    trace: str | None = None
+    """Its place in a trace, as W3C's `traceparent`."""
 
 
 @message(tag="actors.Recall")

@@ -27,7 +27,7 @@ from actors.core.hand import (
     still_wanted,
 )
 from actors.core.lifecycle import ActorState
-from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, Item
+from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE, Item
 from actors.core.verdict import EndedAs, raised
 from actors.errors import ActorFailed, ActorStopped, Interrupted, NodeLost, NotSerializable
 from actors.events import DeadLetterReason
@@ -246,7 +246,9 @@ class RemoteChild(Cell):
                 coded = self.hub.codec.message_out(item[MESSAGE])
                 sender = None if item[SENDER] is None else self.hub.ref_out(item[SENDER].ref)
                 left = None if asked is None else asked.left(self.now())
-                do = items.Do(self.number, number, coded, sender, asked is not None, left, hurried)
+                tracer = self.kernel.tracer
+                trace = None if tracer is None else tracer.outgoing(asked, item[SINCE])
+                do = items.Do(self.number, number, coded, sender, asked is not None, left, hurried, trace)
                 text = link.written(do, item[MESSAGE])
         except NotSerializable as error:  # too long, or a change since it was accepted
             self.discard_unsent(item, error)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from actors.core.ask import Pending
 from actors.core.mailbox import Item
+from actors.core.tracing import arriving
 from actors.core.watch import Notice
 from actors.errors import ActorFailed, InvalidName, NotSerializable
 from actors.events import DeadLetterReason, MessageUnread
@@ -155,7 +156,8 @@ class Inbound:
 
     def take(self, item: Any) -> None:
         """Do what an item says."""
-        with self.codec.heard_from(self.association), self.node.exporting(self.association):
+        within = arriving(self.kernel.tracer, getattr(item, "trace", None))
+        with self.codec.heard_from(self.association), self.node.exporting(self.association), within:
             self._table[type(item)](item)
 
     # --- messages ---

@@ -103,6 +103,8 @@ class Tell:
     m: Coded
     sender: RefOut | None = None
     urgent: bool = False
+    trace: str | None = None
+    """its place in a trace, as W3C's `traceparent`"""
 
 
 @attrs.frozen
@@ -116,6 +118,7 @@ class Ask:
     m: Coded
     sender: RefOut | None = None
     left: float | None = None
+    trace: str | None = None
 
 
 @attrs.frozen
@@ -330,6 +333,7 @@ class Do:
     asked: bool = False
     left: float | None = None
     urgent: bool = False
+    trace: str | None = None
 
 
 @attrs.frozen

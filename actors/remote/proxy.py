@@ -264,7 +264,11 @@ class Proxy:
         """The item that says it; raises `NotSerializable`, and nothing was sent."""
         coded = self.association.node.codec.message_out(message)
         out = None if sender is None else self.association.node.ref_out(sender.ref)
-        return self.association.written(items.Tell(self.address, coded, out, urgent), message)
+        return self.association.written(items.Tell(self.address, coded, out, urgent, self._trace()), message)
+
+    def _trace(self, asked: Pending[Any] | None = None) -> str | None:
+        tracer = self.kernel.tracer
+        return None if tracer is None else tracer.outgoing(asked)
 
     def _pay(self) -> bool:
         """Take a credit, if there is one, and room in the link's buffer."""
@@ -347,7 +351,9 @@ class Proxy:
         if timeout is not None:
             check_seconds("timeout", timeout)
         asker = CURRENT.get()
-        pending = AbroadPending(cast("Cell", self), request, asker if keep else None)
+        tracer = self.kernel.tracer
+        kind = AbroadPending if tracer is None else tracer.pending(AbroadPending)
+        pending = kind(cast("Cell", self), request, asker if keep else None)
         with self.association.node.exporting(self.association):
             coded = self.association.node.codec.message_out(request)
             if keep and asker is not None:
@@ -377,7 +383,8 @@ class Proxy:
         """Send an open request on, or end it at once. Raises `NotSerializable` for one that is too long."""
         number = self.association.next_id()
         out = None if asker is None else self.association.node.ref_out(asker.ref)
-        text = self.association.written(items.Ask(number, self.address, coded, out, left), request)
+        trace = self._trace(pending)
+        text = self.association.written(items.Ask(number, self.address, coded, out, left, trace), request)
         if self.is_gone:
             pending.fail(ActorStopped(self.ref, self.exit))
         elif self.senders or not self._pay():

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 import attrs
 
 from actors import events
-from actors.core.cell import Cell
 from actors.core.kernel import Kernel
 from actors.events import Event
 from actors.histogram import HistogramSnapshot
 from actors.observe.bus import Bus
+from actors.observe.export.reach import root_of
 from actors.observe.tally import COUNTED, EventTally, Labels
 from actors.tree import TreeNode
 
@@ -110,7 +110,7 @@ class Readings:
         )
         states = Counter(str(one.state).lower() for one in self._system.breakers().values())
         yield _by("actors_breakers", "Breakers of named actors.", "gauge", ("state",), states)
-        uptime = self._kernel.now() - _root_of(self._system).spawned_at
+        uptime = self._kernel.now() - root_of(self._system).spawned_at
         yield _one("actors_uptime_seconds", "Since the system was opened.", "gauge", uptime)
 
     def _deepest(self, nodes: Iterable[TreeNode]) -> Counter[str]:
@@ -260,7 +260,7 @@ class Readings:
 
 def readings_of(system: System) -> Readings:
     """The readings of a system, begun at the first call."""
-    kernel = _root_of(system).kernel
+    kernel = root_of(system).kernel
     bus = cast("Bus", kernel.sink)
     for one in bus.listeners:
         if isinstance(one, _Ears):
@@ -268,12 +268,6 @@ def readings_of(system: System) -> Readings:
     readings = Readings(system, kernel)
     bus.attach(_Ears(readings))
     return readings
-
-
-def _root_of(system: System) -> Cell:
-    root = system.find("/")
-    assert root is not None
-    return root.cell
 
 
 def _without_adhoc(path: str) -> str:

@@ -17,6 +17,7 @@ from actors.core.kernel import Kernel
 from actors.errors import SystemClosed
 from actors.events import Event
 from actors.observe.export.levels import extra_fields, level_of
+from actors.observe.export.reach import root_of
 from actors.observe.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -168,10 +169,9 @@ def log_events(
     for kind in wanted:
         if not (isinstance(kind, type) and issubclass(kind, Event)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"{kind!r} is not a kind of event: pass classes of actors.events")
-    root = system.find("/")
-    assert root is not None
-    if root.cell.is_gone:
+    root = root_of(system)
+    if root.is_gone:
         raise SystemClosed(system.name)
-    log = EventLog(root.cell.kernel, logging.getLogger(logger), wanted or (Event,))
+    log = EventLog(root.kernel, logging.getLogger(logger), wanted or (Event,))
     log._kernel.sink.attach(log)  # pyright: ignore[reportPrivateUsage]
     return log
