@@ -157,17 +157,20 @@ async def test_a_reader_that_lags_hears_that_it_has_lost_some_and_then_all_anew(
         nursery.cancel_scope.cancel()
 
 
-async def test_a_front_end_that_begins_while_much_waits_does_not_lag(autojump_clock: MockClock) -> None:
-    """10,001 requests wait, and things go on happening: it comes to its end all the same."""
+async def test_a_front_end_that_begins_while_much_waits_does_not_lag(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Things go on happening: it comes to its end all the same."""
+    monkeypatch.setattr("actors.people.queue._KEPT", 20)
     async with asking() as (system, nursery):
-        for n in range(10_001):
+        for n in range(100):
             nursery.start_soon(system.desk.approval, str(n))
         await wait_all_tasks_blocked()
         async with system.desk.queue() as queue:
-            for request in system.desk.pending()[:100]:
+            for request in system.desk.pending()[:20]:
                 system.desk.extend(request.id, 1.0)
             found = await read(queue)
-            assert len(found) == 10_101
+            assert len(found) == 120
             assert {kind for kind, _ in found} == {"PersonAsked", "PersonExtended"}
         nursery.cancel_scope.cancel()
 
