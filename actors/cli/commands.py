@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from actors.cli.lines import to_json
+from actors.cli.people import commands as people
 from actors.cli.posted.commands import add_commands
 from actors.cli.report import live_screen, screen_maker, tell_end, tell_faults
 from actors.cli.run import run_team
@@ -274,6 +275,7 @@ def ask(
 
 add_commands(app)
 seen.add_commands(app)
+people.add_commands(app)
 
 
 def surroundings_now() -> Surroundings:

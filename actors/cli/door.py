@@ -16,13 +16,14 @@ from actors.delivery import SQLiteStore
 from actors.delivery.errors import StoreError
 from actors.events import ActorEvent, Event, Restarted, Spawned, Started, Stopped
 from actors.observe.service import OBSERVER_PATH
+from actors.people.service import DESK_PATH
 from actors.posting import Posting
 from actors.remote.peer import MAX_MESSAGE, Listener
 from actors.system import System
 
 __all__ = ["is_routine", "keep_door"]
 
-_SERVICES = ("/system", COURIER_PATH, OBSERVER_PATH, "/system/links")
+_SERVICES = ("/system", COURIER_PATH, OBSERVER_PATH, DESK_PATH, "/system/links")
 _log = logging.getLogger("actors.cli")
 
 

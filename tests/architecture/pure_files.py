@@ -60,6 +60,7 @@ PURE_FILES = frozenset(
         "people/records.py",
         "people/request.py",
         "people/travel.py",
+        "people/typed.py",
         "process/output.py",
         "process/ready.py",
         "remote/credit.py",
