@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from actors.cli.lines import to_json
+from actors.cli.misuse import Misused
 from actors.cli.people import commands as people
 from actors.cli.posted.commands import add_commands
 from actors.cli.report import live_screen, screen_maker, tell_end, tell_faults
@@ -23,6 +24,7 @@ from actors.cli.screens import write_all
 from actors.cli.seen import commands as seen
 from actors.cli.stores import store_of
 from actors.cli.teams.choose import Chosen, TeamOptions, choose
+from actors.cli.watched import Watching, watching
 from actors.cli.what import Surroundings, look_beside, machine_faults
 from actors.delivery import Store
 from actors.delivery.errors import StoreError
@@ -33,6 +35,9 @@ BAD_INPUT = 2
 """Exit code: the file or the command line cannot be used."""
 INTERRUPTED = 130
 """Exit code: Ctrl-C."""
+
+Observe = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+"""`--observe`, with or without HOST:PORT."""
 
 app = App(
     name="actors",
@@ -61,6 +66,8 @@ def run(
     json: Annotated[bool, Parameter(negative="")] = False,
     output: Annotated[bool, Parameter(negative="")] = False,
     store: str | None = None,
+    observe: Observe = None,
+    observe_token_file: Path | None = None,
 ) -> int:
     """Supervise the tree that FILE describes, or a team, until all its agents have ended for good.
 
@@ -79,6 +86,10 @@ def run(
     store
         What keeps posted messages: sqlite:FILE, redis://HOST:PORT, or memory; wins over the file.
         Without either, NAME.tickets.db beside the file.
+    observe
+        Show the run in a browser, at HOST:PORT; without it at any free port of this machine.
+    observe_token_file
+        A file with the token that whoever looks must know. Other machines need one.
     """
     surroundings = surroundings_now()
     chosen = _load(file, team, surroundings, json=json)
@@ -86,20 +97,30 @@ def run(
         return BAD_INPUT
     try:
         keeper = store_of(chosen.team, store)
-    except (StoreError, ValueError) as error:
+        watched = watching(observe, observe_token_file)
+    except (StoreError, ValueError, Misused) as error:
         print(f"actors run: {error}", file=sys.stderr)
         return BAD_INPUT
-    return _run(chosen, surroundings, keeper, json=json, output=output)
+    return _run(chosen, surroundings, keeper, watched, json=json, output=output)
 
 
-def _run(chosen: Chosen, surroundings: Surroundings, store: Store, *, json: bool, output: bool) -> int:
+def _run(
+    chosen: Chosen,
+    surroundings: Surroundings,
+    store: Store,
+    watched: Watching | None,
+    *,
+    json: bool,
+    output: bool,
+) -> int:
     team = chosen.team
     with live_screen(sys.stdout, json=json) as live:
         screen = screen_maker(sys.stdout, live, json=json)
-        run = functools.partial(run_team, output=output, comment=chosen.comment, store=store)
+        run = functools.partial(run_team, output=output, comment=chosen.comment, store=store, watched=watched)
         verdict = trio.run(run, team, surroundings, screen)
     if verdict.unopened is not None:
-        print(f"actors run: {verdict.unopened}; or choose another store with --store", file=sys.stderr)
+        other = "; or choose another store with --store" if isinstance(verdict.unopened, StoreError) else ""
+        print(f"actors run: {verdict.unopened}{other}", file=sys.stderr)
         return verdict.code
     with contextlib.suppress(OSError):  # nobody reads any more; the code says so
         tell_end(verdict, team.name, sys.stdout, sys.stderr, json=json)
@@ -207,6 +228,7 @@ def node(
     token_file: Path | None = None,
     spawnable: Sequence[str] = (),
     store: str | None = None,
+    observe: Observe = None,
 ) -> int:
     """Be a node that other systems link with, until Ctrl-C. The first line says where it listens.
 
@@ -217,15 +239,19 @@ def node(
     listen
         HOST:PORT; port 0 takes any free one. Other machines need a token.
     token_file
-        A file with the token that others must know.
+        A file with the token that others must know, and whoever looks at its page.
     spawnable
         module:Class or module:function that others may start here; may be given several times.
     store
         What keeps posted messages: sqlite:FILE, redis://HOST:PORT, or memory.
+    observe
+        Show the node in a browser, at HOST:PORT; without it at any free port of this machine.
     """
     from actors.cli.nodes import NodeOptions, serve_node
 
-    options = NodeOptions(name=name, listen=listen, token_file=token_file, spawnable=spawnable, store=store)
+    options = NodeOptions(
+        name=name, listen=listen, token_file=token_file, spawnable=spawnable, store=store, observe=observe
+    )
     return serve_node(options, sys.stdout, sys.stderr)
 
 

@@ -17,6 +17,7 @@ from actors.checks import check_seconds
 from actors.cli.misuse import Misused, read_message, read_token
 from actors.cli.run import STOPS
 from actors.cli.stores import StoreSpec, make_store
+from actors.cli.watched import Watching, watching
 from actors.cli.what import imported
 from actors.core.recipe import recipe_of
 from actors.delivery import Store
@@ -42,6 +43,7 @@ class NodeOptions:
     token_file: Path | None
     spawnable: Sequence[str]
     store: str | None = None
+    observe: Sequence[str] | None = None
 
 
 def serve_node(options: NodeOptions, out: TextIO, err: TextIO) -> int:
@@ -53,7 +55,8 @@ def serve_node(options: NodeOptions, out: TextIO, err: TextIO) -> int:
             sys.path.insert(0, os.getcwd())
         spawnable = [_loaded(name) for name in options.spawnable]
         store = None if options.store is None else make_store(StoreSpec(url=options.store), Path())
-        return trio.run(_serve, options.name, host, port, token, spawnable, store, out)
+        watched = watching(options.observe, options.token_file)
+        return trio.run(_serve, options.name, host, port, token, spawnable, store, watched, out)
     except OSError as error:
         print(f"actors node: cannot listen at {options.listen}: {error.strerror or error}", file=err)
         return _BAD
@@ -90,6 +93,7 @@ async def _serve(
     token: str | None,
     spawnable: list[Any],
     store: Store | None,
+    watched: Watching | None,
     out: TextIO,
 ) -> int:
     """Until a signal comes. The receiver is outside: the block's body is cancelled by the first one."""
@@ -99,6 +103,8 @@ async def _serve(
             _ = system.journal  # so that `actors why` knows what has happened from the beginning
             listener = await system.listen(host, port, token=token)
             print(f"{name} listens at {listener.url}", file=out, flush=True)
+            if watched is not None:
+                print(await watched.start(system), file=out, flush=True)
             number = await anext(signals)
     return 128 + number
 

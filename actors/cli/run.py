@@ -22,8 +22,10 @@ from actors.cli.ends import all_ended
 from actors.cli.feed import Feed, Picture, Screen
 from actors.cli.ledger import Ledger, Row
 from actors.cli.lines import Notice, Output
+from actors.cli.misuse import Misused
 from actors.cli.plant import plant
 from actors.cli.team import Team
+from actors.cli.watched import Watching
 from actors.cli.what import Surroundings
 from actors.delivery import SQLiteStore, Store
 from actors.delivery.errors import StoreError
@@ -54,14 +56,14 @@ Comment = Callable[[Event], Iterable[Notice]]
 class Verdict:
     """How a run ended: the exit code, the root's error, and what became of whom. `took` is in seconds.
 
-    `unopened` says why the store could not be opened: then nothing has run.
+    `unopened` says why the store, or the page, could not be opened: then nothing has run.
     """
 
     code: int
     error: SupervisorFailed | None
     rows: tuple[Row, ...]
     took: float
-    unopened: StoreError | None = None
+    unopened: StoreError | Misused | None = None
 
 
 def over_when_all_ended(system: System, team: Team) -> bool:
@@ -79,15 +81,16 @@ async def run_team(
     on_event: Callable[[Event], object] | None = None,
     comment: Callable[[float], Comment] | None = None,
     store: Store | None = None,
+    watched: Watching | None = None,
 ) -> Verdict:
     """Run a team to its end. `screen` is made with the time of the beginning; `output` shows lines, too.
 
-    `store` keeps what is posted, by default in memory.
+    `store` keeps what is posted, by default in memory. `watched` says where a page shows the run.
 
     `on_event` hears every event, and so does `comment`, which is made as `screen` is. Afterwards
     nothing of the run is left.
     """
-    run = Run(team, over, on_event, comment, store)
+    run = Run(team, over, on_event, comment, store, watched)
     if output:
         surroundings = attrs.evolve(surroundings, on_line=run.on_line)
     return await run.run(surroundings, screen(run.since))
@@ -103,9 +106,11 @@ class Run:
         on_event: Callable[[Event], object] | None,
         comment: Callable[[float], Comment] | None = None,
         store: Store | None = None,
+        watched: Watching | None = None,
     ) -> None:
         self._team = team
         self._store = store
+        self._watched = watched
         self._over = over
         self._on_event = on_event
         self._now = trio.current_time
@@ -117,7 +122,7 @@ class Run:
         self._system: System | None = None
         self._signal: int | None = None
         self._heard = True
-        self._unopened: StoreError | None = None
+        self._unopened: StoreError | Misused | None = None
 
     async def run(self, surroundings: Surroundings, screen: Screen) -> Verdict:
         """See `run_team`."""
@@ -151,7 +156,7 @@ class Run:
                     await self._open(listeners, surroundings)
             except SupervisorFailed as error:
                 return error
-            except StoreError as error:
+            except (StoreError, Misused) as error:
                 self._unopened = error
         return None
 
@@ -162,6 +167,8 @@ class Run:
         ) as self._system:
             _ = self._system.journal  # so that `actors why` knows what has happened from the beginning
             await listeners.start(self._listen, self._system)
+            if self._watched is not None:
+                self._feed.put(await self._watched.start(self._system))
             if isinstance(self._store, SQLiteStore):
                 await listeners.start(keep_door, self._system, self._store, team.posting)
             await self._until_over(self._system, surroundings)
