@@ -94,7 +94,7 @@ class Moved:
 class Save:
     """An actor keeps its state without a posted message in hand. Comes of it: None.
 
-    Refused with `NotTheOwner`.
+    Refused with `NotTheOwner` for an old token. Without a token it is kept, whoever owns the name.
     """
 
     saved: Saved

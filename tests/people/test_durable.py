@@ -363,12 +363,23 @@ async def test_after_the_end_everything_says_so(lives: Lives, mock_clock: MockCl
         assert [one.id for one in system.desk.pending()] == [request.id]
 
 
-async def test_an_answer_given_in_the_last_moment_is_on_the_disk(lives: Lives, mock_clock: MockClock) -> None:
+@pytest.mark.parametrize("how", ["left", "failed", "cancelled"])
+async def test_an_answer_given_in_the_last_moment_is_on_the_disk(
+    lives: Lives, mock_clock: MockClock, how: str
+) -> None:
+    """The store is closed behind the desk."""
     request = await lives.left()
+    with pytest.raises(RuntimeError) if how == "failed" else trio.CancelScope() as scope:
+        async with lives.life() as system:
+            system.desk.answer(request.id, True, by="ada")
+            if how == "failed":
+                raise RuntimeError("the body has failed")
+            if how == "cancelled":
+                scope.cancel()  # type: ignore[union-attr]
+                await trio.lowlevel.checkpoint()
     async with lives.life() as system:
-        system.desk.answer(request.id, True, by="ada")
-    async with lives.life() as system:
-        assert await system.desk.approval("Deploy?", key="deploy") is True
+        with trio.fail_after(5):
+            assert await system.desk.approval("Deploy?", key="deploy") is True
 
 
 # --- many -------------------------------------------------------------------------------

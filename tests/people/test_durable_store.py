@@ -17,7 +17,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 import actors
 from actors import Action
 from actors.delivery import Opening, SQLiteStore
-from actors.delivery.errors import StoreError, StoreInvalid, StoreUnavailable
+from actors.delivery.errors import StoreDamaged, StoreError, StoreInvalid, StoreUnavailable
 from actors.errors import SystemClosed
 from actors.events import StoreFailing, StoreRecovered
 from tests.delivery.keepers import Failing, TextStore
@@ -326,6 +326,21 @@ async def _two_nodes(lives: Lives) -> None:
         with pytest.raises(actors.PermitUsed):
             async with (await permit_of(one)).claim(DROP):
                 raise AssertionError("it is carried out twice")
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("x", "away"), StoreDamaged("x", "its index is damaged")])
+async def test_a_store_that_cannot_say_what_was_asked_is_not_opened(
+    error: StoreError, text: TextStore, autojump_clock: MockClock
+) -> None:
+    """Or people would be asked twice. Nothing is lost: the next life finds it."""
+    lives = on(text, autojump_clock)
+    request = await lives.left()
+    failing = Failing(text, lambda name: error if name == "states" else None)
+    with pytest.raises(type(error)):
+        async with on(failing, autojump_clock).life():
+            raise AssertionError("it is open")
+    async with lives.life() as system:
+        assert [one.id for one in system.desk.pending()] == [request.id]
 
 
 # --- a process that is killed ----------------------------------------------------------
