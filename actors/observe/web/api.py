@@ -66,7 +66,7 @@ class Api:
         path = canonical("/" + request.path_params["path"])
         found = self._seen.actor(path)
         if found is None:
-            raise UnknownActor(path, self._seen.kernel.name)
+            raise UnknownActor(path, self._seen.kernel.name, ())
         return _json(found)
 
     async def _events(self, request: Request) -> Response:

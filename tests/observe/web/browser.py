@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven from a thread of its own: for the tests of the page, and for the pictures in the docs."""
+"""Chromium, driven from a thread of its own: for the tests of the page, and for the pictures in the docs."""
 
 from __future__ import annotations
 
