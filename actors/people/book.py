@@ -202,7 +202,7 @@ class Book:
         """Open a request. Raises `DeskFull`."""
         if len(self._open) >= self.asking.capacity:
             raise DeskFull(self.asking.capacity)
-        matter = Matter(attrs.evolve(question, deadline=math.inf), [wait], base=wait.since)
+        matter = Matter(question, [wait], base=wait.since)
         self._open[question.id] = matter
         if question.key is not None:
             self._by_key[question.key] = matter

@@ -161,7 +161,8 @@ def checked_request(request: PersonRequest, max_text: int) -> PersonRequest:
         check_name("key", request.key, _LONGEST_KEY)
     if isinstance(request.priority, bool) or not isinstance(request.priority, int):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"priority must be a whole number, not {shown(request.priority)}")
-    return attrs.evolve(request, options=_options(request.kind, request.options))
+    options = _options(request.kind, request.options)
+    return request if request.options == () else attrs.evolve(request, options=options)
 
 
 def _options(kind: str, given: object) -> tuple[Any, ...]:

@@ -295,6 +295,9 @@ async def run(program: list[Any]) -> None:
                 model.advance(model.now + step.seconds, inclusive=False)
                 await trio.sleep(step.seconds)
                 continue
+            if not isinstance(step, Do) or step.what == "cancel":  # another task does it, at no exact moment
+                model.advance(model.now, inclusive=True)
+                await wait_all_tasks_blocked()
             play(step, model, world)
             model.advance(model.now, inclusive=True)
             await wait_all_tasks_blocked()
