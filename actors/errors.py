@@ -133,11 +133,11 @@ class NotSerializable(ActorError, TypeError):
 class UnknownActor(ActorError, LookupError):
     """The ref is none of this system's, or nobody has been heard of at this path; `.near` are like it."""
 
-    def __init__(self, ref: object, system: str, near: Sequence[str] = ()) -> None:
+    def __init__(self, ref: object, system: str, near: Sequence[str] | None = None) -> None:
         self.ref = ref
         self.system = system
-        self.near = tuple(near)
-        if isinstance(ref, str):
+        self.near = tuple(near or ())
+        if near is not None:
             cure = f"did you mean {', '.join(near)}?" if near else "str(system.tree()) shows who is there"
             super().__init__(f"nothing is known of an actor {ref!r:.200} in the system {system!r}: {cure}")
         else:
