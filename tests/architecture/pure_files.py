@@ -61,6 +61,7 @@ PURE_FILES = frozenset(
         "people/request.py",
         "people/travel.py",
         "people/typed.py",
+        "observe/web/frames.py",
         "process/output.py",
         "process/ready.py",
         "remote/credit.py",

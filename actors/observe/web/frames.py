@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 __all__ = [
     "LONGEST",
-    "Queue",
+    "Held",
     "dumps",
     "events_frames",
     "frame",
@@ -86,11 +86,11 @@ def _parts(lines: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
         yield part
 
 
-Queue = Mapping[str, tuple[str, str | None]]
+Held = Mapping[str, tuple[str, str | None]]
 """Requests by id: (as JSON, for whom)."""
 
 
-def request_frames(before: Queue, now: Queue, may_see: Callable[[str | None], bool]) -> list[str]:
+def request_frames(before: Held, now: Held, may_see: Callable[[str | None], bool]) -> list[str]:
     """What has changed in a queue, for one who sees a part of it.
 
     A request that went on to somebody else is gone from the queue that it was in.
@@ -102,7 +102,7 @@ def request_frames(before: Queue, now: Queue, may_see: Callable[[str | None], bo
     return _requests(shown, gone, full=False) if shown or gone else []
 
 
-def queue_frames(now: Queue, may_see: Callable[[str | None], bool]) -> list[str]:
+def queue_frames(now: Held, may_see: Callable[[str | None], bool]) -> list[str]:
     """A whole queue: the first frame says that what was known is void."""
     return _requests([line for line, to in now.values() if may_see(to)], [], full=True)
 
