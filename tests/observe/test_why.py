@@ -456,3 +456,38 @@ def test_an_exit_that_is_kept_without_its_failure_is_told_all_the_same() -> None
 
 def test_an_exit_has_one_line_for_people() -> None:
     assert Exit(ExitKind.NORMAL).reason == "normal"
+
+
+def test_a_worker_that_its_pool_let_go() -> None:
+    def fact(number: int, kind: str, path: str, **details: Any) -> Fact:
+        return Fact(number, float(number), kind, path, kind, details)
+
+    happened = [
+        fact(1, "Started", "/pool/~1"),
+        fact(2, "EndOrdered", "/pool/~1", order="drain", by=None, because=None),
+        fact(3, "PoolShrank", "/pool", worker="/pool/~1", workers=1, idle=30.0),
+        fact(4, "Stopped", "/pool/~1", exit={"kind": "SHUTDOWN", "error": None, "reason": "drained"}),
+    ]
+    why = explain(lambda path: [one for one in happened if one.path == path], "/pool/~1", alive=False)
+    assert why is not None
+    assert why.steps[-1].text == "the pool /pool had no work for it for 30 s"
+
+
+def test_a_chain_is_no_longer_than_it_may_be() -> None:
+    """A thousand actors, each of which ended because of the next one."""
+
+    def book(path: str) -> list[Fact]:
+        number = int(path.removeprefix("/a") or 0)
+        details = {"order": "restart", "by": None, "because": f"/a{number + 1}"}
+        return [Fact(1000 - number, 1.0, "EndOrdered", path, "", details)] if number < 999 else []
+
+    why = explain(book, "/a0", alive=True)
+    assert why is not None
+    assert len(why.steps) == STEPS
+
+
+def test_a_failure_whose_facts_are_forgotten_ends_the_chain() -> None:
+    stopped = Fact(9, 1.0, "Stopped", "/a", "", {"exit": EXIT})
+    why = explain(lambda path: [stopped] if path == "/a" else [], "/a", alive=False)
+    assert why is not None
+    assert [step.kind for step in why.steps] == ["Stopped"]
