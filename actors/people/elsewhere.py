@@ -315,7 +315,6 @@ class Elsewhere:
                 text = "more than %d requests of the node %r wait: the others are not shown here"
                 _log.warning(text, _MOST, life.name)
             return
-        self._over.pop(request.id, None)  # kept by its node, which was lost meanwhile
         life.shown[request.id] = self._shown[request.id] = _Copy(life, request)
         self._home.tell(PersonAsked, request)
 

@@ -178,10 +178,12 @@ async def test_a_front_end_that_was_away_too_long_is_told_so(
         begin: ChangePage = await front.ask(NextRequests(seconds=0.0))
         for number in range(4):
             await asks(nursery, alpha, f"{number}?")
+        before = trio.current_time()
         lost: ChangePage = await front.ask(NextRequests(begin.after))
         assert (lost.changes, lost.is_missing) == ((), True)
         ahead: ChangePage = await front.ask(NextRequests(lost.after + 1))
         assert ahead.is_missing is True
+        assert trio.current_time() - before < 0.1
         kept: ChangePage = await front.ask(NextRequests(lost.after - 3))
         assert len(kept.changes) == 3
         clerk = alpha.find("/system/desk")
