@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import trio
 
@@ -42,9 +42,6 @@ class Intake(Vitals):
     """The mailbox side of a cell, never alone: every Intake is a Cell. Plain calls, but for `send`."""
 
     __slots__ = ()
-
-    request_class: ClassVar[type[Pending[Any]]] = Pending
-    """What an open request to it is."""
 
     def tell(self, message: object, urgent: bool = False) -> bool:
         """Offer a told message, see `Ref.tell`; False when it did not get in."""
@@ -171,10 +168,7 @@ class Intake(Vitals):
             check_seconds("timeout", timeout)
         asker = _current()
         kept_by = asker if keep else None
-        kind = self.request_class
-        if self.kernel.tracer is not None:
-            kind = self.kernel.tracer.pending(kind)
-        pending = kind(cast("Cell", self), request, kept_by)
+        pending = self.pending_class(cast("Cell", self), request, kept_by)
         if keep and asker is not None:
             if asker.pendings is None:
                 asker.pendings = {}

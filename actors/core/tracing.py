@@ -2,8 +2,9 @@
 
 A trace goes with a message. Inside a system it needs no field of its own: the time at which a message
 came in, its stamp, is taken in the sender's step, and a tracer's stamp knows the sender's context too. So
-a tell costs the same whether or not there is tracing to be had, and an ask one look at `kernel.tracer`.
-To other nodes and through a store it goes as text, as W3C's `traceparent` writes it.
+a tell costs the same whether or not there is tracing to be had. And so does an ask: each cell says what its
+open requests are, and a tracer gives it another class. To other nodes it goes as text, as W3C's
+`traceparent` writes it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Tracer(Protocol):
     """Follows the messages of one system. Must not block or raise."""
 
     def spawned(self, cell: Cell, /) -> None:
-        """Here is another one: it may be given another recipe, once it is complete but for that."""
+        """Here is another one: it may be given another stamp, recipe and kind of request."""
         ...
 
     def pending(self, kind: type[P], /) -> type[P]:

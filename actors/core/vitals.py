@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import Context as Variables
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from weakref import WeakSet
 
 import trio
@@ -68,6 +68,7 @@ class Vitals:
         "orders",
         "parent",
         "parked",
+        "pending_class",
         "pendings",
         "permit",
         "phase",
@@ -95,6 +96,9 @@ class Vitals:
         "within",
     )
 
+    request_class: ClassVar[type[Pending[Any]]] = Pending
+    """What an open request to it is, where nobody traces."""
+
     def __init__(
         self,
         kernel: Kernel,
@@ -112,6 +116,7 @@ class Vitals:
         self.args = args
         self.name = name
         self.policy = policy
+        self.pending_class = self.request_class
         self.serial = kernel.next_serial()
         self.ref = self._make_ref()
         self.lanes = Lanes(policy.mailbox)

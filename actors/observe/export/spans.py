@@ -98,6 +98,7 @@ class Tracing:
         self._kernel.sink.detach(self)
         for cell in cells_of(self._kernel):
             cell.stamp = self._stamp
+            cell.pending_class = cell.request_class
 
     # --- as a subscriber: only to hear of the end ---
 
@@ -126,6 +127,7 @@ class Tracing:
     def spawned(self, cell: Cell) -> None:
         """See `Tracer`."""
         cell.stamp = self._stamped
+        cell.pending_class = self.pending(cell.request_class)
         if cell.ref.path.startswith(_OURS) or cell.recipe in self._made:
             return
         recipe = self._recipes.get(cell.recipe)
