@@ -79,5 +79,5 @@ def nothing_left(*systems: actors.System) -> None:
         assert elsewhere._shown == {}
         for life in elsewhere._lives.values():
             assert (life.shown, life.sending) == ({}, {}), life
-        assert len(elsewhere._lives) == len(system.nodes)
+        assert len(elsewhere._lives) == len(elsewhere._neighbours.all()) == len(system.nodes)
         assert system.desk.statistics().pending == system.desk.statistics().waiting == 0
