@@ -28,7 +28,7 @@ from actors.observe.web.frames import (
     tree_frames,
 )
 from actors.observe.web.mirror import Mirror
-from actors.observe.web.outbox import Outbox
+from actors.observe.web.outbox import Outbox, Past
 from actors.observe.web.seen import Seen
 
 if TYPE_CHECKING:
@@ -42,13 +42,18 @@ K = TypeVar("K", bound=Hashable)
 
 _EVERY: Final = 0.1
 """Seconds between two deliveries, at least."""
+_EVERY_FACT: Final = 0.02
+_EVERY_MOST: Final = 0.4
+"""And so much more for each fact of the last one, up to this: fewer and larger ones cost less."""
 _EVERY_EACH: Final = 0.001
 """And so much more for each client."""
 _SWEEP: Final = 1.0
 """Seconds between two looks at the whole tree, at least."""
 _SWEEP_EACH: Final = 0.001
-_FACTS: Final = 20
-"""Facts that are encoded in one slice: some 0.2 ms."""
+_FACTS: Final = 8
+"""Facts that are encoded, and actors that are looked at, in one slice: less than 0.1 ms."""
+_PIECE: Final = 100
+"""Facts of the past that are read at once for a newcomer."""
 _MOST: Final = 1000
 """Facts in one delivery: more wait for the next one."""
 _CLIENTS: Final = 4
@@ -115,6 +120,7 @@ class Live:
         self._arrivals = trio.lowlevel.ParkingLot()
         self._notes = _Notes(self._seen.kernel, self._wake)
         self._stirred = False
+        self._load = 0
         self._after = 0
         self._queue: dict[str, tuple[str, str | None]] = {}
         self._dead = self._nodes = ""
@@ -186,12 +192,17 @@ class Live:
                 self._stirred = False
                 await self._deliver()
                 await self._welcome()
-                with trio.move_on_after(_EVERY + _EVERY_EACH * len(self._clients)):
+                with trio.move_on_after(self._pause):
                     while not self._newcomers:
                         await self._arrivals.park()
                 while not self._stirred:
                     await self._lot.park()
             nursery.cancel_scope.cancel()
+
+    @property
+    def _pause(self) -> float:
+        """Seconds until the next delivery."""
+        return _EVERY + min(_EVERY_MOST, _EVERY_FACT * self._load) + _EVERY_EACH * len(self._clients)
 
     async def _sweep(self) -> None:
         while True:
@@ -219,27 +230,33 @@ class Live:
                 await trio.lowlevel.checkpoint()
             put(self._nodes)
             put(self._dead)
-            await self._resume(client)
+            missing = self._missing(client)
+            if missing is not None:
+                put(missing)
         for part in queue_frames(self._queue, visitor.may_see):
             put(part)
             await trio.lowlevel.checkpoint()
 
-    async def _resume(self, client: Client) -> None:
-        """Everything after the last fact that it has, as far as the others have got."""
+    def _missing(self, client: Client) -> Past | None:
+        """What a newcomer lacks of what the others have been told: its own task gets it, at its own pace."""
         after = self._after if client.after is None else client.after
         if after < 0:
             after = max(0, self._after + after)
-        while after < self._after:
+        return Past(after, self._after) if after < self._after else None
+
+    async def read_past(self, client: Client, past: Past) -> tuple[list[str], Past | None]:
+        """Frames of some facts of the past, and what is still to come then. A checkpoint."""
+        after, missed = past.after, 0
+        lines: list[tuple[int, str]] = []
+        while after < past.until and len(lines) < _PIECE:
             page = self._seen.journal.after(after, limit=_FACTS)
-            facts = [fact for fact in page.facts if fact.number <= self._after]
-            after = min(page.after, self._after)
-            said = [
+            facts = [fact for fact in page.facts if fact.number <= past.until]
+            after, missed = min(page.after, past.until), missed + page.missed
+            lines += [
                 (fact.number, dumps(fact.as_dict())) for fact in facts if self._wants(client.filter, fact)
             ]
-            if said or page.missed or after == self._after:
-                for part in events_frames(said, after, page.missed):
-                    client.outbox.put(part)
             await trio.lowlevel.checkpoint()
+        return events_frames(lines, after, missed), Past(after, past.until) if after < past.until else None
 
     # --- what has changed ---
 
@@ -248,7 +265,7 @@ class Live:
         notes = self._notes
         cells, notes.cells = notes.cells, {}
         for number, cell in enumerate(cells):
-            if number % 32 == 31:
+            if number % _FACTS == _FACTS - 1:
                 await trio.lowlevel.checkpoint()
             self._mirror.look(cell)
         patch = self._mirror.take()
@@ -287,6 +304,7 @@ class Live:
             self._after, missed = page.after, missed + page.missed
             facts.extend((fact, dumps(fact.as_dict())) for fact in page.facts)
             await trio.lowlevel.checkpoint()
+        self._load = len(facts)
         if self._after < self._seen.journal.last:
             self._stirred = True
         if not (facts or missed):

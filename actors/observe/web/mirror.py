@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Mirror", "Patch", "row"]
 
-_SLICE: Final = 32
-"""Actors in one slice: some 0.2 ms."""
-_BREATH: Final = 0.004
+_SLICE: Final = 12
+"""Actors in one slice: less than 0.1 ms."""
+_BREATH: Final = 0.003
 """Seconds between two slices."""
 _TOLD_AFTER: Final = 0.5
 """Seconds that a run takes before its deadline is told: most are over by then."""

@@ -16,7 +16,7 @@ from actors.observe.web.faults import Fault, fault_of
 from actors.observe.web.frames import frame
 from actors.observe.web.gate import VISITOR
 from actors.observe.web.live import Client, Filter, Live
-from actors.observe.web.outbox import Outbox
+from actors.observe.web.outbox import Outbox, Past
 from actors.observe.web.seen import Seen
 from actors.observe.web.serving import CONNECTION
 
@@ -82,12 +82,22 @@ class Sockets:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen, socket, client, nursery.cancel_scope)
             while (said := await client.outbox.take()) is not None:
-                await socket.send_text(said)
+                if isinstance(said, str):
+                    await socket.send_text(said)
+                else:
+                    await self._tell_past(socket, client, said)
             if client.outbox.is_closed:
                 with trio.move_on_after(_FAREWELL):
                     await socket.close(_AWAY, "the observatory closes")
                     await trio.sleep_forever()  # until the other side says so too
             nursery.cancel_scope.cancel()
+
+    async def _tell_past(self, socket: WebSocket, client: Client, past: Past) -> None:
+        rest: Past | None = past
+        while rest is not None and not client.outbox.is_closed:
+            frames, rest = await self._live.read_past(client, rest)
+            for said in frames:
+                await socket.send_text(said)
 
     async def _listen(self, socket: WebSocket, client: Client, scope: trio.CancelScope) -> None:
         """What the client says: filters, and that it goes."""

@@ -112,8 +112,9 @@ async def test_facts_that_are_not_kept_any_more_are_counted() -> None:
     """`missed` says how many; nobody is told that nothing happened."""
     async with served() as here:
         journal = here.system.journal
-        for _ in range(10_050):
-            journal.put(actors.events.EventsLost(0.0, 1))
+        moved = actors.events.TicketMoved(0.0, "id", "/echo", "pending", 1, "x" * 150)
+        for _ in range(10_050):  # more than may wait for a client at once
+            journal.put(moved)
         async with viewing(here.client, after=1) as view:
             await view.hello()
             missed = sum(frame["missed"] for frame in view.frames if frame["type"] == "events")

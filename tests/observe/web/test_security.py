@@ -176,7 +176,7 @@ async def test_every_answer_tells_browsers_to_be_strict(path: str) -> None:
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == ("same-origin" if path == "/login" else "no-referrer")
         assert headers["cache-control"] == ("no-store" if "api" in path or "none" in path else "no-cache")
         assert "server" not in headers
 
