@@ -36,8 +36,10 @@ from actors.people.request import (
     Raise,
     check_by,
     check_default,
+    check_text,
     checked_request,
     rungs_of,
+    shown,
 )
 from actors.people.telling import Telling
 
@@ -160,21 +162,27 @@ class Desk:
     ) -> Permit:
         """Ask for the approval of an action, and return the permit to carry it out once. A checkpoint.
 
-        `text` is the question, by default the action as a call. The permit holds for this very action,
-        `async with permit.claim(action): ...`. Nothing is approved by default: raises `NotApproved` when a
-        person refuses it and when nobody answers, `NoAnswer` for `default=actors.RAISE`.
+        The person sees the action as a call, in full, below `text` if there is one. The permit holds for this
+        very action, `async with permit.claim(action): ...`. Nothing is approved by default: raises
+        `NotApproved` when a person refuses it and when nobody answers, `NoAnswer` for `default=actors.RAISE`.
 
         With a `key` the permit is found again, and what was begun before is not begun again: see
         `Permit.claim`. Asked with the key and a changed action, what was approved before is void, and the
         new action is asked for. All else is as in `approval`.
         """
         if not isinstance(action, Action):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"{action!r} is no action: write actors.Action('delete', {{'path': '/srv'}})")
+            raise TypeError(
+                f"{shown(action)} is no action: write actors.Action('delete', {{'path': '/srv'}})"
+            )
         last = rungs_of(default)[1]
         if last is not RAISE and last is not False:
-            raise ValueError(f"default={last!r}: an action is never approved because nobody has answered")
-        shown = f"Approve {action.call}?" if text is None else f"{text}\n{action.call}"
-        question = self._question(APPROVAL, shown, (), to, priority, key, action.digest)
+            raise ValueError(
+                f"default={shown(last)}: an action is never approved because nobody has answered"
+            )
+        if text is not None:
+            check_text("text", text)
+        said = f"Approve {action.call}?" if text is None else f"{text}\n{action.call}"
+        question = self._question(APPROVAL, said, (), to, priority, key, action.digest)
         answer, grant = await self._ask(question, timeout, default)
         if answer.value is not True:
             raise NotApproved(answer.id, str(action), answer.by, in_time=not answer.is_default)
@@ -232,8 +240,9 @@ class Desk:
     def answer(self, request_id: str, value: Any, by: str | None = None) -> None:
         """Decide a request: whoever waits for it gets `value`. Never blocks.
 
-        `by` is who says so; it is told to whoever has asked, and not checked.
-        Raises `UnknownRequest`, `AlreadyAnswered`, `RequestExpired`, and `InvalidAnswer`: then it waits on.
+        `by` is the name of who says so; it is told to whoever has asked, and whether it is true is not
+        checked. Raises `UnknownRequest`, `AlreadyAnswered`, `RequestExpired`, and `InvalidAnswer`: then it waits
+        on; TypeError and ValueError for what is no name.
 
         With a durable store whoever waits gets it when it is on the disk. A request of a linked node may be
         decided over there at the same moment: then that decision stands, and event `AnswerRefused` says so.

@@ -31,6 +31,7 @@ __all__ = [
     "check_by",
     "check_default",
     "check_name",
+    "check_text",
     "checked_request",
     "plain_size",
     "rungs_of",
@@ -147,7 +148,7 @@ class Answer:
 def checked_request(request: PersonRequest, max_text: int) -> PersonRequest:
     """The request as it is given, if it is one; raises ValueError or TypeError with the cure."""
     check_name("kind", request.kind)
-    _check_text("text", request.text)
+    check_text("text", request.text)
     if not request.text.strip():
         raise ValueError("text is empty: nobody can answer an empty question")
     if len(request.text) > max_text:
@@ -182,7 +183,7 @@ def _options(kind: str, given: object) -> tuple[Any, ...]:
                 f"options must be texts, finite numbers or truth values, and {shown(one)} is none"
             )
         if isinstance(one, str):
-            _check_text("an option", one)
+            check_text("an option", one)
         if any(_is(one, other) for other in options[:index]):
             raise ValueError(f"the option {shown(one)} is there twice")
     return options
@@ -288,7 +289,8 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _check_text(what: str, value: object) -> None:
+def check_text(what: str, value: object) -> None:
+    """Raises TypeError and ValueError for what is no text that can be sent."""
     if not isinstance(value, str):
         raise TypeError(f"{what} must be text, not {shown(value)}")
     try:
@@ -301,7 +303,7 @@ def _check_text(what: str, value: object) -> None:
 
 def check_name(what: str, value: object, longest: int = _LONGEST_NAME) -> None:
     """Raises TypeError and ValueError for what is no name."""
-    _check_text(what, value)
+    check_text(what, value)
     assert isinstance(value, str)
     if not value.strip() or len(value) > longest or not value.isprintable():
         raise ValueError(f"{what} must be a text of 1 to {longest} printable characters, not {value[:150]!r}")

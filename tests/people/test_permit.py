@@ -58,6 +58,8 @@ async def test_a_person_sees_the_action_whatever_the_question_says(autojump_cloc
         ]
         assert texts[2] == f"Approve {long.call}?"
         assert {event.request.digest for event in told} == {DELETE.digest, long.digest}
+        with pytest.raises(TypeError, match="text must be text, not 3"):
+            await system.desk.permission(DELETE, 3)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="may have 65536"):
             await system.desk.permission(Action("write", {"text": "x" * 65_536}))
 
