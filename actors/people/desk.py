@@ -241,8 +241,8 @@ class Desk:
         """Decide a request: whoever waits for it gets `value`. Never blocks.
 
         `by` is the name of who says so; it is told to whoever has asked, and whether it is true is not
-        checked. Raises `UnknownRequest`, `AlreadyAnswered`, `RequestExpired`, and `InvalidAnswer`: then it waits
-        on; TypeError and ValueError for what is no name.
+        checked. Raises `UnknownRequest`, `AlreadyAnswered`, `RequestExpired`, and `InvalidAnswer`: then it
+        waits on; TypeError and ValueError for what is no name.
 
         With a durable store whoever waits gets it when it is on the disk. A request of a linked node may be
         decided over there at the same moment: then that decision stands, and event `AnswerRefused` says so.
