@@ -8,7 +8,7 @@ print(observatory.url)
 
 from importlib.util import find_spec
 
-if any(find_spec(name) is None for name in ("hypercorn", "starlette")):
+if any(find_spec(name) is None for name in ("hypercorn", "prometheus_client", "starlette")):
     raise ImportError("the observatory needs an extra: pip install trio-actors[web]")
 
 from actors.observe.web.observatory import Observatory, start_observatory

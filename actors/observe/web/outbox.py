@@ -17,7 +17,7 @@ _CHARACTERS: Final = 4 * 1024 * 1024
 
 @attrs.frozen
 class Past:
-    """Stands among the frames for facts, after one number up to another: they are read when its turn comes."""
+    """Stands among the frames for facts after one number, up to another: read when its turn comes."""
 
     after: int
     until: int
