@@ -196,3 +196,19 @@ async def test_the_body_may_ask_before_and_after_others(autojump_clock: MockCloc
         system.stop()
         await system.desk.approval("Deploy?")
     assert [type(event) for event in told] == [PersonAsked, PersonWithdrawn]
+
+
+async def test_an_answer_in_the_last_moment_of_a_system_is_heard(autojump_clock: MockClock) -> None:
+    """Whoever was not answered hears the end; nobody can be answered from then on."""
+    async with asking() as (system, nursery):
+        first = await ask(nursery, system.desk.approval, "1?")
+        second = await ask(nursery, system.desk.approval, "2?", key="k")
+        one_, two = system.desk.pending()
+        system.desk.answer(one_.id, True)
+        system.desk.close()  # in the same step
+        assert system.desk.pending() == ()
+        with pytest.raises(actors.RequestWithdrawn):
+            system.desk.answer(two.id, True)
+        await wait_all_tasks_blocked()
+        assert (first.outcome, second.outcome) == (True, SystemClosed)
+        assert nothing_left(system)
