@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import actors
@@ -706,3 +707,18 @@ def test_the_bounds_of_a_desk_check_themselves() -> None:
             actors.Asking(**options)
     with pytest.raises(TypeError, match=r"write actors\.Asking"):
         actors.open_system("alpha", asking={"timeout": 5.0})  # type: ignore[arg-type]
+
+
+async def test_every_call_is_a_checkpoint_also_one_that_is_answered_already(
+    autojump_clock: MockClock,
+) -> None:
+    """Whoever asks in a loop holds nobody up."""
+    async with actors.open_system("alpha") as system:
+        with system.desk.notify(lambda request: system.desk.answer(request.id, True)):
+            for key in (None, "k", "k"):
+                with trio.testing.assert_checkpoints():
+                    await system.desk.approval("Deploy?", key=key)
+            permit = await system.desk.permission(actors.Action("go", {}), key="p")
+            with trio.testing.assert_checkpoints():
+                async with permit.claim(actors.Action("go", {})):
+                    pass
