@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -189,3 +190,38 @@ async def test_no_event_of_a_queue_is_lost_by_a_cancellation(autojump_clock: Moc
         seen += [text for _, text in await read(queue)]
         assert seen == [str(n) for n in range(0, 20, 2)]
         nursery.cancel_scope.cancel()
+
+
+async def test_what_waited_comes_before_what_has_changed_since(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late it is read; of what is lost nothing comes twice."""
+    monkeypatch.setattr("actors.people.queue._KEPT", 2)
+    async with asking() as (system, nursery):
+        await ask(nursery, system.desk.approval, "a")
+        async with system.desk.queue() as queue:
+            for _ in range(2):
+                system.desk.extend(system.desk.pending()[0].id, 1.0)
+            assert await read(queue) == [
+                ("PersonAsked", "a"),
+                ("PersonExtended", "a"),
+                ("PersonExtended", "a"),
+            ]
+        async with system.desk.queue() as queue:
+            for _ in range(3):
+                system.desk.extend(system.desk.pending()[0].id, 1.0)
+            assert await read(queue) == [("EventsLost", "4"), ("PersonAsked", "a")]
+        nursery.cancel_scope.cancel()
+
+
+async def test_whoever_goes_in_the_middle_of_a_telling_takes_nothing_from_the_next(
+    autojump_clock: MockClock,
+) -> None:
+    """The one behind them hears of it all the same."""
+    shown: list[str] = []
+    async with actors.open_system("alpha") as system:
+        with ExitStack() as first, system.desk.notify(lambda request: None):
+            first.enter_context(system.desk.notify(lambda request: first.close()))
+            with system.desk.notify(lambda request: shown.append(request.text)):
+                await system.desk.approval("Deploy?")
+    assert shown == ["Deploy?"]
