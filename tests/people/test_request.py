@@ -202,6 +202,8 @@ BAD_ANSWERS: list[tuple[PersonRequest, Any, str]] = [
     (ask("free"), 10**5000, "whose repr fails with ValueError"),
     (ask("free"), {"half": "\ud800"}, "plain data"),
     (ask("free"), ["x" * 99], "an answer of 100 characters at most, not 103"),
+    (ask("free"), ["x" * 97], "not 101"),
+    (ask("clarification"), "x" * 99, "not 101"),
 ]
 
 
