@@ -245,11 +245,11 @@ class Node:
         return self.ref_by(coded, None)
 
     def ref_by(self, coded: list[Any], via: Association | None) -> Ref:
-        """The ref that the node behind `via` means."""
+        """The ref that the node behind `via` means. A place of ours is whoever lives there now."""
         node, incarnation, path, life = coded[:4]
         runs_on = coded[4] if len(coded) > 4 else node
         if [node, incarnation] == self.home:
-            found = self.exported.get(life)
+            found = self.exported.get(life) if life else self._at(path)
             if found is not None:
                 return found
             return self._ghost((node, incarnation), path, life, via).ref
@@ -279,15 +279,20 @@ class Node:
             return direct.proxy((home[0], home[1]), to.path, to.life, home[0])
         if to.life:
             found = self.exported.get(to.life)
+            if found is not None and found.path != to.path:
+                found = None
         else:
             if to.path in self.makers:
                 self.makers[to.path]()
-            found = self.system.find(to.path) if to.path.startswith(ROOT) else None
-        # one actor has one address of each kind, or there would be no end of windows for it
-        shown = None if found is None else found.path if to.life else canonical(to.path)
-        if found is None or shown != to.path:
+            found = self._at(to.path)
+        if found is None:
             return self._ghost((home[0], home[1]), to.path, to.life, via)
         return found.cell
+
+    def _at(self, path: str) -> Ref | None:
+        """Our own actor that lives at a path, spelt as its node spells it."""
+        # one actor has one address of each kind, or there would be no end of windows for it
+        return self.system.find(path) if path.startswith(ROOT) and canonical(path) == path else None
 
     def forbids(self, cell: Any) -> str | None:
         """Why another node may not give this one orders, or None."""

@@ -184,6 +184,18 @@ async def test_a_ref_by_path_means_whoever_lives_there(autojump_clock: MockClock
         assert ref.state is ActorState.IDLE
 
 
+async def test_a_ref_by_path_comes_home_as_whoever_lives_there_then(autojump_clock: MockClock) -> None:
+    async with linked() as world:
+        world.beta.spawn(Host, name="host")
+        there, place = world.peer.ref("/host"), world.peer.ref("/worker")
+        with pytest.raises(actors.ActorFailed, match="no such actor lives there"):
+            await there.ask(Pass(place, Echo("nobody")), timeout=5)
+        await settled()
+        worker = world.beta.spawn(Worker, name="worker")
+        assert await there.ask(Pass(place, Echo("hello")), timeout=5) == "hello"
+        assert await there.ask(Keep(place), timeout=5) == worker
+
+
 async def test_a_ref_survives_the_restart_of_its_actor(autojump_clock: MockClock) -> None:
     async with linked() as world:
         at_once = actors.Policy(backoff=actors.Backoff(initial=0.0, maximum=0.0, jitter=0.0))
