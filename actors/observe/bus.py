@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import trio
 
@@ -13,6 +14,7 @@ from actors.events import Event, EventsLost
 
 __all__ = ["EVENTS_KEPT", "Bus", "Subscription"]
 
+_log = logging.getLogger("actors.bus")
 EVENTS_KEPT = 10_000
 """Events that wait for one subscriber before the oldest are lost."""
 
@@ -96,10 +98,14 @@ class Bus:
         return wanted
 
     def emit(self, event: Event) -> None:
-        """Give the event to everybody who wants it."""
+        """Give the event to everybody who wants it. Never raises: whoever looks must not end an actor."""
         for subscription in self.listeners:
-            if subscription.takes(type(event)):
-                subscription.put(event)
+            try:
+                if subscription.takes(type(event)):
+                    subscription.put(event)
+            except Exception:
+                with suppress(Exception):  # nor a broken log handler
+                    _log.exception("%r could not take a %s", subscription, type(event).__name__)
 
     def attach(self, subscriber: Subscriber) -> None:
         """Let it hear what it takes, from now on."""
