@@ -13,6 +13,7 @@ from actors.exits import Exit
 from actors.observe.brief import brief, clean, error_line, origins, plain, raised_at
 from actors.observe.fact import Fact
 from actors.observe.words import in_words
+from actors.people.request import Answer, PersonRequest
 
 __all__ = ["Recorder"]
 
@@ -40,10 +41,17 @@ class Recorder:
                 details[name] = None if value is None else brief(value)
             elif isinstance(value, Exit):
                 details[name] = _exit(value)
+            elif type(value) in (PersonRequest, Answer):
+                details[name] = self._of_people(plain(value))
             else:
                 details[name] = plain(value)
         text = clean(in_words(kind.__name__, details))
         return Fact(number, self._wall_at(event.at), kind.__name__, _path_of(event, details), text, details)
+
+    def _of_people(self, said: dict[str, Any]) -> dict[str, Any]:
+        """A request or an answer, its times as others of a fact: since 1970, None where there is none."""
+        times = {key: said[key] for key in ("asked", "deadline", "at") if key in said}
+        return said | {key: self._wall_at(at) if type(at) is float else None for key, at in times.items()}
 
 
 def _exit(exit: Exit) -> dict[str, Any]:
@@ -54,14 +62,17 @@ def _exit(exit: Exit) -> dict[str, Any]:
         "reason": clean(exit.reason),
     }
     if error is not None:
-        node: object = getattr(error, "node", None)
-        found = {
-            "causes": origins(error),
-            "where": raised_at(error),
-            "node": node if type(node) is str else None,
-        }
+        found = {"causes": origins(error), "where": raised_at(error), "node": _node_of(error)}
         said.update({key: value for key, value in found.items() if value})
     return said
+
+
+def _node_of(error: BaseException) -> str | None:
+    try:
+        node: object = getattr(error, "node", None)
+    except Exception:  # errors of users may have a `node` of their own that raises, or a `__getattr__`
+        return None
+    return node if type(node) is str else None
 
 
 def _path_of(event: Event, details: dict[str, Any]) -> str | None:

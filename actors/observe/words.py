@@ -1,18 +1,18 @@
-"""What a fact says on one line. Pure: from its kind and its plain details."""
+"""What a fact says on one line. Pure: from its kind and its plain details; each kind of event has words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-__all__ = ["ended_text", "in_words", "number_of", "seconds_text"]
+__all__ = ["WORDS", "ended_text", "in_words", "number_of", "seconds_text"]
 
 Details = Mapping[str, Any]
 
 
 def in_words(kind: str, details: Details) -> str:
     """One line; what has no words of its own is told field by field."""
-    said = _WORDS.get(kind)
+    said = WORDS.get(kind)
     return _fields(details) if said is None else said(details)
 
 
@@ -69,7 +69,29 @@ def _opened(details: Details) -> str:
     return f"the breaker opened after {number_of(failures, 'failure')}: tried again in {wait}"
 
 
-_WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
+def _ticket(details: Details) -> str:
+    said = f"ticket {details['ticket_id']} is {details['state']}"
+    tried, why = details["attempts"], details["why"]
+    return said + (f", tried {tried} times" if tried > 1 else "") + (f": {why}" if why else "")
+
+
+def _asked(request: Details) -> str:
+    """The request, named as people see it."""
+    return f"{request['to'] or 'anybody'} for {request['kind']} {request['id']}: {request['text']}"
+
+
+def _answered(details: Details) -> str:
+    answer, request = details["answer"], details["request"]
+    by = "" if answer["by"] is None else f" by {answer['by']}"
+    return f"answered{by} after {seconds_text(details['seconds'])} with {answer['value']}: {request['text']}"
+
+
+def _unread(details: Details) -> str:
+    to = "" if details["to"] is None else f" to {details['to']}"
+    return f"a message{to} from the node {details['node']} could not be read: {details['why']}"
+
+
+WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "Spawned": lambda _: "spawned",
     "Started": lambda _: "started",
     "StartAttemptFailed": lambda it: f"did not start: {ended_text(it['exit'])}",
@@ -104,4 +126,45 @@ _WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "NodeSuspected": lambda it: f"the node {it['node']} has been silent for {seconds_text(it['seconds'])}",
     "NodeReconnecting": lambda it: f"no connection to the node {it['node']}: {it['reason']}",
     "NodeDown": lambda it: f"the node {it['node']} is gone: {it['reason']}",
+    "MessageUnread": _unread,
+    "ConnectionRefused": lambda it: f"turned {it['address']} away ({it['reason']}): {it['text']}",
+    "NameElsewhere": lambda it: f"the node {it['owner']} owns its name: that gets the posted messages",
+    "StopFailed": lambda it: f"its on_stop failed: {it['error']}",
+    "Unresponsive": lambda it: f"cancelled, and goes on since {seconds_text(it['seconds'])}",
+    "Expired": lambda it: f"skipped {it['message']}: nobody waits for the answer any more",
+    "LateReply": lambda it: f"its reply to {it['message']} came too late",
+    "Progressed": lambda it: f"got on: {number_of(it['n_bytes'], 'byte')} of {it['stream']}",
+    "Nudged": lambda it: (
+        f"nudge {it['attempt']}, in trouble for {seconds_text(it['seconds'])}: {it['reason']}"
+    ),
+    "HelpNeeded": lambda it: f"needs help ({it['reason']}): {number_of(it['attempts'], 'nudge')} in vain",
+    "Recovered": lambda it: f"out of trouble ({it['reason']})",
+    "CheckFailed": lambda it: f"the check {it['what']} raised, and is dropped: {it['error']}",
+    "SpawnRejected": lambda it: f"did not spawn {it['template']}: {it['error']}",
+    "SpawnRolledBack": lambda it: "never became ready" + (f": {it['error']}" if it["error"] else ""),
+    "SpawnerUnhealthy": lambda it: f"its spawner is unhealthy ({it['rule']}): {it['text']}",
+    "PoolGrew": lambda it: (
+        f"{it['worker']} was started, {number_of(it['workers'], 'worker')} now: {it['trigger']}, "
+        f"{it['waiting']} waiting, the oldest for {seconds_text(it['oldest'])}"
+    ),
+    "PoolShrank": lambda it: (
+        f"{it['worker']} is let go after {seconds_text(it['idle'])} without work, "
+        f"{number_of(it['workers'], 'worker')} left"
+    ),
+    "EventsLost": lambda it: f"{number_of(it['count'], 'event')} lost: whoever listened was too slow",
+    "TicketMoved": _ticket,
+    "PostRejected": lambda it: f"a posted message was refused: {it['error']}",
+    "StoreFailing": lambda it: (
+        f"the store {it['where']} cannot be written: {it['error']}; "
+        f"tried again in {seconds_text(it['seconds'])}"
+    ),
+    "StoreRecovered": lambda it: f"the store {it['where']} can be written again",
+    "PersonAsked": lambda it: f"asked {_asked(it['request'])}",
+    "PersonWarned": lambda it: f"{seconds_text(it['remaining'])} left to {_asked(it['request'])}",
+    "PersonExtended": lambda it: f"more time for {_asked(it['request'])}",
+    "PersonEscalated": lambda it: f"from {it['before'] or 'anybody'} on to {_asked(it['request'])}",
+    "PersonAnswered": _answered,
+    "PersonTimedOut": lambda it: f"no answer in {seconds_text(it['seconds'])} from {_asked(it['request'])}",
+    "PersonWithdrawn": lambda it: f"no longer asked: {_asked(it['request'])}",
+    "AnswerRefused": lambda it: f"an answer{' by ' + it['by'] if it['by'] else ''} is refused: {it['error']}",
 }

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Generator
 from typing import Any
 
-import attrs
 import pytest
 import trio
 
@@ -20,6 +19,7 @@ from actors.observe.export import EventLog, JsonFormatter, log_events
 from actors.observe.export import logs as logs_module
 from actors.observe.export.levels import RESERVED_FIELDS, extra_fields, level_of
 from actors.observe.recorder import Recorder
+from tests.observe.sample import made
 
 
 @message
@@ -197,9 +197,7 @@ KINDS = [kind for _, kind in inspect.getmembers(events, inspect.isclass) if issu
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_field_of_any_event_has_a_name_that_a_record_has(kind: type[Event]) -> None:
-    values: dict[str, Any] = {field.name: None for field in attrs.fields(kind)}
-    values |= {"at": 0.0} | ({"exit": Exit(ExitKind.FAILED)} if "exit" in values else {})
-    fact = Recorder(lambda at: at).fact(1, kind(**values))
+    fact = Recorder(lambda at: at).fact(1, made(kind))
     fields = extra_fields(fact, "alpha")
     assert not RESERVED_FIELDS & fields.keys()
     logging.getLogger().makeRecord("n", 10, "f", 0, "m", (), None, extra=fields)
