@@ -1,22 +1,29 @@
 """The journal of a system: what has happened, kept for those who look later.
 
-It hears every event in the step in which it is reported, and makes it a fact at once. No
-task belongs to it. What is kept, and for how long, is decided in `ring`; what a cause is, in `why`.
+It hears every event in the step in which it is reported. One that has something of users in it is made
+a fact at once; the others, a few, wait until somebody reads: cold code costs ten times as much, and whoever
+reports is at work. No task belongs to it. What is kept, and for how long, is decided in `ring`; what a
+cause is, in `why`.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import AsyncGenerator, Collection
 from difflib import get_close_matches
+from itertools import islice
+from typing import Final
 
+import attrs
 import trio
 
 from actors import events
+from actors.census import below
 from actors.checks import check_count
 from actors.core.kernel import Kernel
 from actors.errors import UnknownActor
 from actors.events import EndOrdered, Event, NodeEvent
-from actors.names import ROOT, canonical
+from actors.names import canonical
 from actors.observe.fact import Fact, Page
 from actors.observe.recorder import Recorder
 from actors.observe.ring import Histories, Ring
@@ -24,6 +31,13 @@ from actors.observe.told import Told
 from actors.observe.why import Why, explain
 
 __all__ = ["Journal", "kinds_and_derived"]
+
+_LIKE: Final = 50
+"""Paths on each side that are compared with one that nobody knows."""
+_MOST_LIGHT: Final = 32
+"""Events that wait to be facts."""
+_LIGHT: Final = frozenset({"float", "int", "str", "bool", "Ref", "str | None"})
+"""Types of fields in which nothing of users is."""
 
 
 class Journal:
@@ -36,7 +50,10 @@ class Journal:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._recorder = Recorder(kernel.wall_at)
-        self._ring = Ring()
+        self._kept = Ring()
+        self._light: list[Event] = []
+        """The newest events, which are no facts yet."""
+        self._is_light: dict[type[Event], bool] = {}
         self._histories = Histories()
         self._lot = trio.lowlevel.ParkingLot()
         self._closed = False
@@ -47,7 +64,7 @@ class Journal:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
-        return f"<Journal of {self._kernel.name!r}, {state}, {len(self._ring)} facts of {self._ring.last}>"
+        return f"<Journal of {self._kernel.name!r}, {state}, {len(self._ring)} facts of {self.last}>"
 
     # --- a subscriber of the bus ---
 
@@ -57,14 +74,40 @@ class Journal:
 
     def put(self, event: Event) -> None:
         """Keep an event as a fact; never blocks."""
-        fact = self._recorder.fact(self._ring.last + 1, event)
-        self._ring.add(fact)
-        if fact.path is not None:
-            self._histories.add(fact.path, fact)
-        elif isinstance(event, NodeEvent):
-            self._histories.add(_node_key(event.node), fact)
+        kind = type(event)
+        is_light = self._is_light.get(kind)
+        if is_light is None:
+            is_light = self._is_light[kind] = _is_light(kind)
+        self._light.append(event)
+        if not is_light or len(self._light) >= _MOST_LIGHT:
+            self._settle()
         if self._lot:
             self._lot.unpark_all()
+
+    def _settle(self) -> None:
+        """Make facts of all events."""
+        waiting, self._light = self._light, []
+        for event in waiting:
+            fact = self._recorder.fact(self._kept.last + 1, event)
+            if fact.number <= self._kept.last:  # a `repr` of users has reported something itself
+                fact = attrs.evolve(fact, number=self._kept.last + 1)
+            self._kept.add(fact)
+            if fact.path is not None:
+                self._histories.add(fact.path, fact)
+            elif isinstance(event, NodeEvent):
+                self._histories.add(_node_key(event.node), fact)
+
+    @property
+    def _ring(self) -> Ring:
+        if self._light:
+            self._settle()
+        return self._kept
+
+    @property
+    def _of_paths(self) -> Histories:
+        if self._light:
+            self._settle()
+        return self._histories
 
     def close(self) -> None:
         """No more comes: those that wait are let go."""
@@ -81,7 +124,7 @@ class Journal:
     @property
     def last(self) -> int:
         """The number of the newest fact; 0 before the first."""
-        return self._ring.last
+        return self._kept.last + len(self._light)
 
     def after(
         self, number: int, *, kinds: Collection[str] = (), path: str | None = None, limit: int = 500
@@ -101,7 +144,7 @@ class Journal:
     async def wait(self, after: int) -> None:
         """Return when there is a fact newer than the number `after`, or none comes any more. A checkpoint."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        while self._ring.last <= after and not self._closed:
+        while self.last <= after and not self._closed:
             await self._lot.park()
         await trio.lowlevel.cancel_shielded_checkpoint()
 
@@ -119,7 +162,7 @@ class Journal:
         page has facts or has missed some. Raises what `after` raises. Use it with `contextlib.aclosing`, or
         to the end.
         """
-        number = self._ring.last if after is None else after
+        number = self.last if after is None else after
         while True:
             page = self.after(number, kinds=kinds, path=path)
             number = page.after
@@ -137,7 +180,7 @@ class Journal:
         that have been gone for longest are forgotten first, those without a name before the others.
         Raises ValueError for a path not from the root.
         """
-        return self._histories.of(canonical(path))
+        return self._of_paths.of(canonical(path))
 
     def why(self, path: str) -> Why:
         """Why the actor at a path ended, or why it is there: the causes, the newest first.
@@ -148,7 +191,7 @@ class Journal:
         """
         path = canonical(path)
         ref = self._kernel.system.find(path)
-        said = explain(self._histories.of, path, alive=ref is not None)
+        said = explain(self._of_paths.of, path, alive=ref is not None)
         if said is not None:
             return said
         if ref is None:
@@ -157,17 +200,27 @@ class Journal:
         return Why(path, "running", text, ())
 
     def _near(self, path: str) -> list[str]:
-        known = {node.path for node in self._kernel.system.tree().walk()}.union(self.paths) - {ROOT}
-        return get_close_matches(path[:200], sorted(known), n=3)
+        """Known paths that are like it. Of many only some are compared: it would take long, and others wait."""
+        path, last = path[:200], path.rpartition("/")[2]
+        living = below(self._kernel.system.__actor_family__())
+        known = sorted({cell.path for cell in living}.union(self.paths))
+        index = bisect_left(known, path)
+        beside = known[max(0, index - _LIKE) : index + _LIKE]
+        elsewhere = islice((one for one in known if one.endswith(f"/{last}")), _LIKE)
+        return get_close_matches(path, dict.fromkeys([*beside, *elsewhere]), n=3)
 
     def node_history(self, node: str) -> tuple[Fact, ...]:
         """The last facts about a linked node, the oldest first. No checkpoint."""
-        return self._histories.of(_node_key(node))
+        return self._of_paths.of(_node_key(node))
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths that `history` knows something of, those of actors that are gone included."""
-        return tuple(path for path in self._histories if path.startswith("/"))
+        return tuple(path for path in self._of_paths if path.startswith("/"))
+
+
+def _is_light(kind: type[Event]) -> bool:
+    return all(field.type in _LIGHT for field in attrs.fields(kind))
 
 
 def _node_key(node: str) -> str:

@@ -28,7 +28,7 @@ def test_waiting_for_people_is_measured_beside_a_polling_loop(tmp_path: Path) ->
     ):
         assert f"aim: {aim}" in done.stdout
     tables = json.loads(file.read_text())
-    assert len(tables) == 6
+    assert len(tables) == 7
     for one in tables[:2]:
         assert one["sides"]["system.desk"]["wake-ups"] == [0]
         assert one["sides"]["a loop of 0.2 s each"]["wake-ups"][0] >= 1

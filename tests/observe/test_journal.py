@@ -392,7 +392,7 @@ async def test_whoever_waits_is_woken_by_the_next_fact_and_by_the_end(autojump_c
 async def test_following_goes_on_where_it_was_and_says_what_was_missed(autojump_clock: MockClock) -> None:
     async with actors.open_system("alpha") as system:
         journal = system.journal
-        journal._ring = Ring(5)
+        journal._kept = Ring(5)
         worker = await system.start(Worker, name="worker")
 
         def note() -> None:

@@ -29,6 +29,7 @@ from actors.observe.web.frames import (
 )
 from actors.observe.web.mirror import Mirror
 from actors.observe.web.outbox import Outbox, Past
+from actors.observe.web.pace import idle
 from actors.observe.web.seen import Seen
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class Live:
         if visitor.sees_all:
             for part in tree_frames(self._mirror.lines):
                 put(part)
-                await trio.lowlevel.checkpoint()
+                await idle()
             put(self._nodes)
             put(self._dead)
             missing = self._missing(client)
@@ -235,7 +236,7 @@ class Live:
                 put(missing)
         for part in queue_frames(self._queue, visitor.may_see):
             put(part)
-            await trio.lowlevel.checkpoint()
+            await idle()
 
     def _missing(self, client: Client) -> Past | None:
         """What a newcomer lacks of what the others have been told: its own task gets it, at its own pace."""
@@ -255,7 +256,7 @@ class Live:
             lines += [
                 (fact.number, dumps(fact.as_dict())) for fact in facts if self._wants(client.filter, fact)
             ]
-            await trio.lowlevel.checkpoint()
+            await idle()
         return events_frames(lines, after, missed), Past(after, past.until) if after < past.until else None
 
     # --- what has changed ---
@@ -266,7 +267,7 @@ class Live:
         cells, notes.cells = notes.cells, {}
         for number, cell in enumerate(cells):
             if number % _FACTS == _FACTS - 1:
-                await trio.lowlevel.checkpoint()
+                await idle()
             self._mirror.look(cell)
         patch = self._mirror.take()
         if patch is not None:
@@ -303,7 +304,7 @@ class Live:
             page = self._seen.journal.after(self._after, limit=_FACTS)
             self._after, missed = page.after, missed + page.missed
             facts.extend((fact, dumps(fact.as_dict())) for fact in page.facts)
-            await trio.lowlevel.checkpoint()
+            await idle()
         self._load = len(facts)
         if self._after < self._seen.journal.last:
             self._stirred = True
@@ -330,7 +331,7 @@ class Live:
                 for said in made[sort]:
                     client.outbox.put(said)
             if number % _CLIENTS == _CLIENTS - 1:
-                await trio.lowlevel.checkpoint()
+                await idle()
 
     def _wants(self, chosen: Filter, fact: Fact) -> bool:
         return self._seen.wants(chosen.kinds, chosen.path, fact)

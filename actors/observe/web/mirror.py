@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-import trio
 
 from actors.observe.web.frames import dumps
+from actors.observe.web.pace import idle
 from actors.supervision.breaker import CircuitState
 from actors.supervision.family import Family
 from actors.timeouts.guard import DeadlineGuard
@@ -25,8 +25,6 @@ __all__ = ["Mirror", "Patch", "row"]
 
 _SLICE: Final = 12
 """Actors in one slice: less than 0.1 ms."""
-_BREATH: Final = 0.003
-"""Seconds between two slices."""
 _TOLD_AFTER: Final = 0.5
 """Seconds that a run takes before its deadline is told: most are over by then."""
 
@@ -85,9 +83,9 @@ class Mirror:
         self._round += 1
         for number, cell in enumerate(self._living()):
             if number % _SLICE == _SLICE - 1:
-                await trio.sleep(_BREATH)
+                await idle()
             self.look(cell)
-        await trio.lowlevel.checkpoint()
+        await idle()
         for path in [path for path, seen in self._seen.items() if seen.round != self._round]:
             self._forget(path)
 

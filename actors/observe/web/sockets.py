@@ -17,6 +17,7 @@ from actors.observe.web.frames import frame
 from actors.observe.web.gate import VISITOR
 from actors.observe.web.live import Client, Filter, Live
 from actors.observe.web.outbox import Outbox, Past
+from actors.observe.web.pace import idle
 from actors.observe.web.seen import Seen
 from actors.observe.web.serving import CONNECTION
 
@@ -83,6 +84,7 @@ class Sockets:
             nursery.start_soon(self._listen, socket, client, nursery.cancel_scope)
             while (said := await client.outbox.take()) is not None:
                 if isinstance(said, str):
+                    await idle()
                     await socket.send_text(said)
                 else:
                     await self._tell_past(socket, client, said)
