@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import secrets
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -69,6 +71,7 @@ class Desk:
         neighbours: Neighbours,
     ) -> None:
         self._kernel = kernel
+        self._thread = threading.get_ident()
         self._ensure = ensure
         self._telling = Telling(kernel)
         self._register = Register(kernel, asking, keeping, self._telling)
@@ -242,7 +245,8 @@ class Desk:
 
         `by` is the name of who says so; it is told to whoever has asked, and whether it is true is not
         checked. Raises `UnknownRequest`, `AlreadyAnswered`, `RequestExpired`, and `InvalidAnswer`: then it
-        waits on; TypeError and ValueError for what is no name.
+        waits on; TypeError and ValueError for what is no name; RuntimeError in another thread than the
+        system's, where `trio.from_thread.run_sync(desk.answer, ...)` is right.
 
         With a durable store whoever waits gets it when it is on the disk. A request of a linked node may be
         decided over there at the same moment: then that decision stands, and event `AnswerRefused` says so.
@@ -265,6 +269,7 @@ class Desk:
         self, request_id: str, value: Any, by: str | None, then: Callable[[ActorError | None], object] | None
     ) -> None:
         """The framework's own: as `answer`; `then` hears, maybe at once, what came of it."""
+        self._check_thread()
         check_by(by)
         try:
             if self._is_elsewhere(request_id):
@@ -284,6 +289,7 @@ class Desk:
         Raises `UnknownRequest`, `AlreadyAnswered`, `RequestExpired`, and ValueError. A request of a
         linked node has more time when that node has heard it.
         """
+        self._check_thread()
         check_seconds("seconds", seconds, above=True)
         if self._is_elsewhere(request_id):
             self.elsewhere.extend(request_id, seconds)
@@ -295,7 +301,16 @@ class Desk:
 
         Raises `UnknownRequest`, `AlreadyAnswered`, `RequestExpired`.
         """
+        self._check_thread()
         self._register.withdraw(request_id)
+
+    def _check_thread(self) -> None:
+        """From another thread nobody can be woken, and whoever asked would wait for ever."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError(
+                f"this thread is not that of the system {self._kernel.name!r}: "
+                f"write trio.from_thread.run_sync(system.desk.answer, ...)"
+            )
 
     # --- looking ---
 
@@ -321,8 +336,14 @@ class Desk:
     def notify(self, send: Callable[[PersonRequest], object]) -> Generator[None]:
         """Call `send(request)` for each request of this node, inside the block, when it can be answered.
 
-        In the very step: it must not block, and may answer at once. What it raises is logged.
+        In the very step: it is a plain function, must not block, and may answer at once. What it raises is
+        logged. Raises TypeError for an async function.
         """
+        if iscoroutinefunction(send):
+            raise TypeError(
+                f"{shown(send)} is async, and nobody would wait for it: pass a plain function, "
+                f"or read `async with desk.queue() as queue` in a task"
+            )
 
         def tell(event: PersonEvent) -> None:
             if isinstance(event, PersonAsked) and event.request.node == self._kernel.name:

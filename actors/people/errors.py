@@ -23,6 +23,14 @@ __all__ = [
 ]
 
 
+_SHOWN = 200
+
+
+def _short(text: str) -> str:
+    """What others have written, on a line of bounded length; the whole of it is a field of the error."""
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}..."
+
+
 def _by(person: str | None) -> str:
     return "somebody" if person is None else person
 
@@ -41,7 +49,10 @@ class NoAnswer(DeskError, TooSlowError):
         self.request_id = request_id
         self.text = text
         self.seconds = seconds
-        super().__init__(f"nobody has answered {text!r} within {seconds:g} s (request {request_id})")
+        super().__init__(
+            f"nobody has answered {_short(text)} within {seconds:g} s (request {request_id}): "
+            f"give it more time, a default, or another person with actors.Escalate(...)"
+        )
 
 
 class DeskFull(DeskError):
@@ -62,7 +73,7 @@ class KeyReused(DeskError, ValueError):
         self.key = key
         self.request_id = request_id
         super().__init__(
-            f"the key {key!r} stands for another request, {text!r} ({request_id}): "
+            f"the key {key!r} stands for another request, {_short(text)} ({request_id}): "
             f"a key is one question, choose another"
         )
 
@@ -75,8 +86,9 @@ class UnknownRequest(DeskError, LookupError):
 
     def __init__(self, request_id: object) -> None:
         self.request_id = request_id
+        shown = _short(request_id) if isinstance(request_id, str) else f"<{type(request_id).__name__}>"
         super().__init__(
-            f"no request has the id {request_id!r}: it never was, or it ended long ago; "
+            f"no request has the id {shown}: it never was, or it ended long ago; "
             f"those that wait are in system.desk.pending()"
         )
 

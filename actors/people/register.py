@@ -249,6 +249,8 @@ class Register:
     def _ring(self, matter: Matter) -> None:
         now = self._kernel.now()
         for happening in self._book.ring(matter, now):
+            if isinstance(happening, Warned | Escalated) and matter.ended is not None:
+                continue  # whoever heard of the one before has answered
             match happening:
                 case Warned(remaining):
                     self._lasting.put(matter)

@@ -111,7 +111,9 @@ async def test_raise_raises_in_place_of_a_default(call: str, autojump_clock: Moc
     error = caught.value
     assert isinstance(error, actors.NoAnswer)
     assert (error.text, error.seconds) == ("Deploy?", 5.0)
-    assert str(error) == f"nobody has answered 'Deploy?' within 5 s (request {error.request_id})"
+    assert str(error).startswith(
+        f"nobody has answered 'Deploy?' within 5 s (request {error.request_id}): give"
+    )
 
 
 async def test_a_free_request_raises_unless_it_has_a_default(autojump_clock: MockClock) -> None:
@@ -220,6 +222,66 @@ async def test_one_more_waiter_hears_the_answer_to_what_its_coming_has_told(
         assert await system.desk.approval("Deploy?", key="k", timeout=9.0) is True
         await wait_all_tasks_blocked()
         assert (first.outcome, first.at) == (True, 0.0)
+
+
+def answer_when_escalated(system: actors.System) -> None:
+    """Somebody answers as soon as they hear that another person is asked."""
+
+    def answer(event: Any) -> None:
+        if isinstance(event, PersonEscalated):
+            system.desk.answer(event.request.id, True)
+
+    system.desk.watch(answer)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 30.0])
+async def test_after_the_answer_nothing_more_is_told_of_the_same_moment(
+    seconds: float, autojump_clock: MockClock
+) -> None:
+    """Two ladders move at once, and the news of the first is answered: what follows would bring it back."""
+    async with asking() as (system, nursery):
+        told = desk_events(system)
+        answer_when_escalated(system)
+        upwards = Escalate("bo", seconds, default=False)
+        askers = [
+            await ask(nursery, system.desk.approval, "Deploy?", key="k", timeout=5.0, default=upwards)
+            for _ in range(2)
+        ]
+        await trio.sleep(6.0)
+        assert [asker.outcome for asker in askers] == [True, True]
+        kinds = [type(event) for event in told]
+        assert kinds == [PersonAsked, PersonWarned, PersonEscalated, PersonAnswered]
+        assert system.desk.statistics().escalated == 1
+
+
+async def test_a_call_from_another_thread_is_refused_and_changes_nothing() -> None:
+    """It could wake nobody: whoever asks would wait for ever."""
+    async with asking() as (system, nursery):
+        asked = await ask(nursery, system.desk.approval, "Deploy?", timeout=None)
+        desk, waiting = system.desk, one(system)
+        calls: list[Any] = [
+            lambda: desk.answer(waiting.id, True),
+            lambda: desk.extend(waiting.id, 1.0),
+            lambda: desk.withdraw(waiting.id),
+        ]
+        for call in calls:
+            with pytest.raises(RuntimeError, match=r"trio\.from_thread\.run_sync"):
+                await trio.to_thread.run_sync(call)
+        assert one(system) == waiting
+        await trio.to_thread.run_sync(trio.from_thread.run_sync, desk.answer, waiting.id, True)
+        await wait_all_tasks_blocked()
+        assert asked.outcome is True
+
+
+async def test_an_async_callback_is_refused(autojump_clock: MockClock) -> None:
+    """Nobody would wait for it, and nobody be asked."""
+
+    async def send(request: actors.PersonRequest) -> None:
+        raise AssertionError("never called")
+
+    async with actors.open_system("alpha") as system:
+        with pytest.raises(TypeError, match="pass a plain function"), system.desk.notify(send):
+            raise AssertionError("not entered")
 
 
 @pytest.mark.row(102)

@@ -19,7 +19,7 @@ from actors import Action
 from actors.delivery import Opening, SQLiteStore
 from actors.delivery.errors import StoreDamaged, StoreError, StoreInvalid, StoreUnavailable
 from actors.errors import SystemClosed
-from actors.events import StoreFailing, StoreRecovered
+from actors.events import PersonEscalated, StoreFailing, StoreRecovered
 from tests.delivery.keepers import Failing, TextStore
 from tests.delivery.redis_server import RedisServer, redis_server
 from tests.people.lives import Lives, kept_paths, shown
@@ -159,6 +159,24 @@ async def test_it_is_kept_that_a_request_has_warned(text: TextStore, autojump_cl
             await trio.sleep(seconds)
             [state] = text.shelf.states.values()
             assert json.loads(state)["warned"] is has_warned
+
+
+async def test_an_answer_to_the_news_that_another_is_asked_is_kept(
+    text: TextStore, autojump_clock: MockClock
+) -> None:
+    """Nothing of the same moment is written over it, and nobody is asked twice."""
+    lives = on(text, autojump_clock)
+
+    def answer(event: Any) -> None:
+        if isinstance(event, PersonEscalated):
+            system.desk.answer(event.request.id, True)
+
+    upwards = actors.Escalate("bo", 0.0, default=False)
+    async with lives.life() as system:
+        system.desk.watch(answer)
+        assert await system.desk.approval("Deploy?", timeout=5.0, key="deploy", default=upwards)
+    async with lives.life() as system:
+        assert await system.desk.approval("Deploy?", timeout=0.0, key="deploy")
 
 
 async def test_an_action_is_not_begun_before_that_is_on_the_disk(
