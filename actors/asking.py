@@ -36,7 +36,7 @@ class Asking:
     `warn`: after which share of that time it warns (`PersonWarned`); 1: never.
 
     `capacity`: how many requests may be open; the next raises `DeskFull`. `max_text` and `max_answer`:
-    how many characters a question, and an answer as JSON, may have.
+    how many characters a question, its options together, and an answer as JSON may have.
 
     `remember`: how many ended requests are known by their ids, to tell "answered" from "unknown".
     `keep`: for how many seconds the answer to a request with a key is found again by that key.

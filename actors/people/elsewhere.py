@@ -399,6 +399,8 @@ class Elsewhere:
             self._home.decided(word.id, value, word.by, came)
         except ActorError as error:
             came(error)
+        except (TypeError, ValueError) as error:  # no name of a person: whoever decides waits to hear it
+            came(DeskError(f"{word.id} was not answered: {error}"))
 
     def _extend(self, word: Extend, life: _Life) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -71,7 +72,8 @@ class Feed:
 
     def after(self, number: int, to: str | None) -> list[Numbered]:
         """The changes behind this number that concern a person, None: all."""
-        return [one for one in self._kept if one.number > number and _concerns(one.event, to)]
+        behind = takewhile(lambda one: one.number > number, reversed(self._kept))  # the last ones alone
+        return [one for one in behind if _concerns(one.event, to)][::-1]
 
     async def wait(self) -> None:
         """Return when there is another one. A checkpoint."""

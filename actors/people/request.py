@@ -162,7 +162,15 @@ def checked_request(request: PersonRequest, max_text: int) -> PersonRequest:
         check_name("key", request.key, _LONGEST_KEY)
     if isinstance(request.priority, bool) or not isinstance(request.priority, int):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"priority must be a whole number, not {shown(request.priority)}")
+    if not -(2**31) <= request.priority < 2**31:
+        raise ValueError(f"priority must be between -2**31 and 2**31, not {shown(request.priority)}")
     options = _options(request.kind, request.options)
+    length = sum(len(one) for one in options if isinstance(one, str))
+    if length > max_text:
+        raise ValueError(
+            f"options have {length} characters together, and may have {max_text}: offer short ones and say "
+            f"in the text what they mean, or allow more with Asking(max_text=...)"
+        )
     return request if request.options == () else attrs.evolve(request, options=options)
 
 
@@ -226,7 +234,7 @@ def check_answer(request: PersonRequest, value: object, max_answer: int) -> Any:
         for one in request.options:
             if _is(value, one):
                 return one
-        wanted = "one of " + ", ".join(map(repr, request.options))
+        wanted = "one of " + ", ".join(map(shown, request.options))
     if wanted is not None:
         raise InvalidAnswer(request.id, wanted, shown(value))
     if isinstance(value, str) and len(value) > max_answer:  # before it is written out

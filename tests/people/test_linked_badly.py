@@ -78,7 +78,7 @@ def test_what_is_no_request_of_its_node_is_none(text: str) -> None:
         options=st.lists(TEXTS | st.integers(2) | st.booleans(), unique_by=repr, max_size=5).map(tuple),
         to=st.none() | st.just("ada"),
         deadline=st.just(math.inf) | st.floats(0, 1e6),
-        priority=st.integers(),
+        priority=st.integers(-(2**31), 2**31 - 1),
         asked=st.floats(-1e6, 1e6),
         sender=st.none() | st.just("/asker"),
         node=st.just("alpha"),

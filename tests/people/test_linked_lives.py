@@ -145,6 +145,20 @@ async def test_a_node_decides_its_own_requests_alone(autojump_clock: MockClock) 
         assert asked.over.is_set()
 
 
+async def test_who_answers_under_no_name_is_told_so(autojump_clock: MockClock) -> None:
+    """By the node that decides, if their own has let it pass."""
+    async with nodes("alpha", "beta") as world, trio.open_nursery() as nursery:
+        asked = await asks(nursery, world["alpha"], timeout=10.0, default=False)
+        [request] = world["beta"].desk.pending()
+        came: list[Any] = []
+        world["beta"].desk.elsewhere.answer(request.id, True, "two\nlines", came.append)
+        await settled()
+        assert isinstance(came[0], actors.DeskError)
+        assert "by must be a text" in str(came[0])
+        await world["beta"].desk.decide(request.id, True, "bo")
+        assert (asked.value, asked.by) == (True, "bo")
+
+
 async def test_the_id_of_another_nodes_request_is_not_taken_over(autojump_clock: MockClock) -> None:
     async with nodes("alpha", "beta", "gamma") as world:
         await tell(world, "alpha", "beta", Shown((json.dumps(RECORD),)))

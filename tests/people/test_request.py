@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import actors
 from actors import RAISE, Escalate, InvalidAnswer, PersonRequest
 from actors.people.request import (
     check_answer,
@@ -74,11 +75,14 @@ BAD_QUESTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"priority": True}, ValueError, "priority must be a whole number, not True"),
     ({"priority": 1.0}, ValueError, "priority must be a whole number"),
     ({"priority": None}, ValueError, "priority must be a whole number"),
+    ({"priority": 2**31}, ValueError, "priority must be between"),
+    ({"priority": -(10**5000)}, ValueError, "priority must be between"),
     ({"options": "yes"}, TypeError, "write options=\\('yes', 'no'\\)"),
     ({"options": 3}, TypeError, "must be a sequence"),
     ({"options": (1,)}, ValueError, "takes True or False, and no options"),
     ({"kind": "clarification", "options": ("a",)}, ValueError, "takes text, and no options"),
     ({"kind": "pick", "options": range(101)}, ValueError, "101 options are more"),
+    ({"kind": "pick", "options": ("a" * 50, "b" * 51)}, ValueError, "options have 101 characters together"),
     ({"kind": "pick", "options": [None]}, TypeError, "None is none"),
     ({"kind": "pick", "options": [[1]]}, TypeError, "texts, finite numbers or truth values"),
     ({"kind": "pick", "options": [math.nan]}, TypeError, "nan is none"),
@@ -110,6 +114,8 @@ def test_a_bad_question_is_refused_with_the_cure(
         {"to": "Zoë O'Neill"},
         {"key": "k" * 512},
         {"priority": -5},
+        {"priority": -(2**31)},
+        {"kind": "pick", "options": ("a" * 50, "b" * 50)},
         {"kind": "pick", "options": (True, 1, "1", 2.5, "")},
         {"kind": "pick", "options": range(100)},
     ],
@@ -204,6 +210,7 @@ BAD_ANSWERS: list[tuple[PersonRequest, Any, str]] = [
     (ask("free"), ["x" * 99], "an answer of 100 characters at most, not 103"),
     (ask("free"), ["x" * 97], "not 101"),
     (ask("clarification"), "x" * 99, "not 101"),
+    (ask("pick", "a" * 50_000, "b"), "c", "takes one of 'aaa.*, 'b', not 'c'"),
 ]
 
 
@@ -296,3 +303,14 @@ def test_questions_are_the_same_by_kind_text_options_and_action() -> None:
         assert not GOOD.is_same_question(attrs.evolve(GOOD, **change))
     assert not ask("pick", 1).is_same_question(ask("pick", True))
     assert not ask("pick", 1).is_same_question(ask("pick", 1, 2))
+
+
+def test_errors_have_bounded_texts_and_the_whole_in_fields() -> None:
+    """A question may be long, and an id anything; whoever asked is told what to do."""
+    late = actors.NoAnswer("s:1", "x" * 60_000, 5.0)
+    reused = actors.KeyReused("k", "s:1", "x" * 60_000)
+    unknown = [actors.UnknownRequest("x" * 60_000), actors.UnknownRequest(SPITEFUL)]
+    assert all(len(str(error)) < 450 for error in (late, reused, *unknown))
+    assert len(late.text) == 60_000
+    assert str(late).endswith("give it more time, a default, or another person with actors.Escalate(...)")
+    assert str(actors.NoAnswer("s:1", "Deploy?", 5.0)).startswith("nobody has answered 'Deploy?' within 5 s")
