@@ -14,9 +14,9 @@ import pytest
 import trio
 
 from benchmarks import bench_delivery, load_delivery
-from benchmarks.harness.figures import Aim, measured, percentiles, table
 from benchmarks.delivery.load import grown
 from benchmarks.delivery.work import receipts
+from benchmarks.harness.figures import Aim, measured, percentiles, table
 from tests.benchmarks.cast import ROOT, environment
 
 
