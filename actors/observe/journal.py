@@ -18,12 +18,11 @@ import attrs
 import trio
 
 from actors import events
-from actors.census import below
 from actors.checks import check_count
 from actors.core.kernel import Kernel
 from actors.errors import UnknownActor
 from actors.events import EndOrdered, Event, NodeEvent
-from actors.names import canonical
+from actors.names import ROOT, canonical
 from actors.observe.fact import Fact, Page
 from actors.observe.recorder import Recorder
 from actors.observe.ring import Histories, Ring
@@ -200,10 +199,9 @@ class Journal:
         return Why(path, "running", text, ())
 
     def _near(self, path: str) -> list[str]:
-        """Known paths that are like it. Of many only some are compared: it would take long, and others wait."""
+        """Known paths that are like it. Of many only some are compared: others wait meanwhile."""
         path, last = path[:200], path.rpartition("/")[2]
-        living = below(self._kernel.system.__actor_family__())
-        known = sorted({cell.path for cell in living}.union(self.paths))
+        known = sorted({node.path for node in self._kernel.system.tree().walk()}.union(self.paths) - {ROOT})
         index = bisect_left(known, path)
         beside = known[max(0, index - _LIKE) : index + _LIKE]
         elsewhere = islice((one for one in known if one.endswith(f"/{last}")), _LIKE)
