@@ -201,16 +201,23 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def raised_at(error: BaseException) -> str | None:
-    """The innermost place of its traceback; None without one."""
-    trace = error.__traceback__
-    if trace is None:
-        return None
+    """The innermost place of its traceback that is not below the program; None without one."""
+    trace, found = error.__traceback__, None
     for _ in range(_FRAMES):
-        if trace.tb_next is None:
+        if trace is None:
             break
+        if not _is_below(trace.tb_frame.f_globals.get("__name__")):
+            found = trace
         trace = trace.tb_next
-    code = trace.tb_frame.f_code
-    return clean(f"{code.co_qualname} ({code.co_filename}:{trace.tb_lineno})")
+    if found is None:
+        return None
+    code = found.tb_frame.f_code
+    return clean(f"{code.co_qualname} ({code.co_filename}:{found.tb_lineno})")
+
+
+def _is_below(module: object) -> bool:
+    """Whether it is a module of ours, of trio, or what stands between a limit of trio and its block."""
+    return isinstance(module, str) and (module == "contextlib" or module.startswith(("actors.", "trio.")))
 
 
 # --- plain values ---------------------------------------------------------------------

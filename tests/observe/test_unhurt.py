@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
 from typing import Any
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 import actors
 from actors.events import Event, Failed
+from actors.observe.brief import raised_at
 from actors.observe.bus import Bus
 from tests.core.cast import AT_ONCE, Worker, settled
 
@@ -102,3 +105,69 @@ async def test_a_listener_that_raises_ends_no_actor_and_the_others_hear_all_the_
         if filter is not None:
             logger.removeFilter(filter)
     assert ("could not take a Failed" in caplog.text) == (filter is None)
+
+
+class Telling:
+    """A message whose `repr` tells somebody who has gone."""
+
+    def __init__(self, gone: actors.Ref) -> None:
+        self.gone = gone
+
+    def __repr__(self) -> str:
+        self.gone.tell("as it is shown")
+        return "Telling"
+
+
+async def test_a_repr_that_reports_something_itself_takes_no_number_away(autojump_clock: MockClock) -> None:
+    async with actors.open_system("alpha") as system:
+        journal = system.journal
+        gone = await system.start(Worker)
+        gone.stop()
+        await gone.wait_stopped()
+        before = journal.last
+        gone.tell(Telling(gone))
+        await settled()
+        page = journal.after(before)
+        assert [fact.number for fact in page.facts] == [before + 1, before + 2]
+        assert {fact.details["message"] for fact in page.facts} == {"Telling", "'as it is shown'"}
+
+
+async def test_an_unknown_path_is_compared_with_some_of_many(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+
+    def close(path: str, known: Collection[str], n: int) -> list[str]:
+        compared.append(len(known))
+        return get_close_matches(path, known, n)
+
+    monkeypatch.setattr("actors.observe.journal.get_close_matches", close)
+    async with actors.open_system("alpha") as system:
+        for number in range(500):
+            system.spawn(Worker, name=f"worker-{number}")
+        with pytest.raises(actors.UnknownActor, match="did you mean /worker-250"):
+            system.journal.why("/worker-250x")
+        system.spawn(Worker, name="till")
+        with pytest.raises(actors.UnknownActor, match="did you mean /till"):
+            system.journal.why("/a/till")
+    assert max(compared) <= 150
+
+
+class Guarded(actors.Actor):
+    @actors.receive
+    async def wait(self, message: Raise) -> None:
+        with trio.fail_after(1):
+            await trio.sleep_forever()
+
+
+async def test_a_failure_is_told_with_the_place_in_the_program_not_in_a_library_below_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with actors.open_system("alpha") as system:
+        journal = system.journal
+        ref = await system.start(Guarded, name="guarded", policy=AT_ONCE)
+        ref.tell(Raise(ValueError))
+        await trio.sleep(2)
+        [fact] = journal.after(0, kinds=["Failed"]).facts
+        assert fact.details["exit"]["where"].startswith("Guarded.wait (")
+        assert raised_at(trio.TooSlowError()) is None
