@@ -16,14 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 from weakref import WeakKeyDictionary, WeakSet
 
 import attrs
-import trio
 from opentelemetry import context as contexts
 from opentelemetry.context import Context as Trace
 from opentelemetry.trace import (
     Span,
     SpanKind,
-    Status,
-    StatusCode,
     TracerProvider,
     get_current_span,
     get_tracer,
@@ -35,12 +32,12 @@ from actors.core import orders as order
 from actors.core.ask import Pending
 from actors.core.context import Context, Inbox
 from actors.core.dispatch import Handler
-from actors.core.mailbox import ASKED, MESSAGE, SENDER, SINCE, Item
+from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, SENDER, SINCE, Item
 from actors.core.recipe import Recipe
-from actors.errors import ActorError, Refused, SystemClosed
+from actors.errors import SystemClosed
 from actors.events import Event
-from actors.observe.brief import error_line
 from actors.observe.export.reach import cells_of, root_of
+from actors.observe.export.span import begin_span, end_span
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -188,14 +185,8 @@ class Tracing:
 
     def span(self, name: str, kind: SpanKind, facts: dict[str, str], within: Trace | None = None) -> Span:
         """Begin a span; by default it belongs to that of the running step."""
-        return self._tracer.start_span(
-            name,
-            context=within,
-            kind=kind,
-            attributes={"actors.system": self._kernel.name, **facts},
-            record_exception=False,
-            set_status_on_exception=False,
-        )
+        facts = {"actors.system": self._kernel.name, **facts}
+        return begin_span(self._tracer, name, kind, facts, within)
 
     def _handling(self, cell: Cell, item: Item) -> tuple[Span, object]:
         """Begin the span of a message in hand, and let the running step be within it."""
@@ -203,7 +194,8 @@ class Tracing:
         facts = {"actors.path": cell.ref.path, "actors.message": _name_of(message)}
         if sender is not None:
             facts["actors.sender"] = sender.path
-        kind = SpanKind.CONSUMER if item[ASKED] is None or item[ASKED].is_told else SpanKind.SERVER
+        told = item[ASKED] is None or item[ASKED].is_told or item[MARK] is POSTED
+        kind = SpanKind.CONSUMER if told else SpanKind.SERVER
         within = _found(item[ASKED], item[SINCE]) or _NO_TRACE
         span = self.span(f"{cell.recipe.name}.handle {type(message).__name__}", kind, facts, within)
         return span, contexts.attach(set_span_in_context(span, within))
@@ -231,13 +223,13 @@ class Tracing:
             try:
                 value = function(actor, message)
             except BaseException as error:
-                _end(span, error)
+                end_span(span, error)
                 raise
             finally:
                 contexts.detach(cast("Any", token))
             if value.__class__ is CoroutineType:  # it wraps an async one
                 return _rest(value, span)
-            span.end()
+            end_span(span)
             return value
 
         return handle
@@ -251,11 +243,11 @@ class Tracing:
             try:
                 value = await function(actor, message)
             except BaseException as error:
-                _end(span, error)
+                end_span(span, error)
                 raise
             finally:
                 contexts.detach(cast("Any", token))
-            span.end()
+            end_span(span)
             return value
 
         return handle
@@ -273,12 +265,12 @@ class Tracing:
                 value = await recipe.call(ctx, *args)
             except BaseException as error:
                 inbox.over(error)
-                _end(span, error)
+                end_span(span, error)
                 raise
             finally:
                 contexts.detach(token)
             inbox.over()
-            span.end()
+            end_span(span)
             return value
 
         run.__name__ = run.__qualname__ = recipe.name
@@ -305,7 +297,7 @@ class _TracedInbox(Inbox):
         """The message in hand, if there is one, is handled, or was not."""
         span, self._span = self._span, None
         if span is not None:
-            _end(span, error)
+            end_span(span, error)
 
     async def __anext__(self) -> Any:
         self.over()
@@ -321,11 +313,11 @@ async def _rest(handling: Coroutine[Any, Any, Any], span: Span) -> Any:
     try:
         value = await handling
     except BaseException as error:
-        _end(span, error)
+        end_span(span, error)
         raise
     finally:
         contexts.detach(token)
-    span.end()
+    end_span(span)
     return value
 
 
@@ -343,7 +335,7 @@ def _traced_kind(kind: type[Pending[Any]], tracing: Tracing) -> type[Pending[Any
 
         def _end(self, error: BaseException | None) -> None:
             super()._end(error)
-            _end(self.span, error)
+            end_span(self.span, error)
 
     Traced.__name__, Traced.__qualname__ = kind.__name__, kind.__qualname__
     return Traced
@@ -357,19 +349,6 @@ def _found(asked: Pending[Any] | None, since: float | None) -> Trace | None:
 def _name_of(message: object) -> str:
     kind = type(message)
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _end(span: Span, error: BaseException | None) -> None:
-    """End a span, with what went wrong. A refusal is an answer; what was cancelled has failed here."""
-    if error is not None:
-        if isinstance(error, trio.Cancelled) or type(error) is ActorError:
-            span.set_attribute("actors.cancelled", True)
-            span.set_status(Status(StatusCode.ERROR, "cancelled"))
-        else:
-            span.record_exception(error)
-            if not isinstance(error, Refused):
-                span.set_status(Status(StatusCode.ERROR, error_line(error)))
-    span.end()
 
 
 def trace(system: System, tracer_provider: TracerProvider | None = None) -> Tracing:

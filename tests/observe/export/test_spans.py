@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import trio
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode, Tracer
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
 import actors
 from actors import Actor, Context, Job, Policy, Ref, Refused, Request, message, open_system, receive
@@ -273,6 +273,7 @@ async def test_a_posted_message_is_handled_in_the_trace_in_which_it_was_posted(
             ticket = await system.post("/till", Price("bread"))
         assert await ticket.wait_reply() == 2.5
     assert spans.chain("Till.handle Price") == ["Till.handle Price", "customer"]
+    assert spans.one("Till.handle Price").kind is SpanKind.CONSUMER
 
 
 async def test_a_message_that_is_tried_again_stays_in_its_trace(
@@ -330,6 +331,7 @@ async def test_a_posted_message_is_in_its_trace_on_another_node_too(spans: Spans
             ticket = await alpha.post("/till", Price("bread"))
         assert await ticket.wait_reply() == 2.5
     assert spans.chain("Till.handle Price") == ["Till.handle Price", "customer"]
+    assert spans.one("Till.handle Price").kind is SpanKind.CONSUMER
 
 
 async def test_actors_that_run_already_are_traced_from_their_next_message_on(spans: Spans) -> None:
@@ -371,3 +373,54 @@ async def test_the_frameworks_own_actors_have_no_spans(spans: Spans) -> None:
         await system.start(Till, name="till")
         await (await system.post("/till", Order("bread"))).wait_reply()
     assert {span.name for span in spans.exporter.get_finished_spans()} == {"Till.handle Order"}
+
+
+class BrokenProcessor(SpanProcessor):
+    """Raises at one end of each span."""
+
+    def __init__(self, at: str) -> None:
+        self._at = at
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        if self._at == "start":
+            raise OSError("no room for spans")
+
+    def on_end(self, span: Any) -> None:
+        if self._at == "end":
+            raise OSError("no room for spans")
+
+
+@pytest.mark.parametrize("at", ["start", "end"])
+@pytest.mark.parametrize("kind", [Till, Shelf])
+async def test_a_broken_processor_hurts_neither_asker_nor_actor_and_is_logged(
+    spans: Spans, caplog: pytest.LogCaptureFixture, kind: type[Actor], at: str
+) -> None:
+    spans.provider.add_span_processor(BrokenProcessor(at))
+    async with open_system("alpha") as system:
+        trace(system, spans.provider)
+        till = await system.start(kind, name="till")
+        assert await till.ask(Price("bread"), timeout=5) == 2.5
+        assert till.state is actors.ActorState.IDLE
+        assert till.statistics().failed == 0
+    assert "OpenTelemetry has failed at the span" in caplog.text
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+async def wordless(ctx: Context) -> None:
+    async for _ in ctx.inbox:
+        raise Wordless
+
+
+async def test_an_error_whose_text_raises_is_the_status_all_the_same(spans: Spans) -> None:
+    async with open_system("alpha") as system:
+        trace(system, spans.provider)
+        ref = await system.start(wordless, name="wordless", policy=Policy(restart="temporary"))
+        ref.tell(Order("bread"))
+        exit = await ref.wait_stopped()
+    assert type(exit.error) is Wordless
+    span = spans.one("wordless.handle Order")
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "Wordless")
