@@ -224,6 +224,7 @@ class Desk:
         if timeout is ASK_TIMEOUT:  # the very default of the signature, not a number that somebody wrote
             timeout = self.asking.timeout_of(question.kind)
         limit = math.inf if timeout is None else check_seconds("timeout", timeout)
+        self._check_thread()
         await trio.lowlevel.checkpoint_if_cancelled()
         if self.clerk() is None:
             raise SystemClosed(self._kernel.name)
@@ -309,7 +310,7 @@ class Desk:
         if threading.get_ident() != self._thread:
             raise RuntimeError(
                 f"this thread is not that of the system {self._kernel.name!r}: "
-                f"write trio.from_thread.run_sync(system.desk.answer, ...)"
+                f"call its desk there, as trio.from_thread.run_sync(system.desk.answer, ...) does"
             )
 
     # --- looking ---

@@ -263,6 +263,7 @@ async def test_a_call_from_another_thread_is_refused_and_changes_nothing() -> No
             lambda: desk.answer(waiting.id, True),
             lambda: desk.extend(waiting.id, 1.0),
             lambda: desk.withdraw(waiting.id),
+            lambda: trio.run(desk.approval, "From another loop?"),
         ]
         for call in calls:
             with pytest.raises(RuntimeError, match=r"trio\.from_thread\.run_sync"):
