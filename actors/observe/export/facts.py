@@ -38,11 +38,11 @@ Plain = tuple[Label, float]
 
 @attrs.frozen
 class Metric:
-    """One figure, by labels. A "counter" only grows; `name` has no `_total`."""
+    """One figure, by labels. A "counter" only grows; `name` has no `_total`. A "summary" has quantiles."""
 
     name: str
     help: str
-    kind: Literal["gauge", "counter", "histogram"]
+    kind: Literal["gauge", "counter", "histogram", "summary"]
     samples: tuple[Plain, ...] = ()
     histogram: HistogramSnapshot | None = None
     """Of a "histogram", which has no labels."""
@@ -193,7 +193,7 @@ class Readings:
         yield _by(
             "actors_detection_latency_quantile_seconds",
             "The same, exact, over the last 10,000 such runs.",
-            "gauge",
+            "summary",
             ("quantile",),
             quantiles,
         )
@@ -282,7 +282,7 @@ def _one(name: str, help: str, kind: Literal["gauge", "counter"], value: float) 
 def _by(
     name: str,
     help: str,
-    kind: Literal["gauge", "counter"],
+    kind: Literal["gauge", "counter", "summary"],
     labels: tuple[str, ...],
     values: Mapping[str, float] | Mapping[tuple[str, ...], float],
 ) -> Metric:

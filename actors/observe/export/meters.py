@@ -101,6 +101,7 @@ def observe(system: System, meter_provider: MeterProvider | None = None) -> None
     makers: dict[str, Callable[..., Any]] = {
         "counter": meter.create_observable_counter,
         "gauge": meter.create_observable_gauge,
+        "summary": meter.create_observable_gauge,
     }
     for metric in readings.read():
         unit = "s" if metric.name.endswith("_seconds") else "1"

@@ -54,6 +54,11 @@ def _family(metric: Metric, system: str) -> Family:
         ]
         family.add_metric([system], buckets=buckets, sum_value=metric.histogram.total)
         return family
+    if metric.kind == "summary":  # prometheus-client has no family of it with quantiles
+        summary = Family(metric.name, metric.help, "summary")
+        for labels, value in metric.samples:
+            summary.add_sample(metric.name, {"system": system, **labels}, value)
+        return summary
     names = list(metric.samples[0][0]) if metric.samples else []
     kind = GaugeMetricFamily if metric.kind == "gauge" else CounterMetricFamily
     family = kind(metric.name, metric.help, labels=["system", *names])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -231,12 +232,30 @@ async def test_a_system_is_counted_once_however_often_it_is_read() -> None:
         assert one(figures(system), "actors_failures_total", **error) == 1
 
 
-async def test_every_figure_has_a_help_and_a_name_by_the_conventions() -> None:
+RESERVED = {"le": "histogram", "quantile": "summary"}
+"""Labels that have a meaning in one type of figure, and are refused by checkers in others."""
+ABBREVIATED = re.compile(r"_(ms|us|ns|sec|secs|min|mins|minutes|hours|kb|mb|bytes_size|pct|percent)(_|$)")
+
+
+async def test_every_figure_has_a_help_and_a_name_by_the_conventions(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with actors.open_system("alpha") as system:
-        for family in text_string_to_metric_families(metrics_text(system).decode()):
-            assert family.documentation.endswith(".")
-            assert family.name == "actors" or family.name.startswith("actors_")
-            assert family.type in ("gauge", "counter", "histogram")
+        metrics_text(system)
+        limited = Policy(restart="temporary", timeout=Timeout("fixed", 1.0, no_activity=None))
+        await system.spawn(working, name="late", policy=limited).wait_stopped()
+        families = list(text_string_to_metric_families(metrics_text(system).decode()))
+    for family in families:
+        assert family.documentation.endswith(".")
+        assert family.name == "actors" or family.name.startswith("actors_")
+        assert family.type in ("gauge", "counter", "histogram", "summary")
+        assert not family.name.endswith(("_total", "_count", "_sum", "_bucket"))
+        assert not ABBREVIATED.search(family.name)
+        for sample in family.samples:
+            assert (family.type == "counter") == sample.name.endswith("_total")
+            assert all(RESERVED.get(label, family.type) == family.type for label in sample.labels)
+    [quantiles] = [family for family in families if family.type == "summary"]
+    assert [sample.labels["quantile"] for sample in quantiles.samples] == ["0.5", "0.95", "0.99"]
     assert CONTENT_TYPE.startswith("text/plain")
 
 
