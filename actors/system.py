@@ -463,9 +463,9 @@ class System:
         """All tickets: dead letters, their redelivery, the feed of changes."""
         return Posted(self._office)
 
-    async def ticket(self, ticket_id: str) -> Ticket[Any]:
+    async def ticket(self, id: str) -> Ticket[Any]:
         """Find a ticket again. A checkpoint. Raises `UnknownTicket`."""
-        return await self._office.ticket(ticket_id)
+        return await self._office.ticket(id)
 
     def group(self, name: str) -> Group:
         """The group of this name; it may be empty. Actors join by `ctx.join(name)`."""

@@ -241,7 +241,7 @@ class Desk:
         found = [one for one in waiting if to is None or one.to == to]
         return tuple(sorted(found, key=lambda one: one.place))
 
-    def answer(self, request_id: str, value: Any, by: str | None = None) -> None:
+    def answer(self, id: str, value: Any, by: str | None = None) -> None:
         """Decide a request: whoever waits for it gets `value`. Never blocks.
 
         `by` is the name of who says so; it is told to whoever has asked, and whether it is true is not
@@ -253,9 +253,9 @@ class Desk:
         decided over there at the same moment: then that decision stands, and event `AnswerRefused` says so.
         `decide` waits for that.
         """
-        self.decided(request_id, value, by, None)
+        self.decided(id, value, by, None)
 
-    async def decide(self, request_id: str, value: Any, by: str | None = None) -> None:
+    async def decide(self, id: str, value: Any, by: str | None = None) -> None:
         """As `answer`, but it returns when the decision stands, and is on the disk. A checkpoint.
 
         Raises what `answer` raises, also where it turns out on the node that has asked; `NodeLost` where that
@@ -263,7 +263,7 @@ class Desk:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         done = Seat()
-        self.decided(request_id, value, by, done.settle)
+        self.decided(id, value, by, done.settle)
         await self._register.settled(done)
 
     def decided(
@@ -284,7 +284,7 @@ class Desk:
     def _is_elsewhere(self, request_id: object) -> bool:
         return isinstance(request_id, str) and self.elsewhere.knows(request_id)
 
-    def extend(self, request_id: str, seconds: float) -> None:
+    def extend(self, id: str, seconds: float) -> None:
         """Give a request so many seconds more; whoever waits for it waits on. Never blocks.
 
         Raises `UnknownRequest`, `AlreadyAnswered`, `RequestExpired`, and ValueError. A request of a
@@ -292,18 +292,18 @@ class Desk:
         """
         self._check_thread()
         check_seconds("seconds", seconds, above=True)
-        if self._is_elsewhere(request_id):
-            self.elsewhere.extend(request_id, seconds)
+        if self._is_elsewhere(id):
+            self.elsewhere.extend(id, seconds)
         else:
-            self._register.extend(request_id, seconds)
+            self._register.extend(id, seconds)
 
-    def withdraw(self, request_id: str) -> None:
+    def withdraw(self, id: str) -> None:
         """Take a request of this node back: for whoever waits it is as if its time had passed. Never blocks.
 
         Raises `UnknownRequest`, `AlreadyAnswered`, `RequestExpired`.
         """
         self._check_thread()
-        self._register.withdraw(request_id)
+        self._register.withdraw(id)
 
     def _check_thread(self) -> None:
         """From another thread nobody can be woken, and whoever asked would wait for ever."""

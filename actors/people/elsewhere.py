@@ -74,7 +74,7 @@ class Home(Protocol):
         """Decide a request. Raises as `Desk.answer`; `then` hears it when the decision stands."""
         ...
 
-    def extend(self, request_id: str, seconds: float) -> None:
+    def extend(self, request_id: str, seconds: float, /) -> None:
         """See `Desk.extend`."""
         ...
 

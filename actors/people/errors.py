@@ -81,8 +81,10 @@ class KeyReused(DeskError, ValueError):
 # --- who answers ----------------------------------------------------------------
 
 
-class UnknownRequest(DeskError, LookupError):
+class UnknownRequest(DeskError, KeyError):
     """No request has this id, or it has ended long ago."""
+
+    __str__ = Exception.__str__  # that of KeyError shows its text as a key
 
     def __init__(self, request_id: object) -> None:
         self.request_id = request_id

@@ -114,7 +114,7 @@ async def test_the_hard_limit_of_an_actor_goes_on_while_a_person_thinks(autojump
         (aside, "restart"),
         (aside, "stop"),
     ],
-    ids=str,
+    ids=lambda one: one if isinstance(one, str) else one.__name__,
 )
 async def test_when_whoever_asked_ends_the_question_does(
     who: Any, how: str, autojump_clock: MockClock
