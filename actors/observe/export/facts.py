@@ -7,20 +7,23 @@ comes from events is counted from the first reading on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from heapq import nlargest
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 import attrs
+import trio
 
 from actors import events
 from actors.core.kernel import Kernel
 from actors.events import Event
 from actors.histogram import HistogramSnapshot
 from actors.observe.bus import Bus
+from actors.observe.export.census import Census, walk
 from actors.observe.export.reach import root_of
 from actors.observe.tally import COUNTED, EventTally, Labels
-from actors.tree import TreeNode
+from actors.supervision.breaker import CircuitState
+from actors.supervision.family import Family
 
 if TYPE_CHECKING:
     from actors.system import System
@@ -29,7 +32,6 @@ __all__ = ["DEEPEST", "Metric", "Readings", "readings_of"]
 
 DEEPEST: Final = 10
 """Mailboxes that are shown by name: those in which most waits."""
-_ADHOC: Final = "~"
 _NAMELESS: Final = "(anybody)"
 
 Label = Mapping[str, str]
@@ -72,6 +74,9 @@ class Readings:
     def __init__(self, system: System, kernel: Kernel) -> None:
         self._system = system
         self._kernel = kernel
+        root = root_of(system)
+        assert isinstance(root, Family)
+        self._root = root
         self.tally = EventTally()
         self._paths = Labels()
         self._people = Labels()
@@ -83,10 +88,24 @@ class Readings:
         return self._kernel.name
 
     def read(self) -> list[Metric]:
-        """The figures as they are now. Costs a walk over the tree; plain, and no checkpoint."""
+        """The figures as they are now. Costs a walk over the tree in one go; plain, and no checkpoint."""
+        census = Census()
+        for _ in walk(self._root, census):
+            pass
+        return self._figures(census)
+
+    async def take(self) -> list[Metric]:
+        """The same, and others have their turns during the walk. A checkpoint."""
+        census = Census()
+        for _ in walk(self._root, census):
+            await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        return self._figures(census)
+
+    def _figures(self, census: Census) -> list[Metric]:
         return [
-            *self._of_actors(),
-            *self._of_messages(),
+            *self._of_actors(census),
+            *self._of_messages(census.handled),
             *self._of_failures(),
             *self._of_detection(),
             *self._of_links(),
@@ -95,29 +114,23 @@ class Readings:
 
     # --- actors and their mailboxes ---
 
-    def _of_actors(self) -> Iterator[Metric]:
-        nodes = list(self._system.tree().walk())[1:]  # without the root
-        states = Counter((str(node.state).lower(), node.kind) for node in nodes)
-        yield _by("actors", "Living actors.", "gauge", ("state", "kind"), states)
-        waiting = sum(node.depth for node in nodes)
-        yield _one("actors_mailbox_items", "Messages that wait in all mailboxes.", "gauge", waiting)
+    def _of_actors(self, census: Census) -> Iterator[Metric]:
+        yield _by("actors", "Living actors.", "gauge", ("state", "kind"), census.states)
+        yield _one("actors_mailbox_items", "Messages that wait in all mailboxes.", "gauge", census.waiting)
         yield _by(
             "actors_mailbox_deepest_items",
             "Messages that wait where most wait; adhoc actors of one supervisor are taken together.",
             "gauge",
             ("path",),
-            self._deepest(nodes),
+            self._deepest(census.depths),
         )
-        states = Counter(str(one.state).lower() for one in self._system.breakers().values())
+        states = Counter({str(CircuitState.CLOSED).lower(): census.whole} if census.whole else ())
+        states.update(str(one.state).lower() for one in self._root.breakers.views().values())
         yield _by("actors_breakers", "Breakers of named actors.", "gauge", ("state",), states)
-        uptime = self._kernel.now() - root_of(self._system).spawned_at
+        uptime = self._kernel.now() - self._root.spawned_at
         yield _one("actors_uptime_seconds", "Since the system was opened.", "gauge", uptime)
 
-    def _deepest(self, nodes: Iterable[TreeNode]) -> Counter[str]:
-        by_path: Counter[str] = Counter()
-        for node in nodes:
-            if node.depth:
-                by_path[_without_adhoc(node.path)] += node.depth
+    def _deepest(self, by_path: Counter[str]) -> Counter[str]:
         shown: Counter[str] = Counter()
         for path, depth in nlargest(DEEPEST, by_path.items(), key=lambda item: item[1]):
             shown[self._paths.admit(path)] += depth
@@ -125,12 +138,12 @@ class Readings:
 
     # --- messages ---
 
-    def _of_messages(self) -> Iterator[Metric]:
-        counts = self._system.statistics()
-        tally = self.tally
-        yield _one("actors_messages_handled", "Messages that were handled.", "counter", counts.handled)
+    def _of_messages(self, by_the_living: int) -> Iterator[Metric]:
+        kernel, tally = self._kernel, self.tally
+        handled = kernel.handled_by_the_dead + by_the_living
+        yield _one("actors_messages_handled", "Messages that were handled.", "counter", handled)
         yield _one(
-            "actors_dead_letters", "Told messages that nobody handled.", "counter", counts.dead_letters
+            "actors_dead_letters", "Told messages that nobody handled.", "counter", kernel.dead_letter_count
         )
         yield _by(
             "actors_dead_letters_by_reason",
@@ -268,11 +281,6 @@ def readings_of(system: System) -> Readings:
     readings = Readings(system, kernel)
     bus.attach(_Ears(readings))
     return readings
-
-
-def _without_adhoc(path: str) -> str:
-    """Their names are drawn: each would be a series of its own."""
-    return "/".join(_ADHOC if part.startswith(_ADHOC) else part for part in path.split("/"))
 
 
 def _one(name: str, help: str, kind: Literal["gauge", "counter"], value: float) -> Metric:

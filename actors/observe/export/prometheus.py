@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import attrs
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -19,7 +20,7 @@ from actors.observe.export.facts import Metric, readings_of
 if TYPE_CHECKING:
     from actors.system import System
 
-__all__ = ["CONTENT_TYPE", "Collector", "metrics_text"]
+__all__ = ["CONTENT_TYPE", "Collector", "metrics_text", "take_metrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """What a server says that `metrics_text` is."""
@@ -44,6 +45,18 @@ class Collector:
         """One family for each figure."""
         for metric in self._readings.read():
             yield _family(metric, self._readings.name)
+
+
+@attrs.frozen(eq=False)
+class _Taken:
+    """Figures that were read before."""
+
+    metrics: list[Metric]
+    system: str
+
+    def collect(self) -> Iterator[Family]:
+        for metric in self.metrics:
+            yield _family(metric, self.system)
 
 
 def _family(metric: Metric, system: str) -> Family:
@@ -71,8 +84,19 @@ def metrics_text(system: System) -> bytes:
     """The figures of a system in Prometheus' text format, as `CONTENT_TYPE`. Plain, and no checkpoint.
 
     What comes from events (failures, restarts, latencies) is counted from the first call on: make it when
-    the system opens. Costs a walk over the tree.
+    the system opens. Costs a walk over the tree, in one go: see `take_metrics`.
     """
+    readings = readings_of(system)
+    return _text(_Taken(readings.read(), readings.name))
+
+
+async def take_metrics(system: System) -> bytes:
+    """As `metrics_text`, and others have their turns during the walk. A checkpoint."""
+    readings = readings_of(system)
+    return _text(_Taken(await readings.take(), readings.name))
+
+
+def _text(taken: _Taken) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Collector(system))
+    registry.register(taken)  # pyright: ignore[reportArgumentType]  # `collect` is all that it calls
     return generate_latest(registry)

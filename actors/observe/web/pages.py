@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from actors.observe.export.prometheus import CONTENT_TYPE, metrics_text
+from actors.observe.export.prometheus import CONTENT_TYPE, take_metrics
 from actors.observe.web.access import Doorkeeper
 from actors.observe.web.api import check_sees_all
 from actors.observe.web.faults import Fault
@@ -116,7 +116,7 @@ class Pages:
 
     async def _metrics(self, request: Request) -> Response:
         check_sees_all(request)
-        return Response(metrics_text(self._system), media_type=CONTENT_TYPE)
+        return Response(await take_metrics(self._system), media_type=CONTENT_TYPE)
 
     def _send(self, request: Request, name: str) -> Response:
         found = self._files.get(name)

@@ -26,7 +26,7 @@ from actors import (
     receive,
 )
 from actors.observe.export.facts import DEEPEST
-from actors.observe.export.prometheus import CONTENT_TYPE, Collector, metrics_text
+from actors.observe.export.prometheus import CONTENT_TYPE, Collector, metrics_text, take_metrics
 from actors.observe.tally import LABELS, OTHERS, Labels
 
 ONCE = Policy(restart="temporary", breaker=None)
@@ -267,3 +267,29 @@ def test_the_package_imports_none_of_what_the_extras_bring() -> None:
         "sys.exit(', '.join(extras & set(sys.modules)) or None)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_metrics_of_a_large_tree_are_taken_with_turns_for_others(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """They say what is said in one go."""
+    async with actors.open_system("alpha") as system:
+        for _ in range(200):
+            await system.start(lingering, 1000.0)
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                await trio.lowlevel.checkpoint()
+                turns += 1
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other)
+            await trio.lowlevel.checkpoint()
+            before = turns
+            text = await take_metrics(system)
+            assert turns - before >= 5
+            nursery.cancel_scope.cancel()
+        assert text == metrics_text(system)
+        assert b"} 200.0" in text
