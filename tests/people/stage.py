@@ -76,7 +76,7 @@ def nothing_left(*systems: actors.System) -> None:
     for system in systems:
         elsewhere: Any = system.desk.elsewhere
         assert system.desk.pending() == ()
-        assert elsewhere._shown == {}
+        assert elsewhere._copies._shown == {}
         for life in elsewhere._lives.values():
             assert (life.shown, life.sending) == ({}, {}), life
         assert len(elsewhere._lives) == len(elsewhere._neighbours.all()) == len(system.nodes)

@@ -200,7 +200,7 @@ async def test_more_requests_of_a_node_than_are_shown_are_left_out(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line says so; what is answered makes room."""
-    monkeypatch.setattr("actors.people.elsewhere._MOST", 3)
+    monkeypatch.setattr("actors.people.copies._MOST", 3)
     async with nodes("alpha", "beta") as world:
         beta = world["beta"]
         with heard(beta) as told, caplog.at_level(logging.WARNING, "actors.people"):
@@ -226,7 +226,7 @@ async def test_a_change_of_what_was_not_shown_shows_it(autojump_clock: MockClock
 async def test_ended_requests_of_other_nodes_are_remembered_in_bounds(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.people.elsewhere._REMEMBERED", 2)
+    monkeypatch.setattr("actors.people.copies._REMEMBERED", 2)
     async with nodes("alpha", "beta") as world:
         for number in range(3):
             await tell(world, Shown((record(id=f"alpha:{number}"),)), Over(f"alpha:{number}", "expired", 1.0))
