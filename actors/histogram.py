@@ -48,16 +48,10 @@ class HistogramSnapshot:
         if not self.count:
             return None
         rank = q * self.count
-        lower, below = 0.0, 0
-        for bound, cumulative in self.buckets:
-            if cumulative >= rank and cumulative > below:
-                return (
-                    lower
-                    if math.isinf(bound)
-                    else lower + (bound - lower) * (rank - below) / (cumulative - below)
-                )
-            lower, below = bound, cumulative
-        raise AssertionError("the last bucket holds every value")
+        at = next(at for at, (_, count) in enumerate(self.buckets) if count and count >= rank)
+        bound, count = self.buckets[at]
+        lower, below = self.buckets[at - 1] if at else (0.0, 0)
+        return lower if math.isinf(bound) else lower + (bound - lower) * (rank - below) / (count - below)
 
 
 class Histogram:

@@ -263,3 +263,15 @@ def test_each_person_of_a_ladder_is_warned_also_at_once() -> None:
     matter = shown(book, QUESTION, wait)
     assert book.ring(matter, 0.0) == [Warned(10.0)]
     assert book.ring(matter, 10.0) == [Escalated(None, wait), Warned(10.0)]
+
+
+def test_what_is_there_already_is_not_restored() -> None:
+    """Nor what has no key: nobody could come back for it."""
+    book = Book(Asking(), is_lasting=True)
+    wait = Wait(10.0)
+    matter = shown(book, QUESTION, wait)
+    assert not book.restore(Matter(QUESTION, [wait], is_shown=True), 1.0)
+    book.withdraw("s:1")
+    assert not book.restore(Matter(attrs.evolve(QUESTION, key=None), [wait], is_shown=True), 1.0)
+    assert book.restore(Matter(QUESTION, [Wait(20.0)], is_shown=True, is_parked=True), 1.0)
+    assert book.get("s:1") is not matter

@@ -314,3 +314,7 @@ def test_errors_have_bounded_texts_and_the_whole_in_fields() -> None:
     assert len(late.text) == 60_000
     assert str(late).endswith("give it more time, a default, or another person with actors.Escalate(...)")
     assert str(actors.NoAnswer("s:1", "Deploy?", 5.0)).startswith("nobody has answered 'Deploy?' within 5 s")
+
+
+def test_the_mark_for_raising_is_shown_as_it_is_written() -> None:
+    assert repr(RAISE) == "actors.RAISE"

@@ -434,3 +434,15 @@ def test_the_model_finds_that_a_hello_must_count() -> None:
                 print_blob=False,
             ),
         )
+
+
+def test_silence_is_measured_while_somebody_is_listened_to() -> None:
+    link = Vitality(LEASE, LEASE)
+    assert link.phi(0.0) is None
+    link.connected(0.0, 0.0)
+    early, late = link.phi(1.0), link.phi(10.0)
+    assert early is not None
+    assert late is not None
+    assert early < late
+    link.disconnected(11.0, "the cable broke")
+    assert link.phi(12.0) is None
