@@ -11,6 +11,7 @@ import trio
 from httpx2.websockets import WebSocketDisconnect
 
 import actors
+from actors.observe.web import serving
 from tests.observe.web.served import Echo, Served, served, until, viewing
 
 
@@ -247,6 +248,22 @@ _UPGRADE = (
     b"GET /api/v1/live HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
+
+
+@pytest.mark.row(115)
+async def test_a_connection_is_kept_alive_by_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every 20 s, so that no proxy takes silence for the end; here more often."""
+    assert serving._PING_EVERY == 20.0
+    monkeypatch.setattr(serving, "_PING_EVERY", 0.05)
+    async with served() as here:
+        port = int(here.observatory.url.rpartition(":")[2])
+        async with await trio.open_tcp_stream("127.0.0.1", port) as idle:
+            await idle.send_all(_UPGRADE % port)
+            heard = b""
+            with trio.fail_after(5):
+                while b"\x89\x00" not in heard:  # a ping, empty, as a server sends it
+                    heard += await idle.receive_some(65536)
+        assert heard.startswith(b"HTTP/1.1 101")
 
 
 async def test_a_client_that_reads_nothing_is_let_go_and_goes_on_where_it_was() -> None:
