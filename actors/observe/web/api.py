@@ -101,8 +101,8 @@ class Api:
         return _json({"requests": found})
 
     async def _answer(self, request: Request) -> Response:
-        visitor, request_id = _visitor(request), self._hers(request)
         said = await read_json(request.scope, request.receive)
+        visitor, request_id = _visitor(request), self._hers(request)  # it may have moved on meanwhile
         if "value" not in said:
             raise Fault(400, "NoValue", 'say what the answer is, as in {"value": true}')
         by = visitor.person if visitor.person is not None else said.get("by")
@@ -112,8 +112,8 @@ class Api:
         return _json({"id": request_id, "by": by})
 
     async def _extend(self, request: Request) -> Response:
-        request_id = self._hers(request)
         seconds = (await read_json(request.scope, request.receive)).get("seconds")
+        request_id = self._hers(request)
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 31_536_000:
             raise Fault(400, "BadSeconds", 'say for how long, as in {"seconds": 60}')
         self._seen.desk.extend(request_id, float(seconds))

@@ -31,8 +31,12 @@ LONGEST_BODY: Final = 512 * 1024
 """Bytes that a request may have."""
 _READ_AWAY: Final = 8 * 1024 * 1024
 """Bytes of a longer one that are read away, so that its sender hears what is wrong with it."""
+_SLOWEST_BODY: Final = 20.0
+"""Seconds that a body may take: whoever sends a byte now and then would keep a connection for days."""
 _PATIENCE: Final = 5.0
 _LAST_WORDS: Final = 2.0
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
+"""Hypercorn would take HTTP/2 too, where requests share a connection: here each has its own, to be cut."""
 _HEADERS: Final = (
     (
         b"content-security-policy",
@@ -67,6 +71,8 @@ class Gate:
         out = _Out(scope, send, body)
         connection: Connection = scope["state"][CONNECTION]
         try:
+            if scope["http_version"] not in _VERSIONS:
+                raise Fault(505, "WrongVersion", "this speaks HTTP/1.1 alone")
             scope["state"][VISITOR] = self._admitted(scope)
             scope["app"] = self  # then what the router refuses comes here
             await self._app(scope, body.receive, out.send)
@@ -79,7 +85,7 @@ class Gate:
                 await out.fault(fault)
         if scope["type"] == "websocket":
             connection.cut()  # all has been said, and its pings would go on
-        elif body.is_unread:
+        elif body.is_unread or scope["http_version"] not in _VERSIONS:
             connection.end_within(_LAST_WORDS)
 
     def _admitted(self, scope: Scope) -> Visitor | None:
@@ -219,7 +225,13 @@ async def read_json(scope: Scope, receive: Receive) -> dict[str, Any]:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The body. Raises `Fault` for one that is too long."""
+    """The body. Raises `Fault` for one that is too long, or takes too long."""
+    with trio.move_on_after(_SLOWEST_BODY):
+        return await _whole_body(receive)
+    raise Fault(408, "TooSlow", f"a body may take {_SLOWEST_BODY:g} s, and this one has not come to its end")
+
+
+async def _whole_body(receive: Receive) -> bytes:
     body = bytearray()
     while True:
         message = await receive()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 import trio
 
 import actors
-from actors.observe.web import start_observatory
-from tests.observe.web.served import TOKEN, served
+from actors.observe.web import gate, start_observatory
+from tests.observe.web.served import TOKEN, served, until
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
@@ -212,3 +215,73 @@ async def test_what_is_no_http_is_turned_away() -> None:
                         pass
                 assert not limit.cancelled_caught or said.startswith(b"\x16")
         assert (await here.get("/tree"))["name"] == "alpha"
+
+
+async def test_a_body_that_comes_a_byte_now_and_then_is_waited_for_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where anybody may send one: else some would keep all connections, without a token."""
+    assert gate._SLOWEST_BODY <= 30
+    monkeypatch.setattr(gate, "_SLOWEST_BODY", 0.1)
+    monkeypatch.setattr(gate, "_PATIENCE", 0.1)
+    monkeypatch.setattr(gate, "_LAST_WORDS", 0.1)
+    async with served(TOKEN) as here:
+        port = int(here.observatory.url.rpartition(":")[2])
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nt")
+            got = b""
+            with trio.fail_after(5):
+                while more := await stream.receive_some():
+                    got += more
+    assert got.startswith(b"HTTP/1.1 408")
+    assert b"TooSlow" in got
+
+
+async def test_many_requests_over_one_connection_of_http_2_are_refused() -> None:
+    """A connection is cut as a whole, and its bounds are those of one request at a time."""
+    async with served(TOKEN) as here:
+        port = int(here.observatory.url.rpartition(":")[2])
+        client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        client.initiate_connection()
+        asked = {
+            ":method": "GET",
+            ":scheme": "http",
+            ":authority": f"127.0.0.1:{port}",
+            ":path": "/api/v1/tree",
+        }
+        client.send_headers(1, [*asked.items(), ("authorization", f"Bearer {TOKEN}")], end_stream=True)
+        said: dict[str, str] = {}
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(client.data_to_send())
+            with trio.fail_after(5):
+                while more := await stream.receive_some():  # to its end
+                    for event in client.receive_data(more):
+                        if isinstance(event, h2.events.ResponseReceived):
+                            said |= dict(event.headers or ())
+    assert said[":status"] == "505"
+
+
+async def test_a_request_that_moves_on_while_an_answer_is_written_is_not_answered_by_the_first_one() -> None:
+    """Whose it is counts when all of the answer is there."""
+    people = {"ada": "of-ada", "bob": "of-bob"}
+    async with served(TOKEN, people=people) as here, trio.open_nursery() as nursery:
+
+        async def wait() -> None:
+            then = actors.Escalate(to="bob", timeout=60.0)
+            await here.system.desk.approval("Pay?", to="ada", timeout=0.2, default=then)
+
+        nursery.start_soon(wait)
+        [request] = await until(here.system.desk.pending)
+        port = int(here.observatory.url.rpartition(":")[2])
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(
+                f"POST /api/v1/requests/{request.id}/answer HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                "Authorization: Bearer of-ada\r\nContent-Type: application/json\r\n"
+                'Content-Length: 15\r\n\r\n{"value"'.encode()
+            )
+            await until(lambda: [one.to for one in here.system.desk.pending()] == ["bob"])
+            await stream.send_all(b": true}")
+            with trio.fail_after(5):
+                assert (await stream.receive_some()).startswith(b"HTTP/1.1 403")
+        assert [one.to for one in here.system.desk.pending()] == ["bob"]
+        nursery.cancel_scope.cancel()
