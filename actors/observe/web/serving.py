@@ -3,6 +3,9 @@
 Hypercorn shields what it sends. A client that reads nothing would keep such a send, and whoever
 waits for its end, for ever: here a send has a limit, and a connection is cut by closing its socket, which
 ends the send too. A request that stops halfway has limits as well, and so has the number of connections.
+
+Hypercorn's own server takes addresses, not streams, and gives no hand on a connection. So what it
+runs for each connection is used by itself; that is not public, and its version is bounded for that reason.
 """
 
 from __future__ import annotations

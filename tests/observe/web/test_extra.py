@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
 
 import actors.observe.web
 
@@ -42,6 +46,18 @@ def test_actors_alone_load_no_server() -> None:
 def test_a_missing_extra_says_what_to_install(missing: str) -> None:
     """At the import, with the command."""
     assert "pip install trio-actors[web]" in run(f"MISSING = {missing!r}\n{_WITHOUT}")
+
+
+def test_what_is_used_of_hypercorn_is_as_it_was() -> None:
+    """It is not public: a version that has changed it is seen here, and not by a page that hangs."""
+    cure = f"hypercorn {version('hypercorn')} has changed: try actors/observe/web/serving.py with it anew"
+    assert [*inspect.signature(TCPServer).parameters] == ["app", "config", "context", "state", "stream"], cure
+    assert hasattr(TCPServer, "__await__"), cure
+    assert hasattr(WorkerContext(None).terminated, "set"), cure
+    source = inspect.getsource(TCPServer)
+    used = {"receive_some", "send_all", "send_eof", "aclose", "socket"}
+    missing = {name for name in used if f"self.stream.{name}" not in source}
+    assert not missing, cure
 
 
 @pytest.mark.parametrize("file", sorted(STATIC.glob("*")), ids=lambda file: file.name)
