@@ -31,6 +31,9 @@ __all__ = ["Sockets"]
 _AWAY: Final = 1001
 _FAREWELL: Final = 0.5
 _OLDEST: Final = -10_000
+_BEAT_EVERY: Final = 20.0
+"""Seconds without a frame until a client hears that somebody is there. Pages see no pings."""
+_BEAT: Final = frame("beat")
 _CURE: Final = 'say {"filter": {"kinds": ["Failed"], "path": "/team"}}, or {"filter": null}'
 _log = logging.getLogger("actors.observe.web")
 
@@ -82,7 +85,7 @@ class Sockets:
     async def _converse(self, socket: WebSocket, client: Client) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen, socket, client, nursery.cancel_scope)
-            while (said := await client.outbox.take()) is not None:
+            while (said := await _next(client)) is not None:
                 if isinstance(said, str):
                     await idle()
                     await socket.send_text(said)
@@ -118,3 +121,10 @@ class Sockets:
             known = isinstance(error, Fault | ValueError) and not isinstance(error, json.JSONDecodeError)
             text = fault.text if known and fault is not None else _CURE
             client.outbox.put(frame("error", error="BadMessage", text=text))
+
+
+async def _next(client: Client) -> str | Past | None:
+    """The next frame, and one that says nothing else when none has come for long; None at the end."""
+    with trio.move_on_after(_BEAT_EVERY):
+        return await client.outbox.take()
+    return _BEAT

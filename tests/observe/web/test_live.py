@@ -11,7 +11,7 @@ import trio
 from httpx2.websockets import WebSocketDisconnect
 
 import actors
-from actors.observe.web import serving
+from actors.observe.web import serving, sockets
 from tests.observe.web.served import Echo, Served, served, until, viewing
 
 
@@ -264,6 +264,21 @@ async def test_a_connection_is_kept_alive_by_pings(monkeypatch: pytest.MonkeyPat
                 while b"\x89\x00" not in heard:  # a ping, empty, as a server sends it
                     heard += await idle.receive_some(65536)
         assert heard.startswith(b"HTTP/1.1 101")
+
+
+@pytest.mark.row(115)
+async def test_whoever_hears_nothing_for_long_hears_that_somebody_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Scripts of a page see no pings: without this they could not tell a dead connection from a quiet one."""
+    assert sockets._BEAT_EVERY == 20.0
+    monkeypatch.setattr(sockets, "_BEAT_EVERY", 0.05)
+    async with served() as here, viewing(here.client) as view:
+        await view.hello()
+        for _ in range(2):
+            assert await view.take_until(lambda frame: frame["type"] == "beat") == {"type": "beat"}
+        await spawned(here, "echo")
+        await view.take_until(lambda frame: "/echo" in rows(view.frames))
 
 
 async def test_a_client_that_reads_nothing_is_let_go_and_goes_on_where_it_was() -> None:

@@ -6,8 +6,11 @@ import { setClock } from "./times.js";
 const FIRST = 300; // facts of the past, at the first connection
 const SHORTEST = 500;
 const LONGEST = 15000;
+const SILENT = 50000; // the server says something each 20 s: after this long it is not there any more
+const LOOK = 5000;
 
 let socket = null;
+let heard = 0;
 let after = null;
 let session = "";
 let tries = 0;
@@ -25,8 +28,12 @@ export function connect() {
   clearTimeout(timer);
   timer = null;
   emit("link", { state: "connecting" });
-  socket = new WebSocket(address());
-  socket.addEventListener("message", (event) => {
+  const mine = new WebSocket(address());
+  socket = mine;
+  heard = Date.now();
+  mine.addEventListener("message", (event) => {
+    if (socket !== mine) return;
+    heard = Date.now();
     const frame = JSON.parse(event.data);
     if (frame.type === "hello") {
       if (session !== frame.session) after = null;
@@ -39,11 +46,23 @@ export function connect() {
     }
     take(frame);
   });
-  socket.addEventListener("close", (event) => {
+  mine.addEventListener("close", (event) => {
+    if (socket !== mine) return;
     socket = null;
     again(event.code);
   });
 }
+
+// A machine that has slept, or whose network went away, is told of no end: it hears nothing any more.
+function look() {
+  if (socket === null || Date.now() - heard < SILENT) return;
+  const lost = socket;
+  socket = null;
+  lost.close();
+  tries = 0;
+  again(0);
+}
+setInterval(look, LOOK);
 
 async function again(code) {
   tries += 1;
@@ -69,7 +88,9 @@ export function reconnect() {
 
 addEventListener("online", reconnect);
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && socket === null && store.hello !== null) reconnect();
+  if (document.hidden) return;
+  look();
+  if (store.hello !== null) reconnect();
 });
 
 export async function call(method, path, body) {
