@@ -92,7 +92,10 @@ async def scene(name: str = "tearoom", *, rich: bool = False, **settings: object
 
 
 async def _fill(system: actors.System, refs: dict[str, actors.Ref], ask: Callable[..., None]) -> None:
-    slow = actors.Policy(timeout=actors.Timeout(mode="fixed", initial=90, no_activity=None))
+    long = actors.Timeout(mode="fixed", initial=90, no_activity=None)
+    slow = actors.Policy(
+        timeout=long, shutdown=0.1
+    )  # they read for minutes: nobody waits for that in the end
     fragile = actors.Policy(restart="permanent", breaker=actors.Breaker(failures=2, reset_after=600))
     members = {
         "kitchen": [("oven", Kettle, fragile), ("stove", Kettle, None), ("cook", Reader, None)],

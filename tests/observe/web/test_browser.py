@@ -57,8 +57,29 @@ async def test_a_crash_arrives_and_a_lost_connection_loses_nothing() -> None:
                     ".fact", "rows => rows.map(row => Number(row.dataset.number))"
                 )
                 assert numbers == list(range(numbers[0], numbers[-1] - 1, -1)), "each fact once, none missed"
+                show(page, "actor/%", "h1")
+                expect(page.locator("h1")).to_contain_text("%")
+                wake_after_an_hour(page, here)
 
         await driven(drive)
+
+
+def wake_after_an_hour(page: Page, here: Scene) -> None:
+    """The machine slept: nobody told it that its connection has ended, and it looks for itself."""
+
+    def connections() -> set[object]:
+        return set(here.observatory._site.server.connections)
+
+    before = trio.from_thread.run_sync(connections)
+    page.clock.install()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(100)
+    assert trio.from_thread.run_sync(connections) >= before, "one that is heard is kept"
+    page.clock.fast_forward(3_600_000)
+    with page.expect_websocket() as again:
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert "after=" in again.value.url
+    expect(page.locator("#link")).to_have_text("Live")
 
 
 async def test_requests_are_answered_by_keyboard_and_letters_sent_again() -> None:
@@ -176,6 +197,14 @@ VIEWS = {
 }
 
 
+LINKED = """async () => {
+  const states = ["UP", "SUSPECT", "RECONNECTING", "DOWN"];
+  const nodes = states.map((state) => ({ name: "b-" + state, state, since: 1e9, heard: 1e9, reason: "<b>" }));
+  (await import("/static/store.js")).take({ type: "nodes", nodes });
+}"""
+"""As the live connection tells it."""
+
+
 def faults_of(page: Page) -> list[str]:
     """What the checker calls serious or critical."""
     found = Axe().run(page).response["violations"]
@@ -191,8 +220,13 @@ def check_views(browser: Browser, url: str, *, dark: bool, phone: bool) -> list[
     faults: list[str] = []
     with page_at(browser, url, dark=dark, phone=phone, bypass_csp=True) as page:
         page.wait_for_selector("[role=treeitem]")
+        page.evaluate(LINKED)
         for view, wanted in VIEWS.items():
             show(page, view, wanted)
+            if view == "people":
+                first = page.locator(".question").first
+                expect(first).to_have_css("direction", "rtl")
+                expect(first).to_have_attribute("tabindex", "0")
             faults += [f"{view} ({'dark' if dark else 'light'}): {fault}" for fault in faults_of(page)]
         if not phone:
             page.keyboard.press("?")
@@ -203,6 +237,7 @@ def check_views(browser: Browser, url: str, *, dark: bool, phone: bool) -> list[
 async def test_a_checker_of_accessibility_finds_no_serious_fault() -> None:
     """On every view, in light and in dark, wide and narrow, and in the form for the token."""
     async with scene(rich=True, token="secret") as here:
+        here.ask("approval", "למחוק? " + "very long " * 200, timeout=600.0, priority=9)
 
         def drive() -> list[str]:
             faults: list[str] = []

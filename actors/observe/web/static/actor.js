@@ -1,6 +1,6 @@
 // One actor: what it is like, why, and what happened to it.
 
-import { actorLink, attribute, fill, h, say, soon, text } from "./dom.js";
+import { actorHash, actorLink, attribute, fill, h, say, soon, text } from "./dom.js";
 import { factRow } from "./facts.js";
 import { call } from "./live.js";
 import { on, store } from "./store.js";
@@ -14,7 +14,7 @@ export function actorView(main, path) {
   const state = h("span", { class: "state" });
   const figures = h("dl", { class: "facts-of wide" });
   const why = h("ol", { class: "why", "aria-labelledby": "why" });
-  const whyText = h("p", { class: "why-text" });
+  const whyText = h("p", { class: "why-text", dir: "auto" });
   const history = h("ol", { class: "facts plain", "aria-labelledby": "history" });
   const fault = h("p", { class: "empty", hidden: true });
   const body = h("div", {},
@@ -24,7 +24,7 @@ export function actorView(main, path) {
       h("p", { class: "note" }, "Its last facts, the newest first. ", h("a", { href: "#/events?path=" + encodeURIComponent(path) }, "All events of it and below")), history));
   main.replaceChildren(
     h("nav", { class: "crumbs", "aria-label": "Where it is" }, crumbs.map((one) => [
-      h("a", { href: "#/actor" + one }, one === "/" ? store.hello?.system ?? "/" : one.slice(one.lastIndexOf("/") + 1)), h("span", { "aria-hidden": "true" }, " / ")])),
+      h("a", { href: actorHash(one) }, one === "/" ? store.hello?.system ?? "/" : one.slice(one.lastIndexOf("/") + 1)), h("span", { "aria-hidden": "true" }, " / ")])),
     h("h1", {}, name, " ", state), fault, body);
   let known = null;
   let stopped = false;
@@ -88,7 +88,7 @@ export function actorView(main, path) {
     fill(why, known.why.steps.map((step) => h("li", {},
       h("time", { datetime: exact(step.at) }, clock(step.at)), " ",
       step.path && step.path !== path ? [actorLink(step.path), " "] : null,
-      h("span", { class: "text" }, step.text))));
+      h("span", { class: "text", dir: "auto" }, step.text))));
     fill(history, [...known.history].reverse().map((fact) => factRow(fact, false)));
   }
 

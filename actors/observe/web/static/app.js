@@ -16,13 +16,21 @@ const titles = { tree: "Tree", events: "Events", people: "Requests", dead: "Dead
 let leave = null;
 let current = null;
 
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // an address that was typed, or cut
+  }
+}
+
 function route() {
   const [path, query = ""] = location.hash.slice(1).split("?");
   const parts = path.split("/").filter(Boolean);
   const home = store.hello?.person !== null && store.hello !== null ? "people" : "tree";
   if (store.hello?.person != null) return { view: "people", path: "", query };
   if (parts[0] === "actor") {
-    return { view: "actor", path: "/" + parts.slice(1).map(decodeURIComponent).join("/"), query };
+    return { view: "actor", path: "/" + parts.slice(1).map(decoded).join("/"), query };
   }
   return { view: views[parts[0]] ? parts[0] : home, path: "", query };
 }

@@ -36,7 +36,7 @@ export function deadView(main) {
       }
     };
     const base = `/dead/${encodeURIComponent(one.id)}`;
-    const what = h("code", { class: "message", id: "d-" + one.id }, one.message);
+    const what = h("code", { class: "message", id: "d-" + one.id, dir: "auto" }, one.message);
     return h("li", { class: "card letter", data: { id: one.id } },
       h("div", { class: "card-head" },
         h("span", {}, "to ", actorLink(one.path)),
@@ -44,7 +44,7 @@ export function deadView(main) {
         h("span", { class: "chip", data: { tone: "bad" } }, sort === "told" ? one.reason.replaceAll("_", " ") : `${one.attempts} attempts`),
         h("time", { datetime: exact(one.at), class: "due" }, clock(one.at))),
       what,
-      (one.failures ?? []).map((failure) => h("p", { class: "causes" }, failure)),
+      (one.failures ?? []).map((failure) => h("p", { class: "causes", dir: "auto" }, failure)),
       h("div", { class: "actions" },
         h("button", { type: "button", "aria-describedby": "d-" + one.id, on: { click: act("POST", base + "/redeliver", `Sent again to ${one.path}.`) } }, "Redeliver"),
         h("button", { type: "button", class: "quiet", "aria-describedby": "d-" + one.id, on: { click: act("DELETE", base, "Put away.") } }, "Drop")));

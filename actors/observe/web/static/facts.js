@@ -20,7 +20,7 @@ export function factRow(fact, withPath = true) {
     h("time", { datetime: exact(fact.at), title: exact(fact.at) }, clock(fact.at)),
     h("span", { class: "chip", data: { tone: tone(fact.kind) } }, fact.kind),
     withPath && h("span", { class: "where" }, fact.path ? actorLink(fact.path) : "–"),
-    h("span", { class: "text" }, fact.text, causes(fact)));
+    h("span", { class: "text", dir: "auto" }, fact.text, causes(fact)));
 }
 
 function causes(fact) {

@@ -28,7 +28,7 @@ export function nodesView(main) {
     place.replaceChildren(
       h("section", { class: "card", "aria-label": `This node, ${hello.system}` },
         h("h2", {}, hello.system, " ", h("span", { class: "kind" }, "this node")),
-        h("p", {}, h("span", { class: "state", data: { state: "IDLE" } }, "up")),
+        h("p", {}, h("span", { class: "state", data: { state: "LINK_UP" } }, "up")),
         h("dl", { class: "facts-of" },
           h("div", {}, h("dt", {}, "open since"), h("dd", {}, h("time", { datetime: exact(hello.since) }, clock(hello.since)))),
           h("div", {}, h("dt", {}, "session"), h("dd", { class: "path" }, hello.session)))),

@@ -51,13 +51,18 @@ export function peopleView(main) {
         if (!store.requests.has(id)) drafts.delete(id);
       }
     }
+    const placed = [];
     let place = list.firstChild;
     for (const one of found) {
       const card = cards.get(one.id) ?? made(one);
       card.update(one);
       if (card.element === place) place = place.nextSibling;
-      else list.insertBefore(card.element, place);
+      else {
+        list.insertBefore(card.element, place);
+        placed.push(card);
+      }
     }
+    for (const card of placed.filter((one) => one.isLong())) card.scrolls(); // measured first, changed then
     empty.hidden = found.length > 0;
     if (had && !ids.has(had)) {
       const at = order.indexOf(had);
@@ -76,11 +81,12 @@ export function peopleView(main) {
     const to = h("span", { class: "kind" });
     const more = h("button", { type: "button", class: "quiet", on: { click: extend } }, `${MINUTES} minutes more`);
     const actions = h("div", { class: "actions" });
+    const question = h("p", { class: "question", id: key, dir: "auto" }, request.text);
     const element = h("li", { class: "card request", tabindex: "-1", "aria-labelledby": key, data: { id } },
       h("div", { class: "card-head" }, h("span", { class: "chip", data: { tone: "plain" } }, request.kind), to,
         request.priority ? h("span", { class: "kind" }, `priority ${request.priority}`) : null, due),
       bar,
-      h("p", { class: "question", id: key }, request.text),
+      question,
       actions,
       fault,
       h("div", { class: "card-foot" },
@@ -141,13 +147,13 @@ export function peopleView(main) {
     }
 
     const answer = (value, words, look) =>
-      h("button", { type: "button", class: look, on: { click: () => send(value, words) } }, words);
+      h("button", { type: "button", class: look, dir: "auto", on: { click: () => send(value, words) } }, words);
     if (request.kind === "approval") {
       actions.append(answer(true, "Approve", "primary"), answer(false, "Reject", "danger"));
     } else if (request.options.length) {
       for (const option of request.options) actions.append(answer(option, String(option), ""));
     } else {
-      const field = h("textarea", { id: key + "-text", rows: "3", maxlength: "60000" });
+      const field = h("textarea", { id: key + "-text", rows: "3", maxlength: "60000", dir: "auto" });
       field.value = drafts.get(id) ?? "";
       field.addEventListener("input", () => drafts.set(id, field.value));
       actions.classList.add("written");
@@ -159,6 +165,8 @@ export function peopleView(main) {
     const card = {
       element,
       move,
+      isLong: () => question.scrollHeight > question.clientHeight,
+      scrolls: () => attribute(question, "tabindex", "0"), // with keys, too
       update(one) {
         deadline = one.deadline;
         asked = one.asked;

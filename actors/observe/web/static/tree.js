@@ -60,7 +60,9 @@ export function treeView(main) {
     list);
 
   const rows = new Map(); // path → its element and its parts
+  const changed = new Set(); // paths of rows that are to be shown anew
   let shown = [];
+  let shape = -1; // of the store, when all was drawn last
   let current = "/";
 
   function openAll(open) {
@@ -77,6 +79,10 @@ export function treeView(main) {
     return true;
   }
 
+  function isNarrow() {
+    return filter.value.trim() !== "" || chosen.value !== "all";
+  }
+
   function ordered() {
     const below = new Map();
     for (const row of store.actors.values()) {
@@ -88,7 +94,7 @@ export function treeView(main) {
       const rank = (row) => (parent === "/" && LAST[row.name]) || 0;
       rows.sort((a, b) => rank(a) - rank(b) || a.order - b.order);
     }
-    const narrow = filter.value.trim() !== "" || chosen.value !== "all";
+    const narrow = isNarrow();
     const wanted = new Set();
     let hits = 0;
     if (narrow) {
@@ -166,7 +172,28 @@ export function treeView(main) {
     attribute(parts.limit, "data-late", share > 0.8 ? "yes" : null);
   }
 
+  // A tree of the same actors: only what has changed is drawn. It may have thousands of rows.
+  function drawChanged() {
+    const known = new Map();
+    for (const path of changed) {
+      const row = store.actors.get(path);
+      if (rows.has(path) && row) known.set(path, row);
+    }
+    const found = shown.filter((one) => known.has(one.row.path));
+    if (store.shape !== shape || isNarrow() || found.some((one) => one.row.order !== known.get(one.row.path).order)) {
+      draw();
+      return;
+    }
+    changed.clear();
+    for (const one of found) {
+      one.row = known.get(one.row.path);
+      show(rows.get(one.row.path), one);
+    }
+  }
+
   function draw() {
+    shape = store.shape;
+    changed.clear();
     shown = ordered();
     const paths = new Set(shown.map((one) => one.row.path));
     if (!paths.has(current)) {
@@ -248,10 +275,14 @@ export function treeView(main) {
   });
 
   const later = soon(draw);
+  const some = soon(drawChanged);
   filter.addEventListener("input", later);
   chosen.addEventListener("input", later);
   const stops = [
-    on("actors", later),
+    on("actors", ({ paths }) => {
+      for (const path of paths) changed.add(path);
+      some();
+    }),
     onTick(() => { for (const parts of rows.values()) if (parts.deadline !== null) move(parts); }),
   ];
   draw();
