@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from actors.supervision.family import Family
+from actors.observe.living import living
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
+    from actors.supervision.family import Family
 
 __all__ = ["SLICE", "Census", "walk"]
 
@@ -36,17 +37,11 @@ class Census:
 
 def walk(root: Family, census: Census) -> Iterator[None]:
     """Count all that live, as they are when their turn comes; a step for each slice."""
-    waiting: list[Cell] = [root]
-    number = 0
-    while waiting:
-        cell = waiting.pop()
-        if isinstance(cell, Family):
-            waiting.extend(cell.children.values())
+    for number, cell in enumerate(living(root)):
         if cell is not root and not cell.is_gone:
             _count(root, cell, census)
-            number += 1
-            if number % SLICE == 0:
-                yield
+        if number % SLICE == SLICE - 1:
+            yield
 
 
 def _count(root: Family, cell: Cell, census: Census) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.supervision.family import Family
+from actors.observe.living import living
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -23,8 +23,4 @@ def root_of(system: System) -> Cell:
 
 def cells_of(kernel: Kernel) -> list[Cell]:
     """Every living cell, the root first."""
-    found = [root_of(kernel.system)]
-    for cell in found:  # it grows meanwhile
-        if isinstance(cell, Family):
-            found.extend(cell.children.values())
-    return found
+    return list(living(root_of(kernel.system)))

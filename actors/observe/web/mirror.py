@@ -7,11 +7,11 @@ for others between them; and an actor that an event is about is looked at by its
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from actors.observe.living import living
 from actors.observe.web.frames import dumps
 from actors.observe.web.pace import idle
 from actors.supervision.breaker import CircuitState
@@ -81,22 +81,13 @@ class Mirror:
     async def sweep(self) -> None:
         """Look at all of them, in slices. A checkpoint."""
         self._round += 1
-        for number, cell in enumerate(self._living()):
+        for number, cell in enumerate(living(self._root)):
             if number % _SLICE == _SLICE - 1:
                 await idle()
             self.look(cell)
         await idle()
         for path in [path for path, seen in self._seen.items() if seen.round != self._round]:
             self._forget(path)
-
-    def _living(self) -> Iterator[Cell]:
-        """As they are when their turn comes."""
-        waiting: list[Cell] = [self._root]
-        while waiting:
-            cell = waiting.pop()
-            yield cell
-            if isinstance(cell, Family):
-                waiting.extend(reversed(cell.children.values()))
 
     def look(self, cell: Cell) -> None:
         """Look at one. Never blocks."""
