@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.errors import UnknownActor
+from actors.http.access import Visitor
+from actors.http.faults import Fault
+from actors.http.gate import VISITOR, read_json
 from actors.names import canonical
-from actors.observe.web.access import Visitor
-from actors.observe.web.faults import Fault
 from actors.observe.web.frames import dumps
-from actors.observe.web.gate import VISITOR, read_json
 from actors.observe.web.live import Live
 from actors.observe.web.seen import Seen
 

@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from actors.events import ActorEvent, DeadLetter, Event, NodeEvent, PersonEvent, TicketMoved
-from actors.observe.web.access import Visitor
+from actors.http.access import Visitor
 from actors.observe.web.frames import (
     dumps,
     events_frames,

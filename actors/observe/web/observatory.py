@@ -16,13 +16,13 @@ from actors.checks import check_count
 from actors.core.actor import function
 from actors.core.ref import Ref
 from actors.errors import InsecureListen, StartFailed, flatten
-from actors.observe.web.access import Doorkeeper, check_origin, check_token, is_loopback
+from actors.http.access import Doorkeeper, check_origin, check_token, is_loopback
+from actors.http.gate import Gate
+from actors.http.serving import Server
 from actors.observe.web.api import Api
-from actors.observe.web.gate import Gate
 from actors.observe.web.live import Live
 from actors.observe.web.pages import OPEN_PATHS, Pages
 from actors.observe.web.seen import Seen
-from actors.observe.web.serving import Server
 from actors.observe.web.sockets import Sockets
 from actors.policy import Policy
 from actors.supervision.family import Family
@@ -193,7 +193,7 @@ def _app(site: Site, seen: Seen, live: Live) -> Any:
     api: list[BaseRoute] = [*Api(seen, live).routes, WebSocketRoute("/live", Sockets(seen, live).serve)]
     routes: list[BaseRoute] = [*pages.routes, Mount("/api/v1", routes=api)]
     app = Router(routes, redirect_slashes=False, default=_nowhere)
-    return Gate(app, site.keeper, site.cookie, OPEN_PATHS)
+    return Gate(app, site.keeper, site.cookie, OPEN_PATHS, ", or open / in a browser")
 
 
 async def _nowhere(scope: object, receive: object, send: object) -> None:

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from actors.http.access import Doorkeeper
+from actors.http.faults import Fault
+from actors.http.gate import VISITOR, read_body
 from actors.observe.export.prometheus import CONTENT_TYPE, take_metrics
-from actors.observe.web.access import Doorkeeper
 from actors.observe.web.api import check_sees_all
-from actors.observe.web.faults import Fault
-from actors.observe.web.gate import VISITOR, read_body
 
 if TYPE_CHECKING:
     from actors.system import System

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import trio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from actors.http.access import Visitor
+from actors.http.faults import Fault, fault_of
+from actors.http.gate import VISITOR
+from actors.http.serving import CONNECTION
 from actors.names import canonical
-from actors.observe.web.access import Visitor
 from actors.observe.web.api import number_in, texts_in
-from actors.observe.web.faults import Fault, fault_of
 from actors.observe.web.frames import frame
-from actors.observe.web.gate import VISITOR
 from actors.observe.web.live import Client, Filter, Live
 from actors.observe.web.outbox import Outbox, Past
 from actors.observe.web.pace import idle
 from actors.observe.web.seen import Seen
-from actors.observe.web.serving import CONNECTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.observe.web.serving import Connection
+    from actors.http.serving import Connection
 
 __all__ = ["Sockets"]
 

@@ -50,7 +50,7 @@ def test_a_missing_extra_says_what_to_install(missing: str) -> None:
 
 def test_what_is_used_of_hypercorn_is_as_it_was() -> None:
     """It is not public: a version that has changed it is seen here, and not by a page that hangs."""
-    cure = f"hypercorn {version('hypercorn')} has changed: try actors/observe/web/serving.py with it anew"
+    cure = f"hypercorn {version('hypercorn')} has changed: try actors/http/serving.py with it anew"
     assert [*inspect.signature(TCPServer).parameters] == ["app", "config", "context", "state", "stream"], cure
     assert hasattr(TCPServer, "__await__"), cure
     assert hasattr(WorkerContext(None).terminated, "set"), cure

@@ -11,7 +11,8 @@ import trio
 from httpx2.websockets import WebSocketDisconnect
 
 import actors
-from actors.observe.web import serving, sockets
+from actors.http import serving
+from actors.observe.web import sockets
 from tests.observe.web.served import Echo, Served, served, until, viewing
 
 

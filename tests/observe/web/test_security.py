@@ -9,7 +9,8 @@ import pytest
 import trio
 
 import actors
-from actors.observe.web import gate, start_observatory
+from actors.http import gate
+from actors.observe.web import start_observatory
 from tests.observe.web.served import TOKEN, served, until
 
 

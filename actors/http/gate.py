@@ -10,14 +10,25 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import trio
 from starlette.exceptions import HTTPException
 
-from actors.observe.web.access import SAFE_METHODS, Doorkeeper, Visitor
-from actors.observe.web.faults import Fault, fault_of
-from actors.observe.web.serving import CONNECTION
+from actors.http.access import SAFE_METHODS, Doorkeeper, Visitor
+from actors.http.faults import Fault, fault_of
+from actors.http.serving import CONNECTION
 
 if TYPE_CHECKING:
-    from actors.observe.web.serving import Connection
+    from actors.http.serving import Connection
 
-__all__ = ["LONGEST_BODY", "VISITOR", "Gate", "read_json"]
+__all__ = [
+    "LONGEST_BODY",
+    "VISITOR",
+    "App",
+    "Gate",
+    "Message",
+    "Receive",
+    "Scope",
+    "Send",
+    "read_body",
+    "read_json",
+]
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -49,19 +60,25 @@ _HEADERS: Final = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_log = logging.getLogger("actors.observe.web")
+_log = logging.getLogger("actors.http")
 
 
 class Gate:
     """An ASGI app before the app: lets in whoever may come, as a `Visitor`, and looks after what goes out."""
 
     def __init__(
-        self, app: App, keeper: Doorkeeper, cookie: Callable[[], str], open_paths: frozenset[str]
+        self,
+        app: App,
+        keeper: Doorkeeper,
+        cookie: Callable[[], str] = lambda: "",
+        open_paths: frozenset[str] = frozenset(),
+        or_else: str = "",
     ) -> None:
         self._app = app
         self._keeper = keeper
         self._cookie = cookie
         self._open_paths = open_paths
+        self._or_else = or_else
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or one WebSocket."""
@@ -96,8 +113,7 @@ class Gate:
             raise Fault(
                 403,
                 "ForbiddenHost",
-                f"this is not served as {host!r}: use the address that start_observatory printed, or name "
-                f"the origin in origins=",
+                f"this is not served as {host!r}: use its address, or name the origin in origins=",
             )
         is_safe = scope["type"] == "http" and scope["method"] in SAFE_METHODS
         visitor, by_cookie = self._visitor(headers)
@@ -112,7 +128,7 @@ class Gate:
             raise Fault(
                 401,
                 "Unauthorized",
-                "a token is needed: send 'Authorization: Bearer ...', or open / in a browser",
+                f"a token is needed: send 'Authorization: Bearer ...'{self._or_else}",
             )
         return visitor
 
@@ -224,21 +240,21 @@ async def read_json(scope: Scope, receive: Receive) -> dict[str, Any]:
     return cast("dict[str, Any]", said)
 
 
-async def read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive, longest: int = LONGEST_BODY) -> bytes:
     """The body. Raises `Fault` for one that is too long, or takes too long."""
     with trio.move_on_after(_SLOWEST_BODY):
-        return await _whole_body(receive)
+        return await _whole_body(receive, longest)
     raise Fault(408, "TooSlow", f"a body may take {_SLOWEST_BODY:g} s, and this one has not come to its end")
 
 
-async def _whole_body(receive: Receive) -> bytes:
+async def _whole_body(receive: Receive, longest: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Fault(400, "Disconnected", "the body has not come to its end")
         body += message.get("body", b"")
-        if len(body) > LONGEST_BODY:
-            raise Fault(413, "TooLarge", f"a body may have {LONGEST_BODY} bytes, and this one has more")
+        if len(body) > longest:
+            raise Fault(413, "TooLarge", f"a body may have {longest} bytes, and this one has more")
         if not message.get("more_body", False):
             return bytes(body)

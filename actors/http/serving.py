@@ -36,7 +36,7 @@ _SILENT: Final = 60
 _PING_EVERY: Final = 20.0
 _IDLE: Final = 20.0
 _GRACE: Final = 0.5
-_log = logging.getLogger("actors.observe.web")
+_log = logging.getLogger("actors.http")
 
 
 class Connection:
@@ -82,13 +82,18 @@ class Connection:
 
 
 class Server:
-    """Serves one app. Runs once; `connections` is what it has open."""
+    """Serves one app. Runs once; `connections` is what it has open.
 
-    def __init__(self, app: ASGIFramework, max_connections: int) -> None:
+    `silent` is how many seconds the other side may send nothing; None where answers last, and it has nothing
+    to say meanwhile.
+    """
+
+    def __init__(self, app: ASGIFramework, max_connections: int, silent: int | None = _SILENT) -> None:
         self._app = ASGIWrapper(app)
         self._max = max_connections
         self._context = WorkerContext(None)
         self._config = _config()
+        self._config.read_timeout = silent
         self._changed = trio.lowlevel.ParkingLot()
         self.connections: dict[Connection, None] = {}
 
@@ -153,7 +158,6 @@ def _config() -> Config:
     config.errorlog = _log
     config.include_server_header = False
     config.keep_alive_timeout = _IDLE
-    config.read_timeout = _SILENT
     config.websocket_ping_interval = _PING_EVERY
     config.websocket_max_message_size = LONGEST_FRAME
     return config
