@@ -1,9 +1,6 @@
-"""`open_system` and `System`: the facade over all features, and the block that owns every task.
+"""`open_system` and `System`: the facade over all features.
 
-The block has two parts. The body runs in the caller's task. The actors run in a host
-task of their own, shielded, so that cancellation from outside reaches the body first;
-the block then ends the tree in order, children before parents, and lets the
-cancellation go on. Whatever happens, the host has ended before the block does.
+The features are made in `features`; the block that owns every task is in `block`.
 """
 
 from __future__ import annotations
@@ -12,75 +9,48 @@ import math
 import ssl
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from contextvars import Context as Variables
-from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
-import trio
-
 from actors.asking import Asking
+from actors.block import Block
 from actors.census import SystemStatistics, below, count, tree_of
 from actors.checks import check_seconds
-from actors.coding import JsonCoder
 from actors.core.cell import Cell
 from actors.core.groups import Group
-from actors.core.kernel import Kernel
 from actors.core.recipe import recipe_of
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT, DEFINING
-from actors.delivery.coder import AsTheyAre
-from actors.delivery.courier import COURIER, COURIER_POLICY, courier
-from actors.delivery.memory import MemoryStore
-from actors.delivery.office import Office
 from actors.delivery.posted import Posted
 from actors.delivery.store import Store
 from actors.delivery.ticketing import Ticket
-from actors.errors import (
-    NestedSystem,
-    StartFailed,
-    SupervisorFailed,
-    SystemClosed,
-    flatten,
-)
-from actors.events import DeadLetter, Event, LoopBlocked
+from actors.errors import NestedSystem, SystemClosed
+from actors.events import DeadLetter, Event
+from actors.features import Features
 from actors.jobs.job import Job
 from actors.jobs.plan import Names
 from actors.jobs.run import JOBS, JOBS_POLICY, Jobs, OnProgress, run_jobs
-from actors.keeping import OfficeKeeping
 from actors.limits import Watchdog
 from actors.messages import Request
-from actors.monitor import MONITOR, MONITOR_POLICY, SERVICES_POLICY, SYSTEM, Monitor, Services, Watches
 from actors.names import check_name, split
-from actors.neighbours import COURIER_PATH, DESK_PATH, LinkedNodes
-from actors.observe.bus import Bus, Subscription
+from actors.observe.bus import Subscription
 from actors.observe.journal import Journal
-from actors.observe.observer import OBSERVER, OBSERVER_POLICY, observer
-from actors.observe.service import OBSERVER_PATH
-from actors.observe.watchdog import watched_loop
 from actors.outcome import Outcome
-from actors.people.clerk import CLERK, CLERK_POLICY, clerk
 from actors.people.desk import Desk
 from actors.policy import OneForOne, Policy, Strategy
 from actors.posting import Posting
-from actors.remote.node import Node
 from actors.remote.peer import MAX_MESSAGE, Listener, Peer, connect, listen, peer_of
 from actors.remote.place import several
 from actors.remote.process import start_process
-from actors.root import make_root
-from actors.spawning.network import Networks, Spawning
+from actors.spawning.network import Spawning
 from actors.spawning.news import NetworkReady, ReadyWatch
 from actors.supervision.breaker import BreakerState
-from actors.supervision.breakers import Breakers
 from actors.supervision.family import Family
 from actors.supervision.supervisor import check_strategy
-from actors.timeouts import DeadlineGuard, Durations
 from actors.tree import TreeNode
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
-
-    from actors.core.vigil import Guard
 
 __all__ = ["System", "open_system"]
 
@@ -103,110 +73,21 @@ class System:
         posting: Posting | None = None,
         asking: Asking | None = None,
     ) -> None:
-        self._watchdog = watchdog
-        now = trio.lowlevel.current_clock().current_time
-        self._bus = Bus(now)
-        self._kernel = Kernel(name, self, self._bus, policy, random)
-        self._breakers = Breakers(now)
-        self._durations = Durations()
-        self._watches = Watches(self._ensure_monitor)
-        self._kernel.guards_for = self._guards_for
-        self._root = make_root(self._kernel, strategy, self._breakers)
-        self._node = Node(self, self._kernel, self._root, lease, spawnable)
-        self._store_given = store is not None
-        store = MemoryStore() if store is None else store
-        coder = JsonCoder if store.is_durable else partial(AsTheyAre, JsonCoder)
-        self._office = Office(
-            self._kernel,
-            store,
-            coder,
-            posting or Posting(),
-            lease,
-            self._ensure_courier,
-            LinkedNodes(self._node, COURIER_PATH),
-        )
-        keeping = OfficeKeeping(self._office) if store.is_durable else None
-        self._desk = Desk(
-            self._kernel,
-            asking or Asking(),
-            self._ensure_clerk,
-            keeping,
-            LinkedNodes(self._node, DESK_PATH),
-        )
-        self._node.makers[DESK_PATH] = self._ensure_clerk
-        self._node.makers[COURIER_PATH] = self._ensure_courier
-        self._node.makers[OBSERVER_PATH] = self._ensure_observer
+        features = Features(self, name, strategy, policy, random, spawnable, lease, store, posting, asking)
+        self._features = features
+        self._bus = features.bus
+        self._kernel = features.kernel
+        self._breakers = features.breakers
+        self._durations = features.durations
+        self._watches = features.watches
+        self._root = features.root
+        self._node = features.node
+        self._office = features.office
+        self._desk = features.desk
+        self._networks = features.networks
         self._journal: Journal | None = None
         self._names_at_work = Names()
-        self._networks = Networks(self._kernel, self._is_open)
-        self._body = trio.CancelScope()
-        self._ended = trio.Event()
-
-    def _guards_for(self, cell: Cell) -> tuple[Guard, ...]:
-        """What watches the runs of an actor whose policy has limits."""
-        timeout = cell.policy.timeout
-        deadline = () if timeout is None else (DeadlineGuard(cell, timeout, self._durations),)
-        return (*deadline, *self._watches.guards_for(cell))
-
-    def _is_open(self) -> bool:
-        """False before its first step, and from the moment in which it begins to close."""
-        root = self._root
-        return not (self._kernel.closing or root.is_final or root.ended or root.nursery is None)
-
-    def _services(self) -> Family:
-        """The cell of `/system`, made at its first use."""
-        services = self._root.children.get(SYSTEM)
-        if services is None:
-            self._root.spawn(Services, name=SYSTEM, policy=SERVICES_POLICY)
-            services = self._root.children[SYSTEM]
-        assert isinstance(services, Family)
-        return services
-
-    def _ensure_monitor(self) -> Cell | None:
-        """The monitor's cell, made where it is not there; None while the system closes."""
-        if not self._is_open():
-            return None
-        services = self._services()
-        found = services.children.get(MONITOR)
-        if found is None and services.takes_children:  # else somebody has stopped it: it will be made anew
-            services.spawn(Monitor, self._watches, name=MONITOR, policy=MONITOR_POLICY)
-            found = services.children[MONITOR]
-        return found
-
-    def _ensure_courier(self) -> bool:
-        """See to it that there is a courier: it is the child of nobody who needs it. False: none comes."""
-        services = self._services() if self._is_open() else self._root.children.get(SYSTEM)
-        if not isinstance(services, Family):
-            return False
-        if COURIER not in services.children and services.takes_children and self._is_open():
-            Variables().run(services.spawn, courier, self._office, name=COURIER, policy=COURIER_POLICY)
-        return COURIER in services.children
-
-    def _ensure_clerk(self) -> Cell | None:
-        """The desk's actor, made where it is not there; None while the system closes."""
-        if not self._is_open():
-            return None
-        services = self._services()
-        if CLERK not in services.children and services.takes_children:
-            Variables().run(services.spawn, clerk, self._desk, name=CLERK, policy=CLERK_POLICY)
-        return services.children.get(CLERK)
-
-    def _ensure_observer(self) -> None:
-        """See to it that somebody tells other processes how the system stands."""
-        if self._is_open():
-            services = self._services()
-            if OBSERVER not in services.children and services.takes_children:
-                Variables().run(services.spawn, observer, name=OBSERVER, policy=OBSERVER_POLICY)
-
-    async def _open_store(self) -> None:
-        """Open a store that was given, before anything else; raises what is wrong with it itself."""
-        services = self._services()
-        try:
-            await services.start(courier, (self._office,), COURIER, COURIER_POLICY, None, False, {})
-            if self._office.store.is_durable:  # what was asked before a restart can be answered from now on
-                await services.start(clerk, (self._desk,), CLERK, CLERK_POLICY, None, False, {})
-        except StartFailed as error:
-            raise next(iter(flatten(error.__cause__ or error))) from None
+        self._block = Block(features, watchdog)
 
     def __repr__(self) -> str:
         state = "closed" if self._root.is_gone else "closing" if self._root.is_final else "open"
@@ -283,7 +164,7 @@ class System:
     def __actor_services__(self) -> Family:
         """The framework's own side of `/system`, for what serves in its name."""
         self._check_open()
-        return self._services()
+        return self._features.services()
 
     async def run_jobs(
         self,
@@ -589,86 +470,11 @@ class System:
 
     def _end_body(self) -> None:
         """Cancel the body of the block; the actors end by other orders."""
-        self._body.cancel()
+        self._block.body.cancel()
 
     async def wait_stopped(self) -> None:
         """Return when nothing of the system lives any more. A checkpoint; for tasks outside the block."""
-        await self._ended.wait()
-
-    # --- the block ---
-
-    def _tell_blocked(self, seconds: float, where: str) -> None:
-        if self._bus.wants(LoopBlocked):
-            self._bus.emit(LoopBlocked(self._kernel.now(), seconds, where))
-
-    async def _host(self) -> None:
-        """Own every task of the system until the root is gone."""
-        try:
-            with watched_loop(self._watchdog, self._tell_blocked), trio.CancelScope(shield=True):
-                async with trio.open_nursery() as outer:  # actors without a task need turns to end
-                    outer.start_soon(self._kernel.dispatcher.run, name=f"dispatcher of {self.name}")
-                    try:
-                        async with trio.open_nursery() as nursery:
-                            nursery.start_soon(self._kernel.alarms.run, name=f"alarms of {self.name}")
-                            self._root.launch(nursery)
-                            await self._root.wait_stopped()
-                            nursery.cancel_scope.cancel()
-                    finally:
-                        outer.cancel_scope.cancel()
-        finally:
-            self._networks.close()
-            self._office.close()
-            self._desk.close()
-            self._node.close()
-            self._bus.close()
-            self._ended.set()
-
-    @asynccontextmanager
-    async def _block(self) -> AsyncGenerator[System]:
-        """The block of `open_system`."""
-        causes: list[BaseException] = []
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._host, name=f"host of {self.name}")
-                try:
-                    await self._root.wait_started()
-                    if self._store_given:
-                        await self._open_store()
-                    with self._body:
-                        yield self
-                    await self._close()
-                except BaseException as error:
-                    causes.append(error)
-                    await self._close_now()
-        except BaseException as error:
-            causes.extend(flatten(error))
-        exit = self._root.exit
-        if exit is not None and exit.is_failure:
-            causes.append(SupervisorFailed(self.name, exit.error))
-        _raise(causes)
-
-    async def _close(self) -> None:
-        self._root.stop()
-        await self._ended.wait()
-
-    async def _close_now(self) -> None:
-        self._root.kill()
-        with trio.CancelScope(shield=True):
-            await self._ended.wait()
-
-
-def _raise(causes: list[BaseException]) -> None:
-    """Raise one plain exception for one cause, one flat group for several; Ctrl-C comes first."""
-    for error in causes:
-        for leaf in flatten(error):
-            if isinstance(leaf, KeyboardInterrupt):
-                raise leaf
-    told = [error for error in causes if not isinstance(error, trio.Cancelled)]
-    if len(told) > 1:
-        leaves = [leaf for error in told for leaf in flatten(error) if not isinstance(leaf, trio.Cancelled)]
-        raise BaseExceptionGroup("the body of open_system and its actors failed", leaves)
-    for error in told or causes[:1]:
-        raise error
+        await self._block.ended.wait()
 
 
 _WATCHDOG = Watchdog()
@@ -752,5 +558,5 @@ async def _opened(
     asking: Asking | None,
 ) -> AsyncGenerator[System]:
     system = System(name, strategy, policy, random, watchdog, spawnable, lease, store, posting, asking)
-    async with system._block():  # pyright: ignore[reportPrivateUsage]
+    async with system._block.run():  # pyright: ignore[reportPrivateUsage]
         yield system
