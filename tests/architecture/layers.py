@@ -31,6 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 _VOCABULARY = frozenset(
     {
+        "budgets",
         "errors",
         "names",
         "messages",
@@ -51,6 +52,7 @@ _TOP = {
     "__init__": "door",
     "__main__": "entry",
     "block": "system",
+    "budgeting": "system",
     "census": "system",
     "coding": "system",
     "features": "system",

@@ -1,0 +1,86 @@
+"""Waiting for a reply in the name of an agent.
+
+Signs of life reach the client, and its cancellation reaches the handler.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from actors.core.mailbox import ASKED
+from actors.events import Progressed
+from actors.mcp.faults import ToolFault
+from actors.mcp.reach import is_within
+
+if TYPE_CHECKING:
+    from actors.core.ask import Pending
+    from actors.core.ref import Ref
+    from actors.mcp.tool import Call
+
+__all__ = ["wait_for"]
+
+_APART: Final = 0.25
+"""Seconds from one notification of progress to the next: what comes in between is not told."""
+
+
+async def wait_for(call: Call, ref: Ref, pending: Pending[Any], idle: float | None) -> Any:
+    """The reply, or the error of the request. A checkpoint.
+
+    Signs of life of the actor, or of what is below it, are told to the client, and begin the time of `idle`
+    seconds anew. When that is over, and when the client cancels, the request is withdrawn, and a handler
+    that has it in hand is interrupted: nobody else waits for its reply.
+    """
+    try:
+        with trio.CancelScope() as silence:
+            async with _heard(call, ref, silence, idle):
+                return await pending.wait()
+    finally:
+        if not pending.done:
+            pending.cancel()
+            _let_go(call, ref, pending)
+    raise ToolFault(f"no sign of life of {ref.path} for {idle:g} s: the request is withdrawn")
+
+
+def _let_go(call: Call, ref: Ref, pending: Pending[Any]) -> None:
+    """Interrupt the handler that works for nobody any more.
+
+    A function outside `ctx.handling()` is left alone: it would lose all that it knows.
+    """
+    cell = ref.cell
+    if cell.item is None or cell.item[ASKED] is not pending:
+        return
+    handling = cell.context is not None and cell.context.hand is not None
+    if cell.recipe.actor_class is not None or handling:
+        call.guests.nursery.start_soon(ref.interrupt)
+
+
+@asynccontextmanager
+async def _heard(call: Call, ref: Ref, silence: trio.CancelScope, idle: float | None) -> AsyncGenerator[None]:
+    if idle is None and not call.wants_progress:
+        yield
+        return
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_listen, call, ref, silence, idle)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def _listen(call: Call, ref: Ref, silence: trio.CancelScope, idle: float | None) -> None:
+    if idle is not None:
+        silence.deadline = trio.current_time() + idle
+    count, told = 0, -math.inf
+    async with call.house.system.subscribe(Progressed) as signs:
+        async for sign in signs:
+            if not isinstance(sign, Progressed) or not is_within(sign.ref.path, ref.path):
+                continue
+            count += 1
+            if idle is not None:
+                silence.deadline = sign.at + idle
+            if call.wants_progress and sign.at - told >= _APART:
+                told = sign.at
+                await call.report(count, None, f"{sign.ref.path} is at work")

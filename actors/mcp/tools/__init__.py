@@ -1,0 +1,10 @@
+"""The tools, by what they are about."""
+
+from actors.mcp.tools.growth import GROWTH
+from actors.mcp.tools.looking import LOOKING
+from actors.mcp.tools.talking import TALKING
+
+__all__ = ["TOOLS"]
+
+TOOLS = (*TALKING, *GROWTH, *LOOKING)
+"""All of them."""

@@ -1,0 +1,148 @@
+"""Tools that look: tree, children, peers, why. They change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import attrs
+import trio
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from actors.mcp.faults import no_such_actor
+from actors.mcp.reach import is_within, parent_of
+from actors.mcp.tool import Call, Tool
+from actors.mcp.tools.shapes import Path, Seen
+from actors.names import ROOT
+from actors.supervision.family import Family
+from actors.tree import TreeNode
+
+if TYPE_CHECKING:
+    from actors.core.ref import Ref
+
+__all__ = ["LOOKING", "seen", "tree_for"]
+
+
+class Drawn(TypedDict):
+    """The tree."""
+
+    text: Annotated[str, Field(description="One line an actor: name [state] (kind).")]
+    tree: Annotated[dict[str, Any], Field(description="The same as objects: path, state, children, ...")]
+    you: Annotated[str, Field(description="Your own path.")]
+
+
+class Others(TypedDict):
+    """Some actors."""
+
+    actors: list[Seen]
+    count: int
+
+
+class Because(TypedDict):
+    """Why an actor is as it is."""
+
+    path: str
+    state: Annotated[str, Field(description="starting, running, waiting, ending, gone or unknown.")]
+    text: Annotated[str, Field(description="The chain of causes, the newest first, one a line.")]
+    steps: Annotated[
+        list[dict[str, Any]], Field(description="The same as objects; `at` in seconds since 1970.")
+    ]
+
+
+def seen(ref: Ref) -> Seen:
+    """An actor as it is now."""
+    cell = ref.cell
+    return Seen(
+        path=ref.path,
+        name=ref.name,
+        kind=cell.recipe.kind,
+        state=str(ref.state),
+        waiting=cell.depth,
+        restarts=cell.restarts,
+    )
+
+
+def tree_for(call: Call, path: str | None) -> TreeNode:
+    """What the agent reaches, from its parent down; or from `path`. Raises `ToolFault`."""
+    me = call.agent.ctx.ref.path
+    whole = call.house.gate.reach == "tree"
+    wanted = call.house.path(path) if path is not None else (ROOT if whole else parent_of(me))
+    node = _node_at(call.house.system.tree(), wanted)
+    if node is None:
+        raise no_such_actor(wanted)
+    if wanted == ROOT and whole:
+        return attrs.evolve(node, children=tuple(one for one in node.children if _shown(call, one.path)))
+    if whole or is_within(wanted, me):
+        return node
+    kept = {me, *call.agent.adopted}
+    if wanted == parent_of(me):
+        children = tuple(one if one.path in kept else attrs.evolve(one, children=()) for one in node.children)
+        return attrs.evolve(node, children=children)
+    return node if any(is_within(wanted, one) for one in kept) else attrs.evolve(node, children=())
+
+
+def _shown(call: Call, path: str) -> bool:
+    from actors.mcp.reach import reaches
+
+    return reaches(call.agent.ctx.ref.path, path, whole=True)
+
+
+def _node_at(top: TreeNode, path: str) -> TreeNode | None:
+    node = top
+    while node.path != path:
+        below = next((one for one in node.children if is_within(path, one.path)), None)
+        if below is None:
+            return None
+        node = below
+    return node
+
+
+async def tree(call: Call, path: Path | None = None) -> Drawn:
+    """Show the living actors that you reach, with their true states, as a drawing and as objects.
+
+    Without a path: your parent, you with all below you, and your peers.
+    """
+    await trio.lowlevel.checkpoint()
+    node = tree_for(call, path)
+    return Drawn(text=str(node), tree=node.as_dict(), you=call.agent.ctx.ref.path)
+
+
+async def children(call: Call, path: Path | None = None) -> Others:
+    """List the living children of an actor that you reach, in start order; without a path, your own."""
+    await trio.lowlevel.checkpoint()
+    me = call.agent.ctx.ref
+    ref = me if path is None else call.house.find(path)
+    node = tree_for(call, ref.path)
+    by_path = {one.path: one for one in node.children}
+    cell = ref.cell
+    refs = cell.child_refs if isinstance(cell, Family) else ()
+    found = [seen(one) for one in refs if one.path in by_path]
+    return Others(actors=found, count=len(found))
+
+
+async def peers(call: Call) -> Others:
+    """List the other living children of your parent, in start order."""
+    await trio.lowlevel.checkpoint()
+    system = call.house.system
+    found = [seen(one) for one in system.peers(call.agent.ctx.ref) if _peer(call, one)]
+    return Others(actors=found, count=len(found))
+
+
+def _peer(call: Call, ref: Ref) -> bool:
+    return _shown(call, ref.path)
+
+
+async def why(call: Call, path: Path) -> Because:
+    """Tell why an actor ended, or why it is as it is: a chain of causes. Also of one that is gone."""
+    await trio.lowlevel.checkpoint()
+    said = call.house.system.journal.why(call.house.path(path))
+    steps = said.as_dict()["steps"]
+    return Because(path=said.path, state=said.state, text=str(said), steps=steps)
+
+
+LOOKING = (
+    Tool(tree, title="Show the tree", reads=True),
+    Tool(children, title="List children", reads=True),
+    Tool(peers, title="List peers", reads=True),
+    Tool(why, title="Tell why", reads=True),
+)
