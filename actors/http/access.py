@@ -89,12 +89,12 @@ class Doorkeeper:
         origins: Collection[str],
         secret: bytes,
     ) -> None:
-        self.needs_token = token is not None
         self._is_loopback = is_loopback(host)
         self._origins = frozenset(origins)
         self._hosts = {host.lower(), *(urlsplit(origin).hostname for origin in origins)}
         known = {Visitor(): token} if token is not None else {}
         known |= {Visitor(person): word for person, word in people.items()}
+        self.needs_token = bool(known)
         self._tokens = {visitor: word.encode() for visitor, word in known.items()}
         self._cookies = {
             visitor: hmac.new(secret, word, hashlib.sha256).hexdigest()

@@ -73,12 +73,14 @@ class Gate:
         cookie: Callable[[], str] = lambda: "",
         open_paths: frozenset[str] = frozenset(),
         or_else: str = "",
+        safe_methods: frozenset[str] = SAFE_METHODS,
     ) -> None:
         self._app = app
         self._keeper = keeper
         self._cookie = cookie
         self._open_paths = open_paths
         self._or_else = or_else
+        self._safe_methods = safe_methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or one WebSocket."""
@@ -115,7 +117,7 @@ class Gate:
                 "ForbiddenHost",
                 f"this is not served as {host!r}: use its address, or name the origin in origins=",
             )
-        is_safe = scope["type"] == "http" and scope["method"] in SAFE_METHODS
+        is_safe = scope["type"] == "http" and scope["method"] in self._safe_methods
         visitor, by_cookie = self._visitor(headers)
         if not is_safe:
             elsewhere = headers.get("sec-fetch-site", b"same-origin") not in (b"same-origin", b"none")
@@ -210,7 +212,11 @@ class _Out:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         self.has_begun = True
-        await self._send(message)
+        # With its last piece an answer is handed back to the connection, which waits for the next request then,
+        # or closes. An app that is cancelled meanwhile would leave it in between.
+        is_last = kind.endswith("response.body") and not message.get("more_body", False)
+        with trio.CancelScope(shield=is_last):
+            await self._send(message)
 
     async def fault(self, fault: Fault) -> None:
         """Say what is wrong."""
