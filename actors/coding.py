@@ -17,7 +17,7 @@ from actors.messages import MESSAGES
 from actors.remote.codec import Codec, Raw
 from actors.remote.strict import BadValue
 
-__all__ = ["JsonCoder"]
+__all__ = ["JsonCoder", "plain_codec"]
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _dump_escaped = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -34,6 +34,21 @@ class _NoRefs:
 
     def ref_in(self, coded: list[Any]) -> NoReturn:
         raise BadValue("a ref cannot be kept, so this is none of ours")
+
+
+class _RefsMeanNothing:
+    """A ref is of use where there is a link, and a child that is spoken to in lines has none."""
+
+    def ref_out(self, ref: Ref) -> NoReturn:
+        raise NotSerializable(Ref, "cannot be said to a child, which has no link: say its path instead")
+
+    def ref_in(self, coded: list[Any]) -> NoReturn:
+        raise BadValue("a child has no refs to give")
+
+
+def plain_codec() -> Codec:
+    """The codec of links, for who has no link."""
+    return Codec(_RefsMeanNothing())
 
 
 class JsonCoder:

@@ -37,6 +37,7 @@ __all__ = [
     "HelpNeeded",
     "LateReply",
     "LoopBlocked",
+    "LineIgnored",
     "MessageUnread",
     "NameElsewhere",
     "NodeDown",
@@ -272,6 +273,14 @@ class DeadlineExtended(ActorEvent):
 @attrs.frozen
 class DeadlineWarning(ActorEvent):
     """0.8 of the limit is used up; `remaining` seconds are left of it."""
+
+@attrs.frozen
+class LineIgnored(ActorEvent):
+    """A child that is spoken to in lines wrote one that `why`: it begins with `line`, and changed nothing."""
+
+    line: str
+    why: str
+
 
     remaining: float
 

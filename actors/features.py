@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.asking import Asking
-from actors.coding import JsonCoder
+from actors.coding import JsonCoder, plain_codec
 from actors.core.cell import Cell
 from actors.core.kernel import Kernel
 from actors.delivery.coder import AsTheyAre
@@ -93,6 +93,7 @@ class Features:
         )
         self.node.makers[DESK_PATH] = self._clerk
         self.node.makers[COURIER_PATH] = self._ensure_courier
+        self.kernel.make_codec = plain_codec
         self.node.makers[OBSERVER_PATH] = self._ensure_observer
         self.networks = Networks(self.kernel, self.is_open)
 

@@ -52,7 +52,7 @@ class Pending(Generic[R]):
         self._asker = asker
         self._error: BaseException | None = None
         self._task: trio.lowlevel.Task | None = None  # the first waiter; nearly always the only one
-        self._tasks: list[trio.lowlevel.Task] | None = None
+        self._tasks: list[trio.lowlevel.Task | Callable[[], object]] | None = None
         self._alarm: Alarm | None = None
 
     @property
@@ -200,6 +200,12 @@ class Pending(Generic[R]):
         """End with a reply; a late one is dropped with an event."""
         if self.done:
             self.cell.kernel.emit(LateReply, self.cell.ref, self._request)
+    def when_ended(self, told: Callable[[], object]) -> None:
+        """Call `told`, a plain function, in the step in which it ends: its asker may have left."""
+        if self._tasks is None:
+            self._tasks = []
+        self._tasks.append(told)
+
             return
         self._value = value
         self._end(None)
@@ -218,9 +224,12 @@ class Pending(Generic[R]):
             _reschedule(self._task)
             self._task = None
         if self._tasks is not None:
-            for task in self._tasks:
-                trio.lowlevel.reschedule(task)
-            self._tasks = None
+            waiters, self._tasks = self._tasks, None
+            for waiter in waiters:
+                if isinstance(waiter, trio.lowlevel.Task):
+                    trio.lowlevel.reschedule(waiter)
+                else:
+                    waiter()
         if self._asker is not None and self._asker.pendings is not None and self in self._asker.pendings:
             self._asker.reply_came()
 

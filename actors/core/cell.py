@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -25,6 +25,9 @@ from actors.events import EndOrdered, Restarted, Resumed, Started, Stopped, Susp
 from actors.exits import Exit, ExitKind
 
 __all__ = ["Cell"]
+if TYPE_CHECKING:
+    from actors.core.driver import Cancellable
+
 
 _UNRESPONSIVE_EVERY = 1.0
 _ORDERS = (
@@ -157,8 +160,8 @@ class Cell(Intake):
 
     def obey(self) -> None:
         """Make the incarnation notice its orders: cancel it, or wake it."""
-        if self.on_ordered is not None:
-            self.on_ordered()
+        if self.driver is not None:
+            self.driver.obey()
         if self.orders & order.CANCELS and self.scope is not None:
             self.scope.cancel()
             self.watch_cancelled()
@@ -197,7 +200,7 @@ class Cell(Intake):
             await self.changed()
         return answer[0]
 
-    def _handling_scope(self) -> trio.CancelScope | None:
+    def _handling_scope(self) -> Cancellable | None:
         return None if self.context is None else self.context.hand
 
     def interrupted(self, confirmed: bool) -> None:

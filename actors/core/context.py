@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from actors.outcome import Outcome
     from actors.system import System
 
+    from actors.core.driver import Cancellable
 __all__ = ["Context", "Inbox"]
 
 
@@ -55,7 +56,7 @@ class Context:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         """The framework's own side; not for users."""
-        self.hand: trio.CancelScope | None = None
+        self.hand: Cancellable | None = None
         self._inbox: Inbox | None = None
 
     def __repr__(self) -> str:

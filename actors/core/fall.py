@@ -26,7 +26,7 @@ from actors.exits import Exit
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["done", "end", "end_at_once", "let_go"]
+__all__ = ["done", "drop_hand", "end", "end_at_once", "let_go"]
 
 
 async def end(cell: Cell, exit: Exit) -> None:
@@ -104,6 +104,8 @@ def _fall(cell: Cell, exit: Exit) -> None:
         cell.step(Signal.STOP if cell.fate is Fate.FINAL else Signal.FALL)
     cell.fell(exit)
     let_go(cell, exit)
+    if cell.driver is not None:
+        cell.driver.fell(exit)
     if cell.fate is Fate.FINAL:
         cell.flush()
     elif cell.fate is Fate.TRIPPED:
@@ -115,24 +117,24 @@ def _fall(cell: Cell, exit: Exit) -> None:
 
 def let_go(cell: Cell, exit: Exit) -> None:
     """Whoever waits for this incarnation hears that it has ended."""
-    _drop_hand(cell, exit)
+    drop_hand(cell, exit)
     if cell.ports:
         _fail_ports(cell, exit)
 
 
-def _drop_hand(cell: Cell, exit: Exit) -> None:
-    """What becomes of the message in hand when its handling did not end well."""
+def drop_hand(cell: Cell, exit: Exit) -> bool:
+    """What becomes of the message in hand when its handling did not end well; True: it will be tried again."""
     item, cell.item = cell.item, None
     cell.permit = None
     if item is None:
-        return
+        return False
     cell.handled += 1
     asked, mark = item[ASKED], item[MARK]
     tries = cell.tries = cell.tries if mark is REDELIVERED else 0
     if exit.is_failure and not cell.orders & order.FAIL and _again(cell, exit, item, tries):
         cell.tries = tries + 1
         cell.lanes.put_back(item)
-        return
+        return True
     if asked is not None:
         asked.fail(_error_for(cell, exit, item))
     elif not is_answered(mark):
@@ -141,6 +143,7 @@ def _drop_hand(cell: Cell, exit: Exit) -> None:
 
 
 def _again(cell: Cell, exit: Exit, item: Item, tries: int) -> bool:
+    return False
     """True when the message is to be the first one of the next incarnation."""
     asked, mark = item[ASKED], item[MARK]
     if cell.fate is Fate.FINAL or tries >= cell.policy.retries or cell.name is None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from actors.exits import Exit
     from actors.system import System
 
-__all__ = ["DEAD_LETTERS_KEPT", "Follower", "Keeper", "Kernel", "Sink", "Subscriber"]
+__all__ = ["DEAD_LETTERS_KEPT", "Codec", "Follower", "Keeper", "Kernel", "Sink", "Subscriber"]
 
 DEAD_LETTERS_KEPT = 1000
 
@@ -69,6 +69,18 @@ class Keeper(Protocol):
 
     async def load(self, cell: Cell, /) -> object:
         """What was kept last, or None. A checkpoint."""
+        ...
+
+
+class Codec(Protocol):
+    """How messages are written for who is no Python program."""
+
+    def message_out(self, message: object, /) -> Any:
+        """A message as JSON. Raises `NotSerializable`."""
+        ...
+
+    def value_in(self, coded: Any, /) -> Any:
+        """The value that JSON describes. Raises an exception for what describes none."""
         ...
 
 
@@ -136,6 +148,9 @@ class Kernel:
         """Told in the step itself when an incarnation of a named actor is ready."""
         self.keeper: Keeper | None = None
         """Who keeps the states of actors."""
+        self.make_codec: Callable[[], Codec] | None = None
+        """How the codec for programs in other languages is made, at its first use."""
+        self._codec: Codec | None = None
         self.tracer: Tracer | None = None
         """Who follows what becomes of each message, while somebody wants it."""
         self.group_changed: Callable[[str, Cell, bool], None] | None = None
@@ -151,6 +166,14 @@ class Kernel:
     def wall_at(self, moment: float) -> float:
         """The same for another moment of the clock."""
         return self._since + moment
+
+    @property
+    def codec(self) -> Codec:
+        """How messages are written for programs in other languages."""
+        if self._codec is None:
+            assert self.make_codec is not None
+            self._codec = self.make_codec()
+        return self._codec
 
     def emit(self, kind: type[ActorEvent], ref: Ref, *facts: Any) -> None:
         """Report a fact about an actor; it is built only when somebody listens."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from actors.core.dispatcher import Dispatcher
     from actors.core.intake import Waiter
     from actors.core.kernel import Follower, Kernel
+    from actors.core.driver import Driver
     from actors.core.recipe import Recipe
     from actors.core.timers import Timer
 
@@ -52,6 +53,7 @@ class Vitals:
         "ended",
         "ended_at",
         "exit",
+        "driver",
         "failed",
         "fate",
         "groups",
@@ -64,7 +66,6 @@ class Vitals:
         "lot",
         "name",
         "now",
-        "on_ordered",
         "orders",
         "parent",
         "parked",
@@ -152,7 +153,7 @@ class Vitals:
         self.watchers: dict[Cell, None] | None = None
         self.watching: WeakSet[Ref] | None = None
         self.groups: set[str] | None = None
-        self.on_ordered: Any = None
+        self.driver: Driver | None = None
         self.kept: dict[Any, Any] | None = None
         """What features keep for the actor over its restarts, each under a key of its own."""
         self.vigil: Vigil | None = None

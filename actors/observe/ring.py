@@ -34,6 +34,7 @@ _MASSES: Final = frozenset(
         "DeadLetter",
         "Expired",
         "LateReply",
+        "LineIgnored",
         "MessageUnread",
         "PoolGrew",
         "PoolShrank",

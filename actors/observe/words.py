@@ -133,6 +133,7 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "Unresponsive": lambda it: f"cancelled, and goes on since {seconds_text(it['seconds'])}",
     "Expired": lambda it: f"skipped {it['message']}: nobody waits for the answer any more",
     "LateReply": lambda it: f"its reply to {it['message']} came too late",
+    "LineIgnored": lambda it: f"wrote a line that {it['why']}: {it['line']!r}",
     "Progressed": lambda it: f"got on: {number_of(it['n_bytes'], 'byte')} of {it['stream']}",
     "Nudged": lambda it: (
         f"nudge {it['attempt']}, in trouble for {seconds_text(it['seconds'])}: {it['reason']}"

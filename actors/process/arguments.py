@@ -36,29 +36,29 @@ OnOutput: TypeAlias = Callable[[str, bytes], object]
 """Called with "stdout" or "stderr", and a line without its newline."""
 
 
-def as_argv(argv: object) -> tuple[str | bytes, ...]:
+def as_argv(argv: object, what: str = "Command") -> tuple[str | bytes, ...]:
     """`argv` as a tuple; TypeError for anything but a list or tuple of words, ValueError for none."""
     if isinstance(argv, str | bytes | os.PathLike):
-        raise TypeError(_why_no_string(cast("Word", argv)))
+        raise TypeError(_why_no_string(cast("Word", argv), what))
     if not isinstance(argv, list | tuple):
         raise TypeError(
-            f"argv must be a list of the program and its arguments, not {argv!r}: write Command(['ls', '-l'])"
+            f"argv must be a list of the program and its arguments, not {argv!r}: write {what}(['ls', '-l'])"
         )
     words = cast("list[object] | tuple[object, ...]", argv)
     if not words:
-        raise ValueError("argv is empty: its first word is the program, as in Command(['ls', '-l'])")
+        raise ValueError(f"argv is empty: its first word is the program, as in {what}(['ls', '-l'])")
     return tuple(_as_word(f"argv[{index}]", word) for index, word in enumerate(words))
 
 
-def _why_no_string(argv: Word) -> str:
+def _why_no_string(argv: Word, what: str) -> str:
     text = os.fsdecode(argv)
     try:
         words = shlex.split(text)
     except ValueError:  # an open quote
         words = [text]
     return (
-        f"argv must be a list, not the string {text!r}: write Command({words!r}); "
-        f"for pipes and wildcards, Command(['sh', '-c', {text!r}])"
+        f"argv must be a list, not the string {text!r}: write {what}({words!r}); "
+        f"for pipes and wildcards, {what}(['sh', '-c', {text!r}])"
     )
 
 

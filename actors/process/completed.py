@@ -13,7 +13,7 @@ import attrs
 
 from actors.errors import ActorError
 
-__all__ = ["Completed", "ProcessFailed", "ProcessNotStarted", "command_line"]
+__all__ = ["Completed", "ProcessFailed", "ProcessNotStarted", "both_last_words", "command_line"]
 
 _SHOWN_BYTES = 60
 _SHOWN_COMMAND = 200
@@ -45,7 +45,7 @@ class ProcessFailed(ActorError):
     """The process ended with a code that is not 0, or by a signal; `.completed` has its output.
 
     Or with any code, before a line said that it is ready: then `.ready` is the expression
-    that was waited for, else None.
+    that was waited for, else None. Or, where it is spoken to, with any code before it was told to end.
     """
 
     def __init__(
@@ -53,12 +53,15 @@ class ProcessFailed(ActorError):
         completed: Completed,
         argv: Sequence[str | bytes] = (),
         ready: re.Pattern[str] | re.Pattern[bytes] | None = None,
+        *,
+        why: str | None = None,
     ) -> None:
         self.completed = completed
         self.argv = tuple(argv)
         self.ready = ready
         program = command_line(self.argv) if self.argv else "the process"
-        super().__init__(f"{program} {_ending(completed.returncode)}{_failure(completed, ready)}")
+        failure = _failure(completed, ready) if why is None else f" {why}; {both_last_words(completed)}"
+        super().__init__(f"{program} {_ending(completed.returncode)}{failure}")
 
 
 class ProcessNotStarted(ActorError):
@@ -88,13 +91,18 @@ def _ending(code: int) -> str:
 
 def _failure(completed: Completed, ready: re.Pattern[str] | re.Pattern[bytes] | None) -> str:
     """What was wrong with its end, its last words, and the cure."""
-    stderr = _last_words("stderr", completed.stderr)
     if ready is None:
+        stderr = _last_words("stderr", completed.stderr)
         return f"; {stderr}\nIf such a code is an answer and no failure, pass check=False"
     return (
-        f" before a line of its output said that it is ready; {_last_words('stdout', completed.stdout)}\n"
-        f"{stderr}\nThe line that was waited for matches ready={ready.pattern!r}"
+        f" before a line of its output said that it is ready; {both_last_words(completed)}\n"
+        f"The line that was waited for matches ready={ready.pattern!r}"
     )
+
+
+def both_last_words(completed: Completed) -> str:
+    """The end of what a process wrote, as lines of an error. For people."""
+    return f"{_last_words('stdout', completed.stdout)}\n{_last_words('stderr', completed.stderr)}"
 
 
 def _last_words(stream: str, data: bytes) -> str:

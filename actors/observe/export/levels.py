@@ -45,6 +45,7 @@ _DEBUG: Final = (
     events.Progressed,
     events.Expired,
     events.LateReply,
+    events.LineIgnored,
     events.TicketMoved,
 )
 

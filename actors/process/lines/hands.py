@@ -1,0 +1,174 @@
+"""The messages that a child has in hand, at most so many at once, and how each of them ends.
+
+The cell of an actor knows of one message in hand: here it is the oldest one. What ends goes through it,
+so that asks, posts, retries, breakers and dead letters are the same as for any actor.
+A run, as limits and the monitor count it, is that of the oldest: when that has ended, the next one's has been
+going on since it was taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from actors.core.fall import drop_hand
+from actors.core.hand import fail_asker, hand_done, interrupt_hand, settle_hand
+from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, SINCE, Item
+from actors.core.verdict import raised
+from actors.errors import ActorError, Refused
+from actors.events import DeadLetterReason
+
+if TYPE_CHECKING:
+    from actors.core.ask import Pending
+    from actors.core.cell import Cell
+    from actors.exits import Exit
+
+__all__ = ["Hand", "Hands"]
+
+_TRIES: Final = "process.lines.tries"
+
+
+@attrs.define(eq=False)
+class Hand:
+    """One message in hand."""
+
+    item: Item
+    id: int | None
+    """Its number, if the child is to answer."""
+    since: float
+    tries: int
+    chunks: list[Any] = attrs.field(factory=list[Any])
+    """What has come of the reply, where nobody takes it part by part."""
+
+    @property
+    def asked(self) -> Pending[Any] | None:
+        """Who waits for its end."""
+        return self.item[ASKED]
+
+    @property
+    def message(self) -> Any:
+        """What it is."""
+        return self.item[MESSAGE]
+
+
+class Hands:
+    """What one incarnation has in hand. Plain calls."""
+
+    def __init__(self, cell: Cell, ended: Callable[[Hand, bool], None]) -> None:
+        self._cell = cell
+        self._ended = ended
+        self._held: dict[Hand, None] = {}
+        self._numbered: dict[int, Hand] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Hand]:
+        return iter(tuple(self._held))
+
+    def __contains__(self, hand: Hand) -> bool:
+        return hand in self._held
+
+    def find(self, id: int) -> Hand:
+        """The message with this number, which is in hand."""
+        return self._numbered[id]
+
+    def take(self, item: Item, id: int | None) -> Hand:
+        """It is being said to the child."""
+        cell, now = self._cell, self._cell.now()
+        hand = Hand(item, id, now, self._tries(item))
+        self._held[hand] = None
+        if id is not None:
+            self._numbered[id] = hand
+        cell.active_at = now
+        if len(self._held) == 1:
+            cell.item = item
+            if cell.vigil is not None:
+                cell.vigil.begin(now)
+        return hand
+
+    # --- its end ---
+
+    def settle(self, hand: Hand, value: object) -> None:
+        """It was handled."""
+        first = self._bring(hand)
+        settle_hand(self._cell, value)
+        self._over(hand, first, False)
+
+    def fail(self, hand: Hand, error: ActorError) -> None:
+        """It was not, which is no failure of the actor."""
+        cell, item = self._cell, hand.item
+        first = self._bring(hand)
+        if isinstance(error, Refused):
+            raised(cell, error)
+        else:
+            cell.item = None
+            cell.handled += 1
+            if not fail_asker(cell, item, error):
+                cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], DeadLetterReason.UNHANDLED)
+            hand_done(cell)
+        self._over(hand, first, False)
+
+    def interrupt(self, hand: Hand) -> None:
+        """The child has ended it because it was told to."""
+        first = self._bring(hand)
+        interrupt_hand(self._cell)
+        self._over(hand, first, True)
+
+    def _bring(self, hand: Hand) -> bool:
+        """Let the cell have it in hand; True if it had."""
+        first = next(iter(self._held)) is hand
+        del self._held[hand]
+        if hand.id is not None:
+            del self._numbered[hand.id]
+        self._cell.item = hand.item
+        return first
+
+    def _over(self, hand: Hand, first: bool, cancelled: bool) -> None:
+        cell = self._cell
+        oldest = next(iter(self._held), None)
+        cell.item = None if oldest is None else oldest.item
+        vigil, now = cell.vigil, cell.now()
+        if vigil is not None:
+            if first:
+                vigil.rest(None if cancelled else now)
+            if first and oldest is not None:
+                vigil.begin(oldest.since)
+            if oldest is not None:
+                vigil.progress(now)
+        self._ended(hand, cancelled)
+
+    # --- the end of the incarnation ---
+
+    def fall(self, exit: Exit) -> None:
+        """Nobody will answer any of them: they are tried again, or end."""
+        cell = self._cell
+        for hand in reversed(self._held):  # who is put back last is the first one
+            cell.item, cell.tries = hand.item, hand.tries
+            if drop_hand(cell, exit):
+                self._remember(hand, cell.tries)
+        self._held.clear()
+        self._numbered.clear()
+        cell.item, cell.tries = None, 0
+
+    def _remember(self, hand: Hand, tries: int) -> None:
+        cell = self._cell
+        if cell.kept is None:
+            cell.kept = {}
+        cell.kept.setdefault(_TRIES, {})[_key(hand.item)] = tries
+
+    def _tries(self, item: Item) -> int:
+        """How often it was tried again; those come first, so behind them nothing need be known any more."""
+        kept = self._cell.kept
+        if not kept or _TRIES not in kept:
+            return 0
+        if item[MARK] is REDELIVERED:
+            return kept[_TRIES].pop(_key(item), 0)
+        del kept[_TRIES]
+        return 0
+
+
+def _key(item: Item) -> tuple[int, float]:
+    return id(item[MESSAGE]), item[SINCE]
