@@ -36,8 +36,8 @@ __all__ = [
     "Failed",
     "HelpNeeded",
     "LateReply",
-    "LoopBlocked",
     "LineIgnored",
+    "LoopBlocked",
     "MessageUnread",
     "NameElsewhere",
     "NodeDown",
@@ -250,6 +250,14 @@ class LateReply(ActorEvent):
 
 
 @attrs.frozen
+class LineIgnored(ActorEvent):
+    """A child that is spoken to in lines wrote one that `why`: it begins with `line`, and changed nothing."""
+
+    line: str
+    why: str
+
+
+@attrs.frozen
 class Progressed(ActorEvent):
     """A sign of life: output to `stream` ("stdout" or "stderr"), or a call of `progress()` ("progress").
 
@@ -273,14 +281,6 @@ class DeadlineExtended(ActorEvent):
 @attrs.frozen
 class DeadlineWarning(ActorEvent):
     """0.8 of the limit is used up; `remaining` seconds are left of it."""
-
-@attrs.frozen
-class LineIgnored(ActorEvent):
-    """A child that is spoken to in lines wrote one that `why`: it begins with `line`, and changed nothing."""
-
-    line: str
-    why: str
-
 
     remaining: float
 

@@ -91,9 +91,9 @@ class Features:
             OfficeKeeping(self.office) if store.is_durable else None,
             LinkedNodes(self.node, DESK_PATH),
         )
+        self.kernel.make_codec = plain_codec
         self.node.makers[DESK_PATH] = self._clerk
         self.node.makers[COURIER_PATH] = self._ensure_courier
-        self.kernel.make_codec = plain_codec
         self.node.makers[OBSERVER_PATH] = self._ensure_observer
         self.networks = Networks(self.kernel, self.is_open)
 

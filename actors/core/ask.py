@@ -178,6 +178,12 @@ class Pending(Generic[R]):
         """Seconds until its deadline; None without one."""
         return None if self._alarm is None else max(0.0, self._alarm.due - now)
 
+    def when_ended(self, told: Callable[[], object]) -> None:
+        """Call `told`, a plain function, in the step in which it ends: its asker may have left."""
+        if self._tasks is None:
+            self._tasks = []
+        self._tasks.append(told)
+
     def put_off(self) -> None:
         """The handler lets go of the message and will answer later."""
 
@@ -200,12 +206,6 @@ class Pending(Generic[R]):
         """End with a reply; a late one is dropped with an event."""
         if self.done:
             self.cell.kernel.emit(LateReply, self.cell.ref, self._request)
-    def when_ended(self, told: Callable[[], object]) -> None:
-        """Call `told`, a plain function, in the step in which it ends: its asker may have left."""
-        if self._tasks is None:
-            self._tasks = []
-        self._tasks.append(told)
-
             return
         self._value = value
         self._end(None)

@@ -24,10 +24,10 @@ from actors.core.watch import end_watches
 from actors.events import EndOrdered, Restarted, Resumed, Started, Stopped, Suspended, Unresponsive
 from actors.exits import Exit, ExitKind
 
-__all__ = ["Cell"]
 if TYPE_CHECKING:
     from actors.core.driver import Cancellable
 
+__all__ = ["Cell"]
 
 _UNRESPONSIVE_EVERY = 1.0
 _ORDERS = (

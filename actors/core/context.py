@@ -24,10 +24,10 @@ from actors.names import check_name
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
+    from actors.core.driver import Cancellable
     from actors.outcome import Outcome
     from actors.system import System
 
-    from actors.core.driver import Cancellable
 __all__ = ["Context", "Inbox"]
 
 

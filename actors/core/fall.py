@@ -103,9 +103,9 @@ def _fall(cell: Cell, exit: Exit) -> None:
     if not ordered:
         cell.step(Signal.STOP if cell.fate is Fate.FINAL else Signal.FALL)
     cell.fell(exit)
-    let_go(cell, exit)
     if cell.driver is not None:
         cell.driver.fell(exit)
+    let_go(cell, exit)
     if cell.fate is Fate.FINAL:
         cell.flush()
     elif cell.fate is Fate.TRIPPED:
@@ -140,10 +140,10 @@ def drop_hand(cell: Cell, exit: Exit) -> bool:
     elif not is_answered(mark):
         cell.kernel.dead_letter(cell, item[MESSAGE], item[SENDER], _reason_for(cell, exit, tries))
     cell.tries = 0
+    return False
 
 
 def _again(cell: Cell, exit: Exit, item: Item, tries: int) -> bool:
-    return False
     """True when the message is to be the first one of the next incarnation."""
     asked, mark = item[ASKED], item[MARK]
     if cell.fate is Fate.FINAL or tries >= cell.policy.retries or cell.name is None:

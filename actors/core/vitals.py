@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.context import Context
     from actors.core.dispatcher import Dispatcher
+    from actors.core.driver import Driver
     from actors.core.intake import Waiter
     from actors.core.kernel import Follower, Kernel
-    from actors.core.driver import Driver
     from actors.core.recipe import Recipe
     from actors.core.timers import Timer
 
@@ -50,10 +50,10 @@ class Vitals:
         "begun",
         "begun_at",
         "context",
+        "driver",
         "ended",
         "ended_at",
         "exit",
-        "driver",
         "failed",
         "fate",
         "groups",
