@@ -39,6 +39,9 @@ from actors.delivery.errors import (
     FeedGap,
     HopLimitReached,
     IllegalMove,
+from actors.core.stream import (
+    Stream,
+)
     KeyConflict,
     NoReplyYet,
     NotTheOwner,
@@ -138,6 +141,7 @@ from actors.messages import (
 from actors.observe.bus import (
     Subscription,
 )
+    StreamRequest,
 from actors.outcome import (
     FailureKind,
     Outcome,
@@ -379,6 +383,8 @@ __all__ = [
     "TicketCancelled",
     "TicketError",
     "TicketFailed",
+    "Stream",
+    "StreamRequest",
     "TicketReply",
     "TicketState",
     "TicketTimedOut",

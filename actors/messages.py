@@ -19,6 +19,7 @@ __all__ = [
     "MessageRegistry",
     "Nudge",
     "Request",
+    "StreamRequest",
     "Terminated",
     "TicketReply",
     "home_of",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 R_co = TypeVar("R_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T", bound=type)
 
 _TAG = "__actors_tag__"
@@ -38,6 +40,15 @@ class Request(Generic[R_co]):
     """A message that is answered: asking a `Request[R]` yields an `R`.
 
     Derive message classes from it; it has no fields and no behaviour of its own.
+    """
+
+    __slots__ = ()
+
+
+class StreamRequest(Request[tuple[T_co, ...]], Generic[T_co]):
+    """A request that is answered in chunks: `ref.stream` gives each `T`, asking it all of them in a tuple.
+
+    Its handler is an async generator. Told, it runs, and its chunks go nowhere.
     """
 
     __slots__ = ()

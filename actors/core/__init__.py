@@ -7,6 +7,7 @@ from actors.core.groups import Group
 from actors.core.lifecycle import ActorState
 from actors.core.ref import Ref
 from actors.core.statistics import Statistics
+from actors.core.stream import Stream
 from actors.core.timers import Timer
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Ref",
     "ReplyPort",
     "Statistics",
+    "Stream",
     "Timer",
     "function",
     "receive",

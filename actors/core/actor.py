@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from actors.core.dispatch import HOOKS, Handler, build_table, check_hook, is_marked, is_plain, receives
+from actors.core.yielding import driven
 from actors.errors import Unhandled
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ def receive(method: F, /) -> F:
     """Make a method the handler of the message types that its parameter is annotated with.
 
     `A | B` is two types. The method may be plain or `async`; what it returns answers
-    the asker. A missing annotation, or not exactly one message parameter, raises
-    TypeError here, when the class is defined.
+    the asker. An async generator answers in chunks, see `StreamRequest`. A missing
+    annotation, or not exactly one message parameter, raises TypeError here, when the
+    class is defined.
     """
     if not callable(method):
         raise TypeError(f"@receive decorates a method, not {method!r}")
@@ -110,7 +112,7 @@ class Actor:
         super().__init_subclass__(**kwargs)
         for hook in HOOKS:
             check_hook(cls, hook)
-        table = build_table(cls)
+        table = {kind: driven(handler) for kind, handler in build_table(cls).items()}
         cls._dispatch = dict(table)
         cls._plain = is_plain(cls, table)
 

@@ -17,6 +17,8 @@ from actors.events import LateReply
 if TYPE_CHECKING:
     from actors.core.alarms import Alarm
     from actors.core.cell import Cell
+    from actors.core.flow import Flow
+    from actors.core.giving import Hand
 
 __all__ = ["Pending", "ReplyPort"]
 
@@ -43,6 +45,9 @@ class Pending(Generic[R]):
         "cell",
         "done",
     )
+
+    stream: Flow | None = None
+    """Where the chunks of the answer go, where it is wanted in chunks."""
 
     def __init__(self, cell: Cell, request: object, asker: Cell | None) -> None:
         self.cell = cell
@@ -156,14 +161,32 @@ class Pending(Generic[R]):
     def cancel(self) -> None:
         """Withdraw the request. Idempotent. A handler that has it in hand goes on; its reply is dropped."""
         if not self.done:
-            self._end(ActorError(f"the request {self.id} to {self.cell.path} was cancelled by its asker"))
+            why = f"the request {self.id} to {self.cell.path} was cancelled by its asker"
+            self._withdraw(ActorError(why))
         self._collect()
+
+    def keep(self) -> None:
+        """It ends with the incarnation that has begun it."""
+        asker = self._asker
+        if asker is not None:
+            if asker.pendings is None:
+                asker.pendings = {}
+            asker.pendings[self] = None
 
     def _collect(self) -> None:
         if self._asker is not None and self._asker.pendings is not None:
             self._asker.pendings.pop(self, None)
 
+    def _withdraw(self, error: BaseException) -> None:
+        """The asker leaves."""
+        self._end(error)
+
     # --- the framework's side ---
+
+    @property
+    def has_begun(self) -> bool:
+        """True once the asker has had a chunk of the answer: it cannot be begun anew."""
+        return self.stream is not None and self.stream.begun
 
     @property
     def is_told(self) -> bool:
@@ -200,7 +223,7 @@ class Pending(Generic[R]):
 
     def _expire(self, timeout: float) -> None:
         self._alarm = None
-        self._end(AskTimeout(self.cell.ref, self._request, timeout, self.cell.state))
+        self._withdraw(AskTimeout(self.cell.ref, self._request, timeout, self.cell.state))
 
     def answer(self, value: Any) -> None:
         """End with a reply; a late one is dropped with an event."""
@@ -241,11 +264,14 @@ class ReplyPort:
     gets `ActorFailed` or `ActorStopped`. A second answer is dropped like a late reply.
     """
 
-    __slots__ = ("_close", "_pending")
+    __slots__ = ("_close", "_giving", "_pending")
 
-    def __init__(self, pending: Pending[Any] | None, close: Callable[[Pending[Any]], None]) -> None:
+    def __init__(
+        self, pending: Pending[Any] | None, close: Callable[[Pending[Any]], None], giving: Hand | None = None
+    ) -> None:
         self._pending = pending
         self._close = close
+        self._giving = giving
 
     def __repr__(self) -> str:
         asked = self._pending
@@ -255,7 +281,16 @@ class ReplyPort:
         """Give the asker its reply. Never blocks."""
         if self._pending is not None:
             self._close(self._pending)
-            self._pending.answer(value)
+            self._pending.answer(value if self._giving is None else self._giving.whole(value))
+
+    async def send_chunk(self, value: object) -> bool:
+        """Give the asker a chunk of the answer, see `Context.send_chunk`; `answer()` ends it. A checkpoint.
+
+        Raises RuntimeError where the message is no `StreamRequest`.
+        """
+        if self._giving is None:
+            raise RuntimeError(f"{self!r} takes no chunks: only the answer to a StreamRequest has such")
+        return await self._giving.give(value)
 
     def fail(self, error: BaseException) -> None:
         """Give the asker an error: an `ActorError` as it is, else `ActorFailed` with it as cause."""

@@ -13,6 +13,7 @@ from actors.core import hand
 from actors.core import orders as order
 from actors.core.ask import Pending, ReplyPort
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE
+from actors.core.giving import Hand, giver_of, takes_chunks
 from actors.core.pace import BATCH, SLICE
 from actors.core.ref import Ref
 from actors.core.scope import DEPENDENCIES, NO_DEPENDENCIES
@@ -51,7 +52,7 @@ class Context:
     After the incarnation's end what would act in its name raises RuntimeError.
     """
 
-    __slots__ = ("_inbox", "cell", "hand")
+    __slots__ = ("_giving", "_inbox", "cell", "hand")
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -60,6 +61,7 @@ class Context:
         self._inbox: Inbox | None = None
 
     def __repr__(self) -> str:
+        self._giving: Hand | None = None
         return f"<Context of {self.cell.path}>"
 
     # --- who ---
@@ -115,7 +117,7 @@ class Context:
         A reply is taken by `wait()`, by `replies()`, or thrown away by `cancel()`; who does none of
         them keeps it until the end of the incarnation.
         """
-        return tuple(self.cell.pendings or ())
+        return tuple(pending for pending in self.cell.pendings or () if pending.stream is None)
 
     async def replies(self, timeout: float = 0.0) -> list[Pending[Any]]:
         """Take the requests of `pending` that are done, oldest first. A checkpoint.
@@ -127,7 +129,7 @@ class Context:
         children = {one.cell.path: None for one in self.pending if one.cell.parent.ref is self.ref}
         waits = self.cell.vigil is not None and children
         with trio.move_on_after(timeout), self.waiting(", ".join(children)) if waits else nullcontext():
-            while self.cell.pendings and not any(pending.done for pending in self.cell.pendings):
+            while (open_ones := self.pending) and not any(pending.done for pending in open_ones):
                 await self.cell.changed()
         await trio.lowlevel.checkpoint()
         _check_alive(self)
@@ -144,6 +146,7 @@ class Context:
         item = self.cell.item
         asked = self._let_go("reply", ANSWERED)
         if asked is not None:
+        value = self.whole(value)
             asked.answer(value)
         elif item is not None and hand.is_answered(item[MARK]):
             self.cell.kernel.emit(LateReply, self.cell.ref, item[MESSAGE])
@@ -153,11 +156,47 @@ class Context:
         cell = self.cell
         asked = self._let_go("reply_later", None if cell.item is None else cell.item[ASKED])
         if asked is not None:
+        giving = self._giving_hand(cell.item) if takes_chunks(cell.item) else None
             if cell.ports is None:
                 cell.ports = {}
             cell.ports[asked] = None
             asked.put_off()
-        return ReplyPort(asked, self._close_port)
+        return ReplyPort(asked, self._close_port, giving)
+
+    async def send_chunk(self, value: object) -> bool:
+        """In a function: give the asker of the `StreamRequest` in hand a chunk of the answer. A checkpoint.
+
+        It waits while a whole window of chunks waits untaken. True while somebody wants more (also where
+        the request was only told: then the chunks go nowhere); False when the asker has left: leave out the
+        rest. Inside `ctx.handling()` its leaving ends the block too. The next message, or `ctx.reply()`, ends
+        the answer; one who has asked and not streamed gets the chunks in a tuple. Raises RuntimeError with
+        any other message in hand, and in a class, where a handler yields its chunks.
+        """
+        _check_alive(self)
+        item = self.cell.item
+        if self.cell.recipe.actor_class is not None:
+            raise RuntimeError(f"{self.cell.path} is a class: its handlers give chunks with `yield`")
+        if item is None or not takes_chunks(item):
+            held = "nothing" if item is None else type(item[MESSAGE]).__name__
+            why = "only the answer to a StreamRequest has chunks"
+            raise RuntimeError(f"send_chunk() with {held} in hand: {why}")
+        if hand.is_answered(item[MARK]):
+            await trio.lowlevel.checkpoint()
+            return False
+        return await self._giving_hand(item).give(value)
+
+    def _giving_hand(self, item: Any) -> Hand:
+        if self._giving is None or self._giving.item is not item:
+            self._giving = Hand(self.cell, item)
+        return self._giving
+
+    def whole(self, value: object) -> object:
+        """The framework's own: an answer, with the chunks that were kept for it."""
+        giving = self._giving
+        if giving is None:
+            return value
+        self._giving = None
+        return giving.whole(value) if giving.item is self.cell.item else value
 
     def _close_port(self, asked: Pending[Any]) -> None:
         if self.cell.ports is not None:
@@ -188,12 +227,24 @@ class Context:
                 self.hand = scope
                 yield
         finally:
+                self._end_if_left(scope)
             self.hand = outer
             if self.cell.orders & order.INTERRUPT and scope.cancel_called:
+            self._end_if_left(outer)
                 self._interrupted(scope.cancelled_caught)
 
     def _interrupted(self, caught: bool) -> None:
         self.cell.orders &= ~order.INTERRUPT
+    def _end_if_left(self, scope: Cancellable | None) -> None:
+        """Whoever streams the answer in hand may leave: that ends the block."""
+        item = self.cell.item
+        asked: Pending[Any] | None = None if item is None else item[ASKED]
+        giver = None if asked is None else giver_of(self.cell, asked)
+        if giver is not None and asked is not None:
+            giver.on_left = scope
+            if asked.done and scope is not None:
+                scope.cancel()
+
         confirmed = caught and self.cell.item is not None
         if confirmed:
             hand.interrupt_hand(self.cell)
@@ -359,7 +410,7 @@ class Inbox:
         task = trio.lowlevel.current_task()
         if cell.item is not None and self._taker is not task:
             raise RuntimeError(hand.SECOND_TAKER.format(cell.path))
-        hand.settle_hand(cell, None)
+        hand.settle_hand(cell, self._context.whole(None))
         if cell.orders & order.INTERRUPT:  # it came too late for the message; nothing else may be hit
             await trio.lowlevel.checkpoint()
         self._left -= 1

@@ -41,8 +41,8 @@ def receives(function: Callable[..., Any], names: Mapping[str, Any]) -> None:
 def check_arity(function: Callable[..., Any]) -> inspect.Parameter:
     """The parameter that takes the message; raises TypeError when there is not exactly one."""
     where = function.__qualname__
-    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        raise TypeError(f"{where} is a generator: a handler returns its reply, it does not yield it")
+    if inspect.isgeneratorfunction(function):
+        raise TypeError(f"{where} is a generator: return the reply, or yield it in chunks with `async def`")
     parameters = list(inspect.signature(function).parameters.values())
     wanted = [
         p for p in parameters[1:] if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)

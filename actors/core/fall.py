@@ -153,7 +153,7 @@ def _again(cell: Cell, exit: Exit, item: Item, tries: int) -> bool:
     if mark is POSTED or is_answered(mark) or isinstance(mark, Timer):
         return False
     # an asker does not wait for a breaker: it hears of the failure now
-    return asked is None or not (asked.done or cell.fate is Fate.TRIPPED)
+    return asked is None or not (asked.done or asked.has_begun or cell.fate is Fate.TRIPPED)
 
 
 def _error_for(cell: Cell, exit: Exit, item: Item) -> BaseException:

@@ -267,7 +267,7 @@ async def _run_function(cell: Cell) -> Exit | None:
         value = await cell.recipe.call(context, *cell.args)
     except Exception as error:
         return fallen_with(cell, error)
-    settle_hand(cell, None)
+    settle_hand(cell, context.whole(None))
     if cell.orders & order.INTERRUPT:
         cell.orders &= ~order.INTERRUPT
     ended = why_left(cell) or Exit(ExitKind.NORMAL)

@@ -11,6 +11,7 @@ from actors.core import orders as order
 from actors.core.ask import Pending
 from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, REDELIVERED, SENDER, Item, Verdict
 from actors.core.scope import CURRENT
+from actors.core.stream import StreamPending
 from actors.core.vigil import waiting_for
 from actors.core.vitals import Vitals
 from actors.errors import ActorStopped, Deadlock, MailboxFull
@@ -177,6 +178,23 @@ class Intake(Vitals):
             pending.fail(Deadlock(self.ref, request))
             return pending
         self.enter(pending, request, asker)
+        return pending
+
+    def open_stream(self, request: Request[Any], timeout: float | None, window: int) -> StreamPending:
+        """Queue a request whose answer is wanted in chunks; see `Ref.stream`."""
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(why_no_request(request))
+        asker = _current()
+        tracer = self.kernel.tracer
+        kind = StreamPending if tracer is None else tracer.pending(StreamPending)
+        pending = kind(cast("Cell", self), request, asker, window)
+        if asker is self:
+            pending.fail(Deadlock(self.ref, request))
+            return pending
+        pending.keep()
+        self.enter(pending, request, asker)
+        if timeout is not None and not pending.done:
+            pending.arm(timeout, self.now())
         return pending
 
     def enter(self, pending: Pending[Any], request: object, asker: Cell | None, urgent: bool = False) -> None:

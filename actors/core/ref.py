@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 import trio
 
+from actors.checks import check_count, check_seconds
 from actors.core.ask import Pending
 from actors.core.scope import CURRENT
+from actors.core.stream import Stream
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.lifecycle import ActorState
     from actors.core.statistics import Statistics
     from actors.exits import Exit
-    from actors.messages import Request
+    from actors.messages import Request, StreamRequest
 
 __all__ = ["Ref"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 # looked up once: they are on the road of every message
 _current = CURRENT.get
 _wait = trio.lowlevel.wait_task_rescheduled
@@ -175,6 +178,48 @@ class Ref:
         made them they are cancelled.
         """
         return self.cell.request(request, timeout, keep=True)
+
+    @overload
+    def stream(  # pyright: ignore[reportOverlappingOverload]
+        self,
+        request: StreamRequest[T],
+        *,
+        timeout: float | None = None,
+        idle: float | None = None,
+        window: int = 16,
+    ) -> Stream[T]: ...
+    @overload
+    def stream(
+        self,
+        request: Request[R],
+        *,
+        timeout: float | None = None,
+        idle: float | None = None,
+        window: int = 16,
+    ) -> Stream[R]: ...
+    def stream(
+        self,
+        request: Request[Any],
+        *,
+        timeout: float | None = None,
+        idle: float | None = None,
+        window: int = 16,
+    ) -> Stream[Any]:
+        """Send a request, and take its answer in chunks: `async for chunk in ref.stream(...)`. No checkpoint.
+
+        It is sent now, whether or not it is iterated. A handler that yields is not advanced while `window`
+        chunks wait untaken. `timeout` (seconds) is for the whole of it, `idle` for one wait for the next
+        chunk; both end it with `AskTimeout`. The answer of any other handler is one chunk. Whatever `ask`
+        raises, the iteration raises, behind the chunks that came before. Who leaves before the end cancels
+        the handler: see `Stream`. An actor's own streams end with the incarnation that began them.
+        """
+        check_count("window", window)
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        if idle is not None:
+            check_seconds("idle", idle)
+        pending = self.cell.open_stream(request, timeout, window)
+        return Stream(pending, pending.stream, idle)
 
     # --- life ---
 

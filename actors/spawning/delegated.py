@@ -18,6 +18,7 @@ _REASONS: Final = (
     (ActorFailed, DeadLetterReason.CRASHED),
     (Interrupted, DeadLetterReason.INTERRUPTED),
     (ActorStopped, DeadLetterReason.STOPPED),
+    from actors.core.flow import Flow
 )
 
 
@@ -78,6 +79,11 @@ class Delegated(Pending[Any]):
     @done.setter
     def done(self, value: bool) -> None:
         self._over = value
+
+    @property
+    def stream(self) -> Flow | None:  # type: ignore[override]
+        """See `Pending.stream`: the worker's chunks go straight to whoever asked the pool."""
+        return None if self.asked is None else self.asked.stream
 
     @property
     def is_told(self) -> bool:

@@ -24,6 +24,7 @@ PURE_FILES = frozenset(
         "policy.py",
         "posting.py",
         "core/dispatch.py",
+        "core/chunks.py",
         "core/lifecycle.py",
         "core/mailbox.py",
         "delivery/checksum.py",

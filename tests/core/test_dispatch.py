@@ -200,10 +200,6 @@ def a_generator(self, message: Fish):  # type: ignore[no-untyped-def]
     yield "reply"
 
 
-async def an_async_generator(self, message: Fish):  # type: ignore[no-untyped-def]
-    yield "reply"
-
-
 @pytest.mark.parametrize(
     ("handler", "said"),
     [
@@ -219,7 +215,6 @@ async def an_async_generator(self, message: Fish):  # type: ignore[no-untyped-de
         (a_union_with_text, "not a class"),
         (unknown_name, "cannot be resolved"),
         (a_generator, "is a generator"),
-        (an_async_generator, "is a generator"),
     ],
 )
 def test_a_wrong_handler_raises_when_the_class_is_defined(handler: Callable[..., Any], said: str) -> None:
