@@ -4,6 +4,8 @@ from actors import delivery as delivery
 from actors import events as events
 from actors import process as process
 from actors.asking import Asking
+from actors.budgeting import BudgetState
+from actors.budgets import Budget, Spent
 from actors.census import (
     SystemStatistics,
 )
@@ -28,6 +30,11 @@ from actors.core.lifecycle import (
 )
 from actors.core.ref import (
     Ref,
+)
+from actors.core.spending import (
+    BudgetScope,
+    budget,
+    spend,
 )
 from actors.core.statistics import (
     Statistics,
@@ -74,6 +81,7 @@ from actors.errors import (
     ActorFailed,
     ActorStopped,
     AskTimeout,
+    BudgetSpent,
     CircuitOpen,
     CooldownActive,
     DeadlineExceeded,
@@ -262,6 +270,10 @@ __all__ = [
     "Backoff",
     "Breaker",
     "BreakerState",
+    "Budget",
+    "BudgetScope",
+    "BudgetSpent",
+    "BudgetState",
     "CircuitOpen",
     "CircuitState",
     "Consensus",
@@ -359,6 +371,7 @@ __all__ = [
     "Spawner",
     "SpawnerStatistics",
     "Spawning",
+    "Spent",
     "Stall",
     "Stalled",
     "StartFailed",
@@ -399,6 +412,7 @@ __all__ = [
     "UnknownTicket",
     "Unreadable",
     "Watchdog",
+    "budget",
     "classify",
     "consensus",
     "function",
@@ -408,6 +422,7 @@ __all__ = [
     "progressive_timeout",
     "receive",
     "sequential",
+    "spend",
     "stop_all",
     "tag_of",
 ]

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, cast
 
 from trio import TooSlowError
 
+from actors.budgets import said
+
 if TYPE_CHECKING:
     from actors.core.ref import Ref
     from actors.exits import Exit
@@ -25,6 +27,7 @@ __all__ = [
     "ActorFailed",
     "ActorStopped",
     "AskTimeout",
+    "BudgetSpent",
     "CircuitOpen",
     "CooldownActive",
     "DeadlineExceeded",
@@ -340,6 +343,36 @@ class CircuitOpen(ActorError):
         after = f" after {failures} failure{'' if failures == 1 else 's'}" if failures else ""
         when = f"try again in {retry_after:g} s" if retry_after > 0 else "a probe is under way"
         super().__init__(f"{whose} is open{after}: {when}")
+
+
+class BudgetSpent(ActorError):
+    """A budget is used up: a limit was passed, or what was asked for would pass it, and is not to be done.
+
+    `.resource` is "tokens", "money", "tool_calls" or "spawns", `.spent` of `.limit`. `.scope` is whose budget
+    it is: the `Ref` of an actor or of the root (the system's), or the block of `actors.budget(...)`; None
+    where it comes from another node. `.path` is the actor's, or that of the actor with the block.
+    """
+
+    def __init__(
+        self, resource: str, limit: float, spent: float, scope: object = None, path: str | None = None
+    ) -> None:
+        self.resource = resource
+        self.limit = limit
+        self.spent = spent
+        self.scope = scope
+        self.path = path
+        if path is None or hasattr(scope, "limits"):
+            whose = "a block" if path is None else f"a block in {path}"
+            cure = "open it with more, or catch this error around it"
+        elif path == "/":
+            whose, cure = "the system", f"system.top_up('/', {resource}=...) goes on"
+        else:
+            whose, cure = path, f"system.top_up({path!r}, {resource}=...) goes on"
+        super().__init__(f"the budget of {whose} is spent: {said(resource, spent, limit)}. {cure}")
+
+    def again(self) -> BudgetSpent:
+        """The same for somebody else: an error that is raised twice drags the first trace along."""
+        return BudgetSpent(self.resource, self.limit, self.spent, self.scope, self.path)
 
 
 # --- how an actor can end ------------------------------------------------------

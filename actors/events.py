@@ -21,6 +21,7 @@ __all__ = [
     "BreakerClosed",
     "BreakerHalfOpen",
     "BreakerOpened",
+    "BudgetWarning",
     "CheckFailed",
     "ConnectionRefused",
     "DeadLetter",
@@ -46,6 +47,7 @@ __all__ = [
     "NodeSuspected",
     "NodeUp",
     "Nudged",
+    "Parked",
     "PatternMatched",
     "PersonAnswered",
     "PersonAsked",
@@ -94,6 +96,7 @@ class DeadLetterReason(enum.StrEnum):
     DROPPED_NEWEST = "dropped_newest"
     INTERRUPTED = "interrupted"
     RETRIES_EXHAUSTED = "retries_exhausted"
+    BUDGET = "budget"
 
 
 @attrs.frozen
@@ -198,6 +201,28 @@ class Suspended(ActorEvent):
 @attrs.frozen
 class Resumed(ActorEvent):
     """The actor takes messages again."""
+
+
+@attrs.frozen
+class Parked(ActorEvent):
+    """The actor does nothing until it is resumed, as a budget is spent; idle, until a message comes.
+
+    `exit` is of kind BUDGET. It is no failure, and the actor is not gone.
+    """
+
+    exit: Exit
+
+
+@attrs.frozen
+class BudgetWarning(ActorEvent):
+    """80 % of a limit of the actor's own budget is spent, by it or by those below it. Once a limit.
+
+    `resource` is "tokens", "money", "tool_calls" or "spawns".
+    """
+
+    resource: str
+    spent: float
+    limit: float
 
 
 @attrs.frozen

@@ -33,6 +33,8 @@ class ExitKind(enum.StrEnum):
     """It did not become ready."""
     NODE_DOWN = "NODE_DOWN"
     """The node it ran on is gone."""
+    BUDGET = "BUDGET"
+    """Its budget is spent, or it was idle for as long as that allows. No failure."""
 
     @property
     def is_failure(self) -> bool:
@@ -40,7 +42,7 @@ class ExitKind(enum.StrEnum):
         return self not in _NO_FAILURE
 
 
-_NO_FAILURE = frozenset({ExitKind.NORMAL, ExitKind.SHUTDOWN, ExitKind.KILLED})
+_NO_FAILURE = frozenset({ExitKind.NORMAL, ExitKind.SHUTDOWN, ExitKind.KILLED, ExitKind.BUDGET})
 
 
 def _reason(exit: Exit) -> str:

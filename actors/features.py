@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.asking import Asking
+from actors.budgets import Budget
 from actors.coding import JsonCoder, plain_codec
 from actors.core.cell import Cell
 from actors.core.kernel import Kernel
@@ -63,6 +64,7 @@ class Features:
         store: Store | None,
         posting: Posting | None,
         asking: Asking | None,
+        budget: Budget | None,
     ) -> None:
         now = trio.lowlevel.current_clock().current_time
         self.bus = Bus(now)
@@ -71,7 +73,7 @@ class Features:
         self.durations = Durations()
         self.watches = Watches(self.monitor)
         self.kernel.guards_for = self._guards_for
-        self.root = make_root(self.kernel, strategy, self.breakers)
+        self.root = make_root(self.kernel, strategy, self.breakers, budget)
         self.node = Node(system, self.kernel, self.root, lease, spawnable)
         self.store_given = store is not None
         store = MemoryStore() if store is None else store

@@ -11,6 +11,7 @@ import attrs
 
 from actors.errors import (
     AskTimeout,
+    BudgetSpent,
     CircuitOpen,
     PatternFound,
     PermanentFailure,
@@ -37,13 +38,14 @@ class FailureKind(enum.StrEnum):
     START = "START"
     CIRCUIT_OPEN = "CIRCUIT_OPEN"
     DEADLINE = "DEADLINE"
+    BUDGET = "BUDGET"
 
 
 def classify(error: BaseException) -> FailureKind:
     """The default answer to "what kind of failure is this?", by the error's type alone.
 
-    `RateLimited` is RATE_LIMIT, `PermanentFailure` PERMANENT, `PatternFound` what its
-    pattern says, `RemoteError` what the other node says, everything else ERROR.
+    `RateLimited` is RATE_LIMIT, `PermanentFailure` PERMANENT, `BudgetSpent` BUDGET,
+    `PatternFound` what its pattern says, `RemoteError` what the other node says, everything else ERROR.
     `Policy(classify=...)` replaces it.
     """
     if isinstance(error, PatternFound):
@@ -54,6 +56,8 @@ def classify(error: BaseException) -> FailureKind:
         return FailureKind.RATE_LIMIT
     if isinstance(error, PermanentFailure):
         return FailureKind.PERMANENT
+    if isinstance(error, BudgetSpent):
+        return FailureKind.BUDGET
     return FailureKind.ERROR
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from actors.budgets import Budget
 from actors.checks import at_least, count, finite, one_of, record, seconds, share, yes_or_no
 from actors.exits import Exit, ExitKind
 from actors.limits import Oversight, Stall, Timeout
@@ -152,7 +153,8 @@ class Policy:
     job is tried again. A permanent failure is never tried again, a rate limit only when it
     said when; with `retry_on_timeout=False` nothing that was too slow or silent, with
     `retry_on_pattern=False` nothing that an error pattern ended. `timeout`, `stall` and
-    `oversight` bound and watch a run; None leaves it alone.
+    `oversight` bound and watch a run; None leaves it alone. `budget` is what it and its children may spend
+    together, all its life; None: what those above it leave.
     """
 
     restart: RestartType = attrs.field(default="transient", validator=one_of(RestartType))
@@ -180,18 +182,21 @@ class Policy:
     delivery: Delivery = attrs.field(
         factory=Delivery, validator=record(Delivery, "actors.Delivery(...)", optional=False)
     )
+    budget: Budget | None = attrs.field(default=None, validator=record(Budget, "actors.Budget(tokens=1000)"))
     shutdown: float = attrs.field(default=5.0, validator=seconds())
     classify: Classify = attrs.field(default=classify, validator=attrs.validators.is_callable(), repr=False)
 
     @property
     def is_bounded(self) -> bool:
         """True when somebody watches its runs."""
+        if self.budget is not None and self.budget.idle is not None:
+            return True
         return self.timeout is not None or self.stall is not None or self.oversight is not None
 
     def tries_again(self, exit: Exit) -> bool:
         """Whether a run that ended so is worth another one, as far as its failure goes."""
         kind = kind_of_exit(exit, self.classify)
-        if kind is None or kind is FailureKind.PERMANENT:
+        if kind is None or kind in (FailureKind.PERMANENT, FailureKind.BUDGET):
             return False
         if exit.kind is ExitKind.PATTERN and not self.retry_on_pattern:
             return False

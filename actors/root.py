@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from actors.budgets import Budget
 from actors.core.cell import Cell
 from actors.core.mailbox import Item
 from actors.core.parent import Fate
 from actors.core.recipe import recipe_of
-from actors.errors import CircuitOpen, NameReserved
+from actors.errors import NameReserved
 from actors.exits import Exit
 from actors.monitor import SYSTEM
 from actors.names import RESERVED, ROOT
@@ -80,6 +81,7 @@ class Above:
 
     path = ROOT
     vigil = None
+    own_cell = None
     ref: Ref
 
     def adopt(self, run: Callable[..., Awaitable[object]], *args: Any, name: str) -> None:
@@ -98,7 +100,10 @@ class Above:
     def reclaim(self, child: Cell, items: list[Item]) -> list[Item]:
         return items
 
-    def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
+    def parks(self, child: Cell) -> bool:
+        return False
+
+    def refusal(self, child: Cell, taken: bool) -> None:
         return None
 
     def probe_passed(self, child: Cell) -> None: ...
@@ -106,10 +111,10 @@ class Above:
     def resumed(self, child: Cell) -> None: ...
 
 
-def make_root(kernel: Kernel, strategy: Strategy, breakers: Breakers) -> RootFamily:
+def make_root(kernel: Kernel, strategy: Strategy, breakers: Breakers, budget: Budget | None) -> RootFamily:
     """The root's cell of a new system; it does not run yet."""
     above = Above()
-    policy = Policy(restart="temporary", breaker=None)
+    policy = Policy(restart="temporary", breaker=None, budget=budget or Budget())  # it counts in any case
     family = RootFamily(kernel, above, recipe_of(Root), (strategy,), None, policy, breakers)
     above.ref = family.ref
     return family

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
 from actors.asking import Asking
 from actors.block import Block
+from actors.budgeting import BudgetState, state_of_budget, top_up
+from actors.budgets import Budget
 from actors.census import SystemStatistics, below, count, tree_of
 from actors.checks import check_seconds
 from actors.core.cell import Cell
@@ -24,7 +26,7 @@ from actors.core.scope import CURRENT, DEFINING
 from actors.delivery.posted import Posted
 from actors.delivery.store import Store
 from actors.delivery.ticketing import Ticket
-from actors.errors import NestedSystem, SystemClosed
+from actors.errors import NestedSystem, SystemClosed, UnknownActor
 from actors.events import DeadLetter, Event
 from actors.features import Features
 from actors.jobs.job import Job
@@ -72,8 +74,11 @@ class System:
         store: Store | None = None,
         posting: Posting | None = None,
         asking: Asking | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        features = Features(self, name, strategy, policy, random, spawnable, lease, store, posting, asking)
+        features = Features(
+            self, name, strategy, policy, random, spawnable, lease, store, posting, asking, budget
+        )
         self._features = features
         self._bus = features.bus
         self._kernel = features.kernel
@@ -462,6 +467,30 @@ class System:
         if ref is not None and isinstance(ref.cell.parent, Family):
             ref.cell.parent.breaker_was_reset(ref.cell)
 
+    def budget(self, path: str | Ref) -> BudgetState | None:
+        """What the budget of an actor is like, `"/"` for the system; None for one without. No checkpoint.
+
+        The system counts what is spent in it also where it has no limits. Raises `UnknownActor`, and
+        ValueError for a path not from the root.
+        """
+        return state_of_budget(self._found(path))
+
+    def top_up(
+        self, path: str | Ref, *, tokens: int = 0, money: float = 0.0, tool_calls: int = 0, spawns: int = 0
+    ) -> None:
+        """Raise the limits of an actor's budget, `"/"` for the system's, by so much. Never blocks.
+
+        Whoever was parked because of it, and has enough now, goes on. Raises `UnknownActor`, and ValueError
+        where it has no such limit, and for what is no amount.
+        """
+        top_up(self._found(path), tokens, money, tool_calls, spawns)
+
+    def _found(self, path: str | Ref) -> Cell:
+        ref = path if isinstance(path, Ref) else self.find(path)
+        if ref is None:
+            raise UnknownActor(path, self.name, ())
+        return self._kernel.cell_of(ref)
+
     # --- the end ---
 
     def stop(self) -> None:
@@ -492,6 +521,7 @@ def open_system(
     watchdog: Watchdog | None = _WATCHDOG,
     spawnable: Sequence[Any] = (),
     lease: float = 15.0,
+    budget: Budget | None = None,
 ) -> AbstractAsyncContextManager[System]:
     """Open a block with a system of actors in it.
 
@@ -511,6 +541,7 @@ def open_system(
     for how many seconds this node's children elsewhere live on when it is not heard.
     `store` keeps posted messages and saved states, in memory by default; `posting` bounds them; `asking`
     bounds requests to people. A store that cannot be opened raises its `StoreError` here.
+    `budget` is what all actors of the system may spend together.
     Raises `InvalidName`, ValueError for an unknown strategy, `NestedSystem` inside an actor, and
     RuntimeError where a node process runs its parent's program for its definitions.
     """
@@ -541,7 +572,13 @@ def open_system(
     allowed = several("spawnable", spawnable)
     for what in allowed:
         recipe_of(what)
-    return _opened(name, chosen, policy, random or Random(), watchdog, allowed, lease, store, posting, asking)
+    if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"budget must be a Budget, not {budget!r}: write actors.Budget(...)")
+    if budget is not None and budget.idle is not None:
+        raise ValueError("a system is not ended for being idle: leave idle out of its budget")
+    return _opened(
+        name, chosen, policy, random or Random(), watchdog, allowed, lease, store, posting, asking, budget
+    )
 
 
 @asynccontextmanager
@@ -556,7 +593,10 @@ async def _opened(
     store: Store | None,
     posting: Posting | None,
     asking: Asking | None,
+    budget: Budget | None,
 ) -> AsyncGenerator[System]:
-    system = System(name, strategy, policy, random, watchdog, spawnable, lease, store, posting, asking)
+    system = System(
+        name, strategy, policy, random, watchdog, spawnable, lease, store, posting, asking, budget
+    )
     async with system._block.run():  # pyright: ignore[reportPrivateUsage]
         yield system

@@ -17,7 +17,7 @@ class Unsayable(Exception):
 
 
 def test_the_kinds_are_those_of_the_contract() -> None:
-    assert {str(kind) for kind in ExitKind} == {"NORMAL", "SHUTDOWN", "KILLED"} | FAILURES
+    assert {str(kind) for kind in ExitKind} == {"NORMAL", "SHUTDOWN", "KILLED", "BUDGET"} | FAILURES
 
 
 @pytest.mark.parametrize("kind", ExitKind)

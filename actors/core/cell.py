@@ -19,6 +19,7 @@ from actors.core.fall import let_go
 from actors.core.intake import Intake
 from actors.core.lifecycle import Phase, Signal
 from actors.core.parent import Fate
+from actors.core.parking import unpark
 from actors.core.scope import CURRENT
 from actors.core.watch import end_watches
 from actors.events import EndOrdered, Restarted, Resumed, Started, Stopped, Suspended, Unresponsive
@@ -49,8 +50,8 @@ class Cell(Intake):
         self._end_for_good(order.STOP, because)
 
     def drain(self) -> None:
-        """See `Ref.drain`."""
-        self._end_for_good(order.DRAIN)
+        """See `Ref.drain`. One that is parked has nothing to finish with."""
+        self._end_for_good(order.DRAIN if self.held is None else order.STOP)
 
     def kill(self) -> None:
         """See `Ref.kill`."""
@@ -213,7 +214,7 @@ class Cell(Intake):
 
     def suspend(self, once: bool) -> None:
         """See `Ref.suspend`."""
-        if self.is_final:
+        if self.is_final or self.held is not None:
             return
         fresh = not self.orders & order.SUSPEND
         self.orders = (self.orders & ~order.ONCE) | order.SUSPEND | (order.ONCE if once else 0)
@@ -223,11 +224,14 @@ class Cell(Intake):
 
     def resume(self) -> None:
         """See `Ref.resume`."""
-        if self.orders & order.SUSPEND:
+        was_held = unpark(self)
+        if was_held or self.orders & order.SUSPEND:
             self.orders &= ~(order.SUSPEND | order.ONCE)
             self.kernel.emit(Resumed, self.ref)
             self.wake()
             self.parent.resumed(self)
+            if was_held:
+                self.kernel.takes_again(self)
 
     # --- incarnations ---
 
@@ -271,6 +275,11 @@ class Cell(Intake):
     def route(self) -> None:
         """Hand on what waits; for those who handle nothing themselves."""
 
+    @property
+    def own_cell(self) -> Cell:
+        """See `Parent.own_cell`."""
+        return self
+
     def why_failed(self) -> BaseException | None:
         """The error of an incarnation that was ordered to fail."""
         return None
@@ -297,6 +306,8 @@ class Cell(Intake):
             self.step(Signal.READY)
         elif self.lot is not None:
             self.lot.unpark_all()
+        if self.account is not None:
+            self.account.became_ready(self)
         if self.kernel.followers:
             self.kernel.tell_ready(self)
         if self.name is not None and self.kernel.named_ready is not None:
@@ -335,6 +346,8 @@ class Cell(Intake):
         """Nothing of it runs any more: tell everybody, and let go of everything."""
         self.exit = exit
         self.barred = False
+        if self.account is not None:
+            self.account.close(self)
         if self.alarm is not None:
             self.disarm()
         self.ended_at = self.now()

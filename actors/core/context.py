@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from actors.budgets import Money
 from actors.checks import check_seconds
 from actors.core import hand
 from actors.core import orders as order
@@ -17,6 +18,7 @@ from actors.core.giving import Hand, giver_of, takes_chunks
 from actors.core.pace import BATCH, SLICE
 from actors.core.ref import Ref
 from actors.core.scope import DEPENDENCIES, NO_DEPENDENCIES
+from actors.core.spending import spend_of
 from actors.core.timers import Timer, start_timer
 from actors.core.vigil import Vigil
 from actors.core.watch import unwatch, watch
@@ -275,6 +277,13 @@ class Context:
         if cell.vigil is not None:
             cell.vigil.progress(cell.active_at, n_bytes)
         cell.kernel.emit(Progressed, cell.ref, "progress", n_bytes)
+
+    def spend(self, tokens: int = 0, money: Money = 0.0, tool_calls: int = 0, spawns: int = 0) -> None:
+        """As `actors.spend`, also from a task that is not the actor's own. No checkpoint.
+
+        Raises `BudgetSpent`, ValueError for what is no amount, and RuntimeError outside of trio's tasks.
+        """
+        spend_of(self.cell, tokens, money, tool_calls, spawns)
 
     def output(self, data: bytes, stream: str = "stdout") -> None:
         """Give a sign of life by what it writes to "stdout" or "stderr": error patterns are looked for in it.

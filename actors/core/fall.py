@@ -18,10 +18,11 @@ from actors.core.hand import is_answered
 from actors.core.lifecycle import Signal
 from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, REDELIVERED, SENDER, Item
 from actors.core.parent import Fate
+from actors.core.parking import hand_back, refuse_queue
 from actors.core.timers import Timer, end_timers
-from actors.errors import ActorFailed, ActorStopped, Interrupted
+from actors.errors import ActorFailed, ActorStopped, BudgetSpent, Interrupted
 from actors.events import DeadLetterReason, Failed, StartAttemptFailed, StopFailed, Unresponsive
-from actors.exits import Exit
+from actors.exits import Exit, ExitKind
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
@@ -108,8 +109,8 @@ def _fall(cell: Cell, exit: Exit) -> None:
     let_go(cell, exit)
     if cell.fate is Fate.FINAL:
         cell.flush()
-    elif cell.fate is Fate.TRIPPED:
-        _refuse_queue(cell)
+    elif cell.fate is Fate.TRIPPED or (cell.fate is Fate.HELD and exit.error is not None):
+        refuse_queue(cell)
     cell.orders &= ~order.OF_INCARNATION
     if cell.interrupters or cell.lot is not None:
         cell.interrupted(confirmed=False)
@@ -131,6 +132,8 @@ def drop_hand(cell: Cell, exit: Exit) -> bool:
     cell.handled += 1
     asked, mark = item[ASKED], item[MARK]
     tries = cell.tries = cell.tries if mark is REDELIVERED else 0
+    if cell.fate is Fate.HELD:
+        return hand_back(cell, item, exit.error)
     if exit.is_failure and not cell.orders & order.FAIL and _again(cell, exit, item, tries):
         cell.tries = tries + 1
         cell.lanes.put_back(item)
@@ -159,6 +162,8 @@ def _again(cell: Cell, exit: Exit, item: Item, tries: int) -> bool:
 def _error_for(cell: Cell, exit: Exit, item: Item) -> BaseException:
     if exit.is_failure:
         return ActorFailed(cell.ref, exit.error)
+    if isinstance(exit.error, BudgetSpent):
+        return exit.error.again()
     if cell.fate is Fate.FINAL:
         return ActorStopped(cell.ref, exit)
     return Interrupted(cell.ref, item[MESSAGE])
@@ -167,6 +172,8 @@ def _error_for(cell: Cell, exit: Exit, item: Item) -> BaseException:
 def _reason_for(cell: Cell, exit: Exit, tries: int) -> DeadLetterReason:
     if exit.is_failure:
         return DeadLetterReason.RETRIES_EXHAUSTED if tries else DeadLetterReason.CRASHED
+    if exit.kind is ExitKind.BUDGET:
+        return DeadLetterReason.BUDGET
     return DeadLetterReason.STOPPED if cell.fate is Fate.FINAL else DeadLetterReason.INTERRUPTED
 
 
@@ -174,18 +181,13 @@ def _fail_ports(cell: Cell, exit: Exit) -> None:
     """Replies that were put off can no longer come."""
     ports, cell.ports = cell.ports, None
     for pending in ports or ():
-        failed = exit.is_failure
-        pending.fail(ActorFailed(cell.ref, exit.error) if failed else ActorStopped(cell.ref, exit))
+        pending.fail(_port_error(cell, exit))
 
 
-def _refuse_queue(cell: Cell) -> None:
-    """The breaker opened: waiting asks end now, told messages stay parked."""
-    cell.barred = True
-    waiting = cell.lanes.remove(lambda item: item[ASKED] is not None)
-    for item in cell.parent.reclaim(cell, waiting) if waiting else ():
-        error = cell.parent.refusal(cell, taken=True)
-        item[ASKED].returned(error or ActorStopped(cell.ref))
-    cell.admit_senders()
+def _port_error(cell: Cell, exit: Exit) -> BaseException:
+    if exit.is_failure:
+        return ActorFailed(cell.ref, exit.error)
+    return exit.error.again() if isinstance(exit.error, BudgetSpent) else ActorStopped(cell.ref, exit)
 
 
 @trio.lowlevel.disable_ki_protection

@@ -118,11 +118,16 @@ _SEEN = {
 }
 
 
-def state_of(phase: Phase, *, busy: bool, suspended: bool, tripped: bool = False) -> ActorState:
+def state_of(
+    phase: Phase, *, busy: bool, suspended: bool, tripped: bool = False, held: bool = False
+) -> ActorState:
     """What a user is shown: BUSY while something is in hand, also when suspended meanwhile.
 
-    `tripped`: the incarnation that is ending opened the breaker.
+    `tripped`: the incarnation that is ending opened the breaker; `held`: what is down stays so until it is
+    resumed.
     """
+    if held and phase in (Phase.ENDING, Phase.WAITING):
+        return ActorState.SUSPENDED
     if phase is Phase.ENDING and tripped:
         return ActorState.CIRCUIT_OPEN
     if phase is not Phase.RUNNING:

@@ -27,6 +27,8 @@ class Fate(enum.Enum):
     """it starts again after a wait"""
     TRIPPED = "tripped"
     """its breaker opened; it starts again as a probe"""
+    HELD = "held"
+    """its budget is spent; it starts again when it is resumed"""
 
 
 class Parent(Protocol):
@@ -35,6 +37,11 @@ class Parent(Protocol):
     @property
     def vigil(self) -> Vigil | None:
         """What watches its own runs, or None."""
+        ...
+
+    @property
+    def own_cell(self) -> Cell | None:
+        """Itself; None for what stands above the root."""
         ...
 
     @property
@@ -71,8 +78,12 @@ class Parent(Protocol):
         """What waited when the child ended for good, or its breaker opened: what nobody else handles."""
         ...
 
-    def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
-        """The error for an ask while its breaker is not closed.
+    def parks(self, child: Cell) -> bool:
+        """Whether it goes on one day when its budget is spent: else it ends."""
+        ...
+
+    def refusal(self, child: Cell, taken: bool) -> ActorError | None:
+        """The error for an ask while its breaker is not closed, or its budget is spent.
 
         None when it is half-open and the permit is not `taken`.
         """
@@ -83,5 +94,5 @@ class Parent(Protocol):
         ...
 
     def resumed(self, child: Cell) -> None:
-        """It was suspended, and is not any more; or its link to another node has changed."""
+        """It was suspended or parked, and is not any more; or its link to another node has changed."""
         ...

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from actors.core import orders as order
 from actors.core.hand import fail_asker, give_permit_back, hand_done
 from actors.core.mailbox import MESSAGE, SENDER
-from actors.errors import Refused, Unhandled
+from actors.core.parking import ran_out
+from actors.errors import BudgetSpent, Refused, Unhandled
 from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
 
@@ -31,7 +32,10 @@ def fallen_with(cell: Cell, error: BaseException) -> Exit:
         ended = error.exit
         ours = why_left(cell) if ended.kind in (ExitKind.NORMAL, ExitKind.SHUTDOWN) else None
         return ended if ours is None else Exit(ours.kind, ended.value, ours.error, ours.reason)
-    return why_left(cell, error) or failure(cell, error)
+    ended = why_left(cell, error)
+    if ended is not None:
+        return ended
+    return Exit(ExitKind.BUDGET, error=error) if isinstance(error, BudgetSpent) else failure(cell, error)
 
 
 def failure(cell: Cell, error: BaseException) -> Exit:
@@ -67,9 +71,11 @@ def why_left(cell: Cell, error: BaseException | None = None) -> Exit | None:
 
 
 def raised(cell: Cell, error: Exception) -> Exit | None:
-    """A handler raised: None when the actor lives on (it refused, or has no handler)."""
+    """A handler raised: None when the actor lives on (it refused, has no handler, or its budget is spent)."""
     item = cell.item
     assert item is not None
+    if isinstance(error, BudgetSpent):
+        return ran_out(cell, item, error)
     refused = isinstance(error, Refused)
     unhandled = isinstance(error, Unhandled) and error.message is item[MESSAGE] and error.ref == cell.ref
     if refused or unhandled:

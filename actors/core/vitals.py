@@ -9,7 +9,9 @@ from weakref import WeakSet
 
 import trio
 
+from actors.budgets import Ledger
 from actors.core import orders as order
+from actors.core.account import Account
 from actors.core.ask import Pending
 from actors.core.lifecycle import ActorState, Phase, Signal, state_of, step
 from actors.core.mailbox import Item, Lanes
@@ -42,6 +44,7 @@ class Vitals:
     """The fields of a cell. Slots, and nothing made before its first use: an idle actor is small."""
 
     __slots__ = (
+        "account",
         "active_at",
         "actor",
         "alarm",
@@ -120,6 +123,8 @@ class Vitals:
         self.pending_class = self.request_class
         self.serial = kernel.next_serial()
         self.ref = self._make_ref()
+        self.account = None if policy.budget is None else Account(Ledger(policy.budget, self.ref))
+        """What a budget means for it; None where none does."""
         self.lanes = Lanes(policy.mailbox)
         self.phase = Phase.STARTING
         self.orders: int = 0
@@ -205,7 +210,23 @@ class Vitals:
             busy=self.is_busy,
             suspended=bool(self.orders & order.SUSPEND),
             tripped=self.fate is Fate.TRIPPED,
+            held=self.held is not None,
         )
+
+    @property
+    def held(self) -> Exit | None:
+        """The exit for which it is parked: a budget is spent, or it was idle too long. None: it is not."""
+        return None if self.account is None else self.account.exit
+
+    @property
+    def dozes(self) -> bool:
+        """True while its next message starts it again."""
+        return self.account is not None and self.account.doze is not None
+
+    @property
+    def child_count(self) -> int:
+        """How many children it has."""
+        return 0
 
     @property
     def is_busy(self) -> bool:
@@ -302,6 +323,9 @@ class Vitals:
             if self.is_final:
                 await trio.lowlevel.checkpoint()
                 raise ActorStopped(self.ref, self.final_exit)
+            if self.held is not None and self.held.error is not None:  # nobody knows when it goes on
+                await trio.lowlevel.checkpoint()
+                raise StartFailed(self.ref, self.held.error)
             with waiting_for(cast("Cell", self)):
                 await self.changed()
 

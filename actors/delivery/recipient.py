@@ -57,6 +57,8 @@ class Recipient:
 
 def takes(cell: Cell) -> bool:
     """Whether an actor takes a message now. One that its breaker holds back takes none but a probe."""
+    if cell.held is not None:  # its budget is spent; one that was idle starts for it
+        return cell.dozes and not cell.is_final
     if not cell.ready or cell.ended or cell.orders & _GOING:
         return False
     if cell.lanes.closed:  # it drains, and takes nothing new

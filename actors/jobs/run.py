@@ -26,6 +26,7 @@ from actors.checks import check_count, check_seconds
 from actors.core import orders as order
 from actors.core.cell import Cell
 from actors.core.scope import CURRENT, DEPENDENCIES
+from actors.core.spending import PAYER, Payer
 from actors.errors import (
     ActorStopped,
     CircuitOpen,
@@ -66,6 +67,7 @@ class Jobs(Supervisor):
     """`/jobs`: the parent of every run of a job. Its children run once, so it never gives up."""
 
     _tasks_for_all = True  # a job runs before the next one is started, and does not queue for a turn
+    _parks = False  # a job is waited for
 
 
 async def run_jobs(
@@ -134,6 +136,7 @@ class _Batch:
         ]
         self._done = 0
         self._gone: deque[int] = deque()
+        self._payer = Payer.now()
         self._news = trio.Event()
 
     async def run(self, began: float, deadline: float) -> list[Outcome]:
@@ -148,6 +151,7 @@ class _Batch:
         except BaseExceptionGroup as group:
             fault = _one_of(group)
         finally:
+            self._payer.is_open = False  # what a job has left behind does not live on this account
             self._names.forget(self._name_is_free)
             for work in self._works:
                 self._give_name_back(work)
@@ -237,11 +241,13 @@ class _Batch:
     def _spawn(self, index: int, work: Work) -> Cell:
         job = work.job
         what, name = (job.fallback, None) if work.falls_back else (job.what, job.name)
-        before = DEPENDENCIES.set(self._dependencies(index))
+        before, paid = DEPENDENCIES.set(self._dependencies(index)), PAYER.set(self._payer)
         try:
             cell = self._family.spawn(what, *job.args, name=name, policy=work.policy).cell
         finally:
             DEPENDENCIES.reset(before)
+            PAYER.reset(paid)
+        work.keep_ledger(cell)
         # the run is the probe, not the first message it takes
         cell.orders &= ~order.PROBE
         cell.barred = False

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from actors.budgets import Ledger
 from actors.core.cell import Cell
 from actors.errors import ActorStopped
 from actors.exits import Exit, ExitKind
@@ -31,6 +32,8 @@ class Work:
     """Its next run is the fallback."""
     in_fallback: bool = False
     """Its last run is the fallback."""
+    ledger: Ledger | None = None
+    """What all its runs have spent."""
 
     @property
     def exit(self) -> Exit | None:
@@ -49,8 +52,16 @@ class Work:
 
     def is_over(self, exit: Exit) -> bool:
         """True when nothing is to follow the run that ended so, and nobody cut it short."""
-        ended = exit.kind is ExitKind.NORMAL or exit.is_failure
+        ended = exit.kind in (ExitKind.NORMAL, ExitKind.BUDGET) or exit.is_failure
         return ended and not self.tries_again(exit) and not self.may_fall_back(exit)
+
+    def keep_ledger(self, cell: Cell) -> None:
+        """Another run spends what the one before has left."""
+        if cell.account is not None and cell.account.ledger is not None:
+            if self.ledger is None:
+                self.ledger = cell.account.ledger
+            self.ledger.whose = cell.ref
+            cell.account.ledger = self.ledger
 
     def rest_after(self, exit: Exit, draw: float) -> float:
         """Seconds from the run that ended so to the next attempt; `draw` is uniform in [0, 1)."""
@@ -66,12 +77,13 @@ class Work:
         assert self.cell is not None
         if exit.kind is ExitKind.NORMAL:
             return self._made(now, ok=True, value=exit.value)
-        error = exit.error if exit.is_failure else None
+        error = exit.error if exit.is_failure or exit.kind is ExitKind.BUDGET else None
+        spent = FailureKind.BUDGET if exit.kind is ExitKind.BUDGET else FailureKind.ERROR
         return self._made(
             now,
             ok=False,
             value=exit.value,
-            failure=kind_of_exit(exit, self.policy.classify) or FailureKind.ERROR,
+            failure=kind_of_exit(exit, self.policy.classify) or spent,
             error=ActorStopped(self.cell.ref, exit) if error is None else error,
         )
 

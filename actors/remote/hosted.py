@@ -226,6 +226,8 @@ class HostedFamily(_Home, Family):
 class Hosts(Supervisor):
     """The supervisor of all children here of one other node."""
 
+    _parks = False  # they are held over there
+
 
 class HostsFamily(Family):
     """Its cell: it reports the ends of its children, and judges nothing."""

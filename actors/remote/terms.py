@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import attrs
 
+from actors.budgets import Budget
 from actors.errors import NotSerializable
 from actors.limits import Ladder, Oversight, Stall, Timeout
 from actors.policy import Mailbox, Policy
@@ -24,7 +25,7 @@ def policy_out(policy: Policy) -> dict[str, Any]:
         why = "with predicates or on_detection cannot run on another node: leave them out, and use patterns"
         raise NotSerializable(Stall, why)
     said: dict[str, Any] = {"shutdown": _number_out(policy.shutdown)}
-    for name in ("timeout", "stall", "oversight"):
+    for name in ("timeout", "stall", "oversight", "budget"):
         limit = getattr(policy, name)
         if limit is not None:
             plain = attrs.asdict(limit, filter=lambda field, _: field.metadata.get("data", True))
@@ -34,13 +35,14 @@ def policy_out(policy: Policy) -> dict[str, Any]:
 
 def policy_in(said: dict[str, Any]) -> Policy:
     """The policy of one incarnation. Raises ValueError or TypeError for what is none."""
-    unknown = said.keys() - {"shutdown", "timeout", "stall", "oversight"}
+    unknown = said.keys() - {"shutdown", "timeout", "stall", "oversight", "budget"}
     if unknown:
         raise ValueError(f"unknown in a policy: {', '.join(sorted(unknown))}")
     timeout = _fields(said, "timeout")
     if timeout is not None and timeout.get("ladder") is not None:
         timeout["ladder"] = Ladder(**timeout["ladder"])
     stall, oversight = _fields(said, "stall"), _fields(said, "oversight")
+    budget = _fields(said, "budget")
     return Policy(
         restart="temporary",
         breaker=None,
@@ -49,12 +51,14 @@ def policy_in(said: dict[str, Any]) -> Policy:
         timeout=None if timeout is None else Timeout(**timeout),
         stall=None if stall is None else Stall(**stall),
         oversight=None if oversight is None else Oversight(**oversight),
+        budget=None if budget is None else Budget(**budget),
     )
 
 
 def policy_at_home(policy: Policy) -> Policy:
     """What is left for its supervisor's node: the limits are watched where it runs."""
-    return attrs.evolve(policy, timeout=None, stall=None, oversight=None)
+    budget = None if policy.budget is None else attrs.evolve(policy.budget, idle=None)
+    return attrs.evolve(policy, timeout=None, stall=None, oversight=None, budget=budget)
 
 
 def _fields(said: dict[str, Any], name: str) -> dict[str, Any] | None:

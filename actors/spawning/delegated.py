@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.core.ask import Pending
 from actors.core.mailbox import ASKED, MARK, MESSAGE, SENDER, SINCE, Item
-from actors.errors import ActorFailed, ActorStopped, CircuitOpen, Interrupted, MailboxFull, Refused
+from actors.errors import (
+    ActorFailed,
+    ActorStopped,
+    BudgetSpent,
+    CircuitOpen,
+    Interrupted,
+    MailboxFull,
+    Refused,
+)
 from actors.events import DeadLetterReason
 
 if TYPE_CHECKING:
@@ -18,7 +26,7 @@ _REASONS: Final = (
     (ActorFailed, DeadLetterReason.CRASHED),
     (Interrupted, DeadLetterReason.INTERRUPTED),
     (ActorStopped, DeadLetterReason.STOPPED),
-    from actors.core.flow import Flow
+    (BudgetSpent, DeadLetterReason.BUDGET),
 )
 
 
@@ -131,6 +139,14 @@ class Delegated(Pending[Any]):
             self._delegator.caught_up(self)
 
     def fail(self, error: BaseException) -> None:
+    def returned(self, error: BaseException) -> None:
+        """See `Pending.returned`: what a worker whose budget is spent has not done, others do."""
+        if self._over or self._alone or not isinstance(error, BudgetSpent):
+            self.fail(error)
+        else:
+            self._over = True
+            self._delegator.came_back(self)
+
         """See `Pending.fail`."""
         if self._over:
             return

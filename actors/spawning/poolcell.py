@@ -132,6 +132,7 @@ class PoolFamily(Family):
 
     def resumed(self, child: Cell) -> None:
         """See `Parent.resumed`: it takes messages again."""
+        super().resumed(child)
         self.tell_news()
 
     def reclaim(self, child: Cell, items: list[Item]) -> list[Item]:

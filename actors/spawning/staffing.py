@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from actors.errors import ActorError, SpawnRefused, UnknownNode
+from actors.errors import ActorError, BudgetSpent, SpawnRefused, UnknownNode
 from actors.events import CheckFailed, PoolGrew, PoolShrank
 from actors.spawning.scale import Grow, Load, Shrink, decide
 from actors.spawning.triggers import SpawnTrigger, SuccessRate, performance_fires
@@ -165,6 +165,9 @@ class Staffing:
             try:
                 self._start(trigger, node)
             except SpawnRefused:  # of limits above the pool's own: it has been reported
+                return False
+            except BudgetSpent as error:  # no other node has one
+                self._cell.kernel.emit(CheckFailed, self._cell.ref, "growth", error)
                 return False
             except (ActorError, OSError) as error:
                 self._cell.kernel.emit(CheckFailed, self._cell.ref, "growth", error)

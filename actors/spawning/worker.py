@@ -52,6 +52,8 @@ class Worker:
         cell = self.cell
         if cell.is_final or cell.orders & _LEAVES:
             return False
+        if cell.held is not None:
+            return cell.dozes
         if not self.keyed:
             return cell.ready and not (self.away and cell.state is ActorState.UNREACHABLE)
         probes = cell.barred and bool(self.open)  # half-open: one at a time

@@ -23,6 +23,7 @@ from actors.policy import Breaker
 __all__ = ["TABLE", "BreakerState", "Circuit", "CircuitSignal", "CircuitState", "NoSuchStep"]
 
 _KEPT = 10
+_COUNTS_NOT = frozenset({FailureKind.RATE_LIMIT, FailureKind.BUDGET})
 
 
 class CircuitState(enum.StrEnum):
@@ -111,12 +112,12 @@ class Circuit:
         """
         if self.state is CircuitState.HALF_OPEN:
             self._step(CircuitSignal.FAILURE)
-            if kind is not FailureKind.RATE_LIMIT:
+            if kind not in _COUNTS_NOT:
                 self._failed_probes += 1
                 self._note(now, kind)
             self._open(now)
             return True
-        if self.state is CircuitState.OPEN or kind is FailureKind.RATE_LIMIT:
+        if self.state is CircuitState.OPEN or kind in _COUNTS_NOT:
             return False
         self._note(now, kind)
         if self._counted(now) < self.policy.failures and not self._fails_fast(now):

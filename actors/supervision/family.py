@@ -21,9 +21,12 @@ import trio
 
 from actors.core import orders as order
 from actors.core.cell import Cell
+from actors.core.hand import park
 from actors.core.lifecycle import Phase
 from actors.core.parent import Fate
+from actors.core.parking import hold, refusal_of
 from actors.core.recipe import Recipe, recipe_of
+from actors.core.spending import charge_spawn
 from actors.core.vigil import waiting_for
 from actors.errors import (
     ActorError,
@@ -112,6 +115,8 @@ class Family(Household):
             raise self._takes_none()
         if name is not None:
             self._check_free(check_name(name), trial and policy.breaker is not None, own)
+        if not own and (self.ready or not self.restarts):  # what it begins anew with is paid for
+            charge_spawn(self)
         child = self._make(recipe, args, name, policy) if prepared is None else prepared(self, name)
         if significant:
             child.significant = True
@@ -158,7 +163,7 @@ class Family(Household):
         if child.readies:
             return ref
         exit = child.exit
-        if exit is None or exit.is_failure or exit.kind is ExitKind.NORMAL:
+        if exit is None or exit.is_failure or exit.kind in (ExitKind.NORMAL, ExitKind.BUDGET):
             raise StartFailed(ref, None if exit is None else exit.error)
         raise ActorStopped(ref, exit)
 
@@ -203,6 +208,8 @@ class Family(Household):
         """Restart type, breaker, budget: in this order, in the step of the failure."""
         if child.name is None or self.ended or self.is_final or self.orders & order.FAIL:
             return Fate.FINAL
+        if exit.kind is ExitKind.BUDGET:
+            return self._hold(child, exit)
         tripped = self._record(child, exit)
         if child.trial and exit.is_failure:
             return Fate.FINAL
@@ -227,6 +234,18 @@ class Family(Household):
         self.waits[child] = delay
         self.kernel.emit(Restarting, child.ref, child.restarts + 1, delay, exit)
         return Fate.AGAIN
+
+    def _hold(self, child: Cell, exit: Exit) -> Fate:
+        """Its budget is spent, or it was idle: it waits to be resumed, whatever its restart type says."""
+        if child.trial or child.policy.restart == "temporary" or not self.parks(child):
+            return Fate.FINAL
+        hold(child, exit)
+        return Fate.HELD
+
+    def parks(self, child: Cell) -> bool:
+        """See `Parent.parks`."""
+        kind = cast("type[Supervisor]", self.recipe.actor_class)
+        return child.name is not None and kind._parks  # pyright: ignore[reportPrivateUsage]
 
     def _is_counted(self, child: Cell) -> bool:
         """True when its fall is part of a bulk restart that is paid for, under way or about to begin."""
@@ -289,6 +308,9 @@ class Family(Household):
         """Nothing of the child runs: start it again when its time has come, alone or with its group."""
         if self.ended:
             return  # release stops it
+        if child.held is not None:
+            self._let_doze(child)
+            return
         tripped = child.fate is Fate.TRIPPED
         due = self.waits.pop(child, 0.0) + (0.0 if tripped else self.kernel.now())
         is_alone = isinstance(self.supervisor.strategy, OneForOne) or child in self.alone
@@ -300,6 +322,21 @@ class Family(Household):
             self._ring(child, due)
         else:
             self._start_round(child, due)
+
+    def _let_doze(self, child: Cell) -> None:
+        """One whose budget is spent waits to be resumed; one that was idle, for its next message."""
+        assert child.held is not None
+        assert child.account is not None
+        if child.held.error is None and self.nursery is not None:
+            asleep = child.account.fall_asleep(child)
+            self.nursery.start_soon(_doze, child, asleep, name=f"{child.path} waits for a message")
+
+    def resumed(self, child: Cell) -> None:
+        """See `Parent.resumed`: one that was held starts again."""
+        if child.fate is not Fate.HELD or child.phase is not Phase.WAITING:
+            return
+        if self.round is None or not self.round.takes_over(child):
+            self._ring(child, self.kernel.now())
 
     def _start_round(self, failed: Cell, due: float) -> None:
         assert self.nursery is not None
@@ -340,6 +377,8 @@ class Family(Household):
         child.barred = circuit is not None and circuit.state is CircuitState.HALF_OPEN
         if child.barred:
             child.orders |= order.PROBE
+        elif child.held is not None:  # it is parked all the same
+            child.barred = True
 
     def gone(self, child: Cell, exit: Exit) -> None:
         """Forget the child; a significant one that ended by itself may end the supervisor."""
@@ -370,8 +409,11 @@ class Family(Household):
         view = circuit.view(self.kernel.now())
         return CircuitOpen(path, view.failures, view.retry_after)
 
-    def refusal(self, child: Cell, taken: bool) -> CircuitOpen | None:
+    def refusal(self, child: Cell, taken: bool) -> ActorError | None:
         """See `Parent.refusal`."""
+        spent = refusal_of(child)
+        if spent is not None:
+            return spent
         circuit = self._circuit(child)
         if circuit is None or circuit.state is CircuitState.CLOSED:
             return None
@@ -389,7 +431,7 @@ class Family(Household):
 
     def breaker_was_reset(self, child: Cell) -> None:
         """Somebody reset the breaker of a child by hand: nothing holds it back any more."""
-        child.barred = False
+        child.barred = child.held is not None
         child.orders &= ~order.PROBE
         child.permit = None
         self.kernel.emit(BreakerClosed, child.ref)
@@ -402,3 +444,12 @@ class Family(Household):
                 self.round.wait_no_more()
             else:
                 self._ring(child, self.kernel.now())
+
+
+async def _doze(child: Cell, asleep: trio.CancelScope) -> None:
+    """Start it again when a message comes."""
+    with asleep:
+        if not asleep.cancel_called:
+            while not child.lanes or child.orders & order.SUSPEND:
+                await park(child)
+            child.resume()

@@ -91,6 +91,11 @@ class Household(Cell):
         return tuple(cell.ref for cell in self.children.values())
 
     @property
+    def child_count(self) -> int:
+        """How many children it has."""
+        return len(self.children)
+
+    @property
     def group(self) -> Iterable[Cell]:
         """The children whose fate a group strategy joins, in start order."""
         return self.children.values()
@@ -150,9 +155,6 @@ class Household(Cell):
     def reclaim(self, child: Cell, items: list[Item]) -> list[Item]:
         """See `Parent.reclaim`: nobody else."""
         return items
-
-    def resumed(self, child: Cell) -> None:
-        """See `Parent.resumed`: nothing to do."""
 
     def begin(self, child: Cell) -> None:
         """The first incarnation of a child."""

@@ -14,7 +14,7 @@ import attrs
 from actors.exits import ExitKind
 from actors.policy import OneForOne, RestartType, Strategy
 
-__all__ = ["RESTARTS", "Budget", "Budgets", "wants_restart"]
+__all__ = ["RESTARTS", "Allowance", "Budgets", "wants_restart"]
 
 RESTARTS: dict[tuple[RestartType, bool], bool] = {
     ("permanent", False): True,
@@ -26,16 +26,16 @@ RESTARTS: dict[tuple[RestartType, bool], bool] = {
 }
 """(restart type, the exit is a failure) → restart. It judges only what an actor did by itself."""
 
-_ORDERED = frozenset({ExitKind.SHUTDOWN, ExitKind.KILLED})
+_ORDERED = frozenset({ExitKind.SHUTDOWN, ExitKind.KILLED, ExitKind.BUDGET})
 
 
 def wants_restart(kind: RestartType, exit: ExitKind) -> bool:
-    """True when the type asks for a restart after this exit; never after an ordered end."""
+    """True when the type asks for a restart after this exit; never after an order or a spent budget."""
     return exit not in _ORDERED and RESTARTS[kind, exit.is_failure]
 
 
 @attrs.define
-class Budget:
+class Allowance:
     """`max_restarts` in a sliding window of `within` seconds. `who` spent what can be forgiven."""
 
     max_restarts: int
@@ -66,7 +66,7 @@ class Budgets:
     """The budgets of one supervisor: one a child, or one for all; group strategies count the group."""
 
     strategy: Strategy
-    _budgets: dict[Hashable, Budget] = attrs.field(factory=dict[Hashable, Budget])
+    _budgets: dict[Hashable, Allowance] = attrs.field(factory=dict[Hashable, Allowance])
 
     def _key(self, who: Hashable) -> Hashable:
         alone = isinstance(self.strategy, OneForOne) and self.strategy.per == "child"
@@ -77,7 +77,7 @@ class Budgets:
         key = self._key(who)
         budget = self._budgets.get(key)
         if budget is None:
-            budget = self._budgets[key] = Budget(self.strategy.max_restarts, self.strategy.within)
+            budget = self._budgets[key] = Allowance(self.strategy.max_restarts, self.strategy.within)
         return budget.spend(now, who)
 
     def forgive(self, who: Hashable) -> None:

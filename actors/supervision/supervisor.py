@@ -50,6 +50,8 @@ class Supervisor(Actor):
     """The kind of `Family` that its cell is; None for the usual one."""
     _tasks_for_all: ClassVar[bool] = False
     """Whether children that need no task have one all the same."""
+    _parks: ClassVar[bool] = True
+    """Whether a child whose budget is spent goes on one day; else it ends."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

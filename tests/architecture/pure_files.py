@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "actors"
 
 PURE_FILES = frozenset(
     {
+        "budgets.py",
         "checks.py",
         "errors.py",
         "events.py",
@@ -103,6 +104,7 @@ ALLOWED_MODULES = frozenset(
         "collections.abc",
         "dataclasses",
         "enum",
+        "decimal",
         "functools",
         "hashlib",  # a digest depends on its argument alone
         "heapq",

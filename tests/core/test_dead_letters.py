@@ -121,7 +121,7 @@ async def test_each_reason(autojump_clock: MockClock, scene: Any, reason: str, m
 
 def test_the_reasons_are_those_of_the_contract() -> None:
     names = "stopped crashed unhandled full dropped_oldest dropped_newest interrupted retries_exhausted"
-    assert [str(reason) for reason in DeadLetterReason] == names.split()
+    assert [str(reason) for reason in DeadLetterReason] == [*names.split(), "budget"]
 
 
 async def test_a_letter_names_its_sender_and_its_time(autojump_clock: MockClock) -> None:

@@ -159,16 +159,20 @@ def test_the_lenient_class_opens_at_four_and_looks_back_thirty_seconds() -> None
 
 
 @pytest.mark.row(32)
-def test_a_rate_limit_never_counts() -> None:
-    """Any number of rate limits leaves the breaker closed and its window empty."""
+@pytest.mark.parametrize("kind", [FailureKind.RATE_LIMIT, FailureKind.BUDGET])
+def test_a_rate_limit_never_counts(kind: FailureKind) -> None:
+    """Any number of rate limits leaves the breaker closed and its window empty; so do spent budgets."""
     circuit = closed()
-    assert not any(circuit.failure(float(n), FailureKind.RATE_LIMIT) for n in range(100))
+    assert not any(circuit.failure(float(n), kind) for n in range(100))
     assert circuit.view(100.0) == BreakerState()
 
 
-@pytest.mark.parametrize("kind", [k for k in FailureKind if k is not FailureKind.RATE_LIMIT])
+COUNTED = [k for k in FailureKind if k not in (FailureKind.RATE_LIMIT, FailureKind.BUDGET)]
+
+
+@pytest.mark.parametrize("kind", COUNTED)
 def test_every_other_kind_of_failure_counts(kind: FailureKind) -> None:
-    """All kinds but the rate limit count alike."""
+    """All kinds but the rate limit and the budget count alike."""
     circuit = closed()
     assert [circuit.failure(0.0, kind), circuit.failure(1.0, kind)] == [False, True]
 

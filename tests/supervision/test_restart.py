@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from actors.exits import ExitKind
 from actors.policy import OneForAll, OneForOne, RestForOne
-from actors.supervision.restart import RESTARTS, Budget, Budgets, wants_restart
+from actors.supervision.restart import RESTARTS, Allowance, Budgets, wants_restart
 from tests.rounds import rounds
 
-ORDERED = {ExitKind.SHUTDOWN, ExitKind.KILLED}
+ORDERED = {ExitKind.SHUTDOWN, ExitKind.KILLED, ExitKind.BUDGET}
 FAILURES = set(ExitKind) - ORDERED - {ExitKind.NORMAL}
 
 
@@ -20,7 +20,7 @@ FAILURES = set(ExitKind) - ORDERED - {ExitKind.NORMAL}
 
 @pytest.mark.parametrize("exit", sorted(ExitKind))
 def test_permanent_restarts_after_a_return_and_after_every_failure(exit: ExitKind) -> None:
-    """A permanent actor restarts unless somebody else ended it."""
+    """A permanent actor restarts unless somebody else ended it, or its budget is spent."""
     assert wants_restart("permanent", exit) is (exit not in ORDERED)
 
 
@@ -47,32 +47,32 @@ def test_the_table_knows_every_type_and_both_sorts_of_exit() -> None:
 
 def test_as_many_restarts_as_allowed_and_not_one_more() -> None:
     """`max_restarts` restarts at one instant are allowed, the next is refused."""
-    budget = Budget(3, 10.0)
+    budget = Allowance(3, 10.0)
     assert [budget.spend(0.0, "a") for _ in range(5)] == [True, True, True, False, False]
 
 
 def test_no_restart_at_all_with_a_budget_of_zero() -> None:
     """With `max_restarts=0` the first restart is one too many."""
-    assert not Budget(0, 10.0).spend(0.0, "a")
+    assert not Allowance(0, 10.0).spend(0.0, "a")
 
 
 def test_an_age_equal_to_the_window_still_counts() -> None:
     """A restart exactly `within` seconds old is inside the window."""
-    budget = Budget(1, 10.0)
+    budget = Allowance(1, 10.0)
     assert budget.spend(5.0, "a")
     assert not budget.spend(15.0, "a")
 
 
 def test_an_age_above_the_window_counts_no_more() -> None:
     """A restart is forgotten as soon as it is older than `within`."""
-    budget = Budget(1, 10.0)
+    budget = Allowance(1, 10.0)
     assert budget.spend(5.0, "a")
     assert budget.spend(15.0000001, "a")
 
 
 def test_a_refused_restart_takes_nothing() -> None:
     """Asking in vain does not make the window longer."""
-    budget = Budget(1, 10.0)
+    budget = Allowance(1, 10.0)
     budget.spend(0.0, "a")
     for now in (1.0, 5.0, 9.0, 10.0):
         assert not budget.spend(now, "a")
@@ -81,14 +81,14 @@ def test_a_refused_restart_takes_nothing() -> None:
 
 def test_the_window_slides() -> None:
     """Each restart leaves the window by its own age, not with the first one of a period."""
-    budget = Budget(2, 10.0)
+    budget = Allowance(2, 10.0)
     allowed = [budget.spend(now, "a") for now in (0.0, 9.0, 10.0, 10.5, 11.0)]
     assert allowed == [True, True, False, True, False]
 
 
 def test_forgiving_one_child_gives_back_what_it_alone_spent() -> None:
     """`forgive` drops the restarts of one child and keeps those of the others."""
-    budget = Budget(2, 10.0)
+    budget = Allowance(2, 10.0)
     budget.spend(0.0, "a")
     budget.spend(1.0, "b")
     budget.forgive("a")
@@ -105,7 +105,7 @@ def test_the_budget_is_what_counting_every_past_restart_gives(
     steps: list[tuple[float, bool]], allowed: int, within: float
 ) -> None:
     """For any times the window answers like a plain count over the whole history."""
-    budget, history, now = Budget(allowed, within), list[float](), 0.0
+    budget, history, now = Allowance(allowed, within), list[float](), 0.0
     for pause, ask in steps:
         now += pause
         if not ask:
