@@ -39,6 +39,9 @@ from actors.core.spending import (
 from actors.core.statistics import (
     Statistics,
 )
+from actors.core.stream import (
+    Stream,
+)
 from actors.core.timers import (
     Timer,
 )
@@ -46,9 +49,6 @@ from actors.delivery.errors import (
     FeedGap,
     HopLimitReached,
     IllegalMove,
-from actors.core.stream import (
-    Stream,
-)
     KeyConflict,
     NoReplyYet,
     NotTheOwner,
@@ -141,6 +141,7 @@ from actors.limits import (
 from actors.messages import (
     Nudge,
     Request,
+    StreamRequest,
     Terminated,
     TicketReply,
     message,
@@ -149,7 +150,6 @@ from actors.messages import (
 from actors.observe.bus import (
     Subscription,
 )
-    StreamRequest,
 from actors.outcome import (
     FailureKind,
     Outcome,
@@ -383,6 +383,8 @@ __all__ = [
     "StoreInvalid",
     "StoreTooNew",
     "StoreUnavailable",
+    "Stream",
+    "StreamRequest",
     "Subscription",
     "Supervisor",
     "SupervisorFailed",
@@ -396,8 +398,6 @@ __all__ = [
     "TicketCancelled",
     "TicketError",
     "TicketFailed",
-    "Stream",
-    "StreamRequest",
     "TicketReply",
     "TicketState",
     "TicketTimedOut",

@@ -13,8 +13,8 @@ from actors.checks import check_seconds
 from actors.core import hand
 from actors.core import orders as order
 from actors.core.ask import Pending, ReplyPort
-from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE
 from actors.core.giving import Hand, giver_of, takes_chunks
+from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE
 from actors.core.pace import BATCH, SLICE
 from actors.core.ref import Ref
 from actors.core.scope import DEPENDENCIES, NO_DEPENDENCIES
@@ -61,9 +61,9 @@ class Context:
         """The framework's own side; not for users."""
         self.hand: Cancellable | None = None
         self._inbox: Inbox | None = None
+        self._giving: Hand | None = None
 
     def __repr__(self) -> str:
-        self._giving: Hand | None = None
         return f"<Context of {self.cell.path}>"
 
     # --- who ---
@@ -146,9 +146,9 @@ class Context:
         The reply to a told message goes nowhere; a second reply is dropped like a late one.
         """
         item = self.cell.item
+        value = self.whole(value)
         asked = self._let_go("reply", ANSWERED)
         if asked is not None:
-        value = self.whole(value)
             asked.answer(value)
         elif item is not None and hand.is_answered(item[MARK]):
             self.cell.kernel.emit(LateReply, self.cell.ref, item[MESSAGE])
@@ -156,9 +156,9 @@ class Context:
     def reply_later(self) -> ReplyPort:
         """Keep the answer to the message in hand for later; raises RuntimeError with empty hands."""
         cell = self.cell
+        giving = self._giving_hand(cell.item) if takes_chunks(cell.item) else None
         asked = self._let_go("reply_later", None if cell.item is None else cell.item[ASKED])
         if asked is not None:
-        giving = self._giving_hand(cell.item) if takes_chunks(cell.item) else None
             if cell.ports is None:
                 cell.ports = {}
             cell.ports[asked] = None
@@ -227,16 +227,14 @@ class Context:
         try:
             with scope:
                 self.hand = scope
+                self._end_if_left(scope)
                 yield
         finally:
-                self._end_if_left(scope)
+            self._end_if_left(outer)
             self.hand = outer
             if self.cell.orders & order.INTERRUPT and scope.cancel_called:
-            self._end_if_left(outer)
                 self._interrupted(scope.cancelled_caught)
 
-    def _interrupted(self, caught: bool) -> None:
-        self.cell.orders &= ~order.INTERRUPT
     def _end_if_left(self, scope: Cancellable | None) -> None:
         """Whoever streams the answer in hand may leave: that ends the block."""
         item = self.cell.item
@@ -247,6 +245,8 @@ class Context:
             if asked.done and scope is not None:
                 scope.cancel()
 
+    def _interrupted(self, caught: bool) -> None:
+        self.cell.orders &= ~order.INTERRUPT
         confirmed = caught and self.cell.item is not None
         if confirmed:
             hand.interrupt_hand(self.cell)

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors.errors import CircuitOpen
+from actors.errors import ActorError
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell

@@ -18,6 +18,7 @@ from actors.errors import (
 from actors.events import DeadLetterReason
 
 if TYPE_CHECKING:
+    from actors.core.flow import Flow
     from actors.spawning.worker import Worker
 
 __all__ = ["Delegated", "Delegator"]
@@ -80,6 +81,11 @@ class Delegated(Pending[Any]):
         return self.item[ASKED]
 
     @property
+    def stream(self) -> Flow | None:  # type: ignore[override]
+        """See `Pending.stream`: the worker's chunks go straight to whoever asked the pool."""
+        return None if self.asked is None else self.asked.stream
+
+    @property
     def done(self) -> bool:  # type: ignore[override]
         """True when nobody waits any more: it is over, or whoever asked the pool has left."""
         return self._over or (self.asked is not None and self.asked.done)
@@ -87,11 +93,6 @@ class Delegated(Pending[Any]):
     @done.setter
     def done(self, value: bool) -> None:
         self._over = value
-
-    @property
-    def stream(self) -> Flow | None:  # type: ignore[override]
-        """See `Pending.stream`: the worker's chunks go straight to whoever asked the pool."""
-        return None if self.asked is None else self.asked.stream
 
     @property
     def is_told(self) -> bool:
@@ -138,7 +139,6 @@ class Delegated(Pending[Any]):
         elif self in self.worker.owed:
             self._delegator.caught_up(self)
 
-    def fail(self, error: BaseException) -> None:
     def returned(self, error: BaseException) -> None:
         """See `Pending.returned`: what a worker whose budget is spent has not done, others do."""
         if self._over or self._alone or not isinstance(error, BudgetSpent):
@@ -147,6 +147,7 @@ class Delegated(Pending[Any]):
             self._over = True
             self._delegator.came_back(self)
 
+    def fail(self, error: BaseException) -> None:
         """See `Pending.fail`."""
         if self._over:
             return
