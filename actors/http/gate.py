@@ -70,7 +70,7 @@ class Gate:
         self,
         app: App,
         keeper: Doorkeeper,
-        cookie: Callable[[], str] = lambda: "",
+        cookie: Callable[[], str] | None = None,
         open_paths: frozenset[str] = frozenset(),
         or_else: str = "",
         safe_methods: frozenset[str] = SAFE_METHODS,
@@ -141,6 +141,8 @@ class Gate:
         scheme, _, said = headers.get("authorization", b"").partition(b" ")
         if scheme.lower() == b"bearer":
             return self._keeper.by_token(said.strip()), False
+        if self._cookie is None:
+            return None, False
         cookie = _cookies(headers.get("cookie", b"")).get(self._cookie())
         return (None, False) if cookie is None else (self._keeper.by_cookie(cookie), True)
 
@@ -212,7 +214,7 @@ class _Out:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         self.has_begun = True
-        # With its last piece an answer is handed back to the connection, which waits for the next request then,
+        # With its last piece an answer is handed back to the connection, which waits for the next request,
         # or closes. An app that is cancelled meanwhile would leave it in between.
         is_last = kind.endswith("response.body") and not message.get("more_body", False)
         with trio.CancelScope(shield=is_last):

@@ -30,7 +30,9 @@ class Replay(EventStore):
         self._bytes = 0
         self._last = 0
 
-    def __len__(self) -> int:
+    @property
+    def kept(self) -> int:
+        """How many. No length: what has one is taken for nothing as long as it is empty."""
         return len(self._events)
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:

@@ -180,10 +180,10 @@ class Sessions:
         """One session to its end, whatever ends it: its client, time, a fault, or the end of all."""
         served = self._servers[session.owner]
         try:
-            with session.scope:
-                async with session.transport.connect() as (read, write):
-                    task_status.started()
-                    server, state = served.server, served.state
+            async with session.transport.connect() as (read, write):
+                task_status.started()
+                server, state = served.server, served.state
+                with session.scope:  # calls that are cut short are still answered, so the rest goes on
                     await serve_loop(server, read, write, lifespan_state=state, session_id=session.id)
         except Exception as error:
             first = next(iter(flatten(error)))

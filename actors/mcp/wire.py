@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import Final
 
 import attrs
@@ -36,7 +37,7 @@ def taken_over() -> Generator[tuple[int, int]]:
     So what an actor prints, or a program that it starts, is seen by people and not taken for the protocol.
     Raises OSError where stdin or stdout are closed.
     """
-    _flush()
+    waits = _at_once(True)
     source = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
     try:
         target = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
@@ -48,7 +49,7 @@ def taken_over() -> Generator[tuple[int, int]]:
         _point(1, _errors())
         yield source, target
     finally:
-        _flush()
+        _at_once(waits)
         _point(0, source)
         _point(1, target)
 
@@ -65,9 +66,15 @@ def _errors() -> int:
         return os.open(os.devnull, os.O_WRONLY)
 
 
-def _flush() -> None:
-    with suppress(AttributeError, OSError, ValueError):  # there may be none, or a closed one
-        sys.stdout.flush()
+def _at_once(lines: bool) -> bool:
+    """What is printed comes out now, and from now on with each line, or not; what it was before."""
+    printed = sys.stdout
+    if not isinstance(printed, TextIOWrapper):  # there may be none, or one of somebody's own
+        return lines
+    before = printed.line_buffering
+    with suppress(OSError, ValueError):  # it may be closed
+        printed.reconfigure(line_buffering=lines)
+    return before
 
 
 @attrs.define(eq=False)
