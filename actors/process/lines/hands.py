@@ -23,6 +23,7 @@ from actors.events import DeadLetterReason
 if TYPE_CHECKING:
     from actors.core.ask import Pending
     from actors.core.cell import Cell
+    from actors.core.giving import Hand as Giving
     from actors.exits import Exit
 
 __all__ = ["Hand", "Hands"]
@@ -39,8 +40,8 @@ class Hand:
     """Its number, if the child is to answer."""
     since: float
     tries: int
-    chunks: list[Any] = attrs.field(factory=list[Any])
-    """What has come of the reply, where nobody takes it part by part."""
+    giving: Giving | None = None
+    """Where parts of the reply go, once there was one."""
 
     @property
     def asked(self) -> Pending[Any] | None:

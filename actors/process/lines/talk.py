@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import trio
 
 from actors.core import orders as order
+from actors.core.giving import Hand as Giving
 from actors.core.hand import give_permit_back, next_wanted, park
-from actors.core.mailbox import ASKED, MESSAGE, SENDER, Item
+from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
 from actors.errors import NotSerializable, Refused
 from actors.events import DeadLetterReason, LineIgnored
-from actors.messages import Nudge, Request, Terminated, TicketReply
+from actors.messages import Nudge, Request, StreamRequest, Terminated, TicketReply
 from actors.process.child import Child, Output, descriptor
 from actors.process.completed import Completed, ProcessFailed
 from actors.process.lines.conversation import Broken, Conversation, Ignored, Meant
@@ -233,9 +234,16 @@ class Talk:
         cell = self.cell
         if not self._ready.is_set() or len(self._hands) >= self.lines.in_flight:
             return None
-        if cell.orders & order.PROBE and self._hands:
+        if self._hands and (cell.orders & order.PROBE or self._goes_alone()):
             return None
         return next_wanted(cell)
+
+    def _goes_alone(self) -> bool:
+        """What is tried again may have been what ended the child: nothing else is to go down with it."""
+        ahead = self.cell.lanes.peek()
+        if ahead is not None and ahead[MARK] is REDELIVERED:
+            return True
+        return any(hand.item[MARK] is REDELIVERED for hand in self._hands)
 
     async def _say_message(self, stdin: trio.lowlevel.FdStream, item: Item) -> None:
         message: Any = item[MESSAGE]
@@ -269,7 +277,9 @@ class Talk:
         """The message as JSON."""
         if isinstance(message, Call):
             return message.value
-        if isinstance(message, PLAIN) or self.lines.protocol == "text":
+        if self.lines.protocol == "text":  # which has a str, or nothing
+            return message
+        if isinstance(message, PLAIN):
             return as_plain(cast("object", message))
         return self.cell.kernel.codec.message_out(message)
 
@@ -312,13 +322,8 @@ class Talk:
         self._child.output_ended.set()
 
     async def _hear_stdout(self, stdout: Output) -> None:
-        try:
-            while data := await stdout.receive():
-                await self._heard_stdout(data)
-        except Exception as error:  # what it was charged may have been too much
-            self._error = self._error or error
-            self._nursery.cancel_scope.cancel()
-            return
+        while data := await stdout.receive():
+            await self._heard_stdout(data)
         self._nursery.start_soon(
             self._wait_for_its_end, "closed its stdout and lives on, so that no reply can come"
         )
@@ -336,6 +341,8 @@ class Talk:
         for meant in self._said.feed(data):
             await self._heed(meant)
         self._look("stdout", data)
+        if self._error is not None:
+            self._nursery.cancel_scope.cancel()
 
     def _look(self, stream: str, data: bytes) -> None:
         if self._awaited is not None and self._awaited.feed(stream, data):
@@ -358,7 +365,7 @@ class Talk:
             case Alive(n_bytes):
                 self.ctx.progress(n_bytes)
             case Used(tokens, money, tool_calls):
-                spend(self.ctx, tokens, money, tool_calls)
+                self._spend(tokens, money, tool_calls)
             case Logged(text):
                 _log.info("%s: %s", self.cell.path, text)
             case Ready():
@@ -372,7 +379,7 @@ class Talk:
 
     def _answered(self, hand: Hand, value: Any) -> None:
         try:
-            reply = self._value(value)
+            reply = self._whole(hand, self._value(value))
         except Exception as error:  # of a class of users', or a value that describes itself wrongly
             why = f"its reply cannot be read: {shown(str(error))}"
             self._hands.fail(hand, ChildError(self.ctx.ref, hand.message, why))
@@ -382,8 +389,32 @@ class Talk:
     def _value(self, value: Any) -> Any:
         return self.cell.kernel.codec.value_in(value) if isinstance(value, list | dict) else value
 
+    def _whole(self, hand: Hand, reply: Any) -> Any:
+        """The reply, with the parts that came before it, where they were not given one by one."""
+        giving = hand.giving
+        if giving is None and isinstance(hand.message, StreamRequest):
+            giving = Giving(self.cell, hand.item)
+        return reply if giving is None else giving.whole(reply)
+
     async def _chunk(self, hand: Hand, value: Any) -> None:
-        hand.chunks.append(self._value(value))
+        """A part of a reply. While there is no room for it nothing more is heard."""
+        try:
+            chunk = self._value(value)
+        except Exception as error:
+            why = f"a chunk of its reply cannot be read: {shown(str(error))}"
+            if hand.asked is not None:
+                hand.asked.fail(ChildError(self.ctx.ref, hand.message, why))  # what is left is cancelled
+            return
+        if hand.giving is None:
+            hand.giving = Giving(self.cell, hand.item)
+        await hand.giving.give(chunk)
+
+    def _spend(self, tokens: int, money: float, tool_calls: int) -> None:
+        """Charge the actor. What that raises ends the incarnation, behind what was heard with it."""
+        try:
+            self.ctx.spend(tokens=tokens, money=money, tool_calls=tool_calls)
+        except Exception as error:
+            self._error = self._error or error
 
     # --- readiness ---
 
@@ -394,7 +425,8 @@ class Talk:
         if self.cell.vigil is not None:
             self.cell.vigil.rest(None)  # the start is no run to go by
         self.ctx.ready()
-        self.cell.wake()
+        if self.cell.lanes or self.cell.orders:
+            self.cell.wake()
 
     async def _wait_ready(self, seconds: float) -> None:
         with trio.move_on_after(seconds):
@@ -402,10 +434,3 @@ class Talk:
             return
         if not self.cell.orders & _ENDS:
             self._break(f"was not ready within ready_within={seconds:g} s: {self.lines.awaited}")
-
-
-def spend(ctx: Context, tokens: int, money: float, tool_calls: int) -> None:
-    """Charge the actor. Raises what its budget raises."""
-    charge: Any = getattr(ctx, "spend", None)
-    if charge is not None:
-        charge(tokens=tokens, money=money, tool_calls=tool_calls)

@@ -217,10 +217,10 @@ class _Object:
         words = self._words
         found = [reader(self, words[word]) for word, reader in _READERS if word in words]
         about = [word for word in (*_ENDS, "chunk") if word in words]
-        if about:
+        if about or (not found and "usage" not in words and "id" in words):
             found.extend(self._about_request(about))
-        elif not found and "id" in words:
-            found.extend(self._about_request([]))
+        if "usage" in words:  # last: to be told that it was too much, one must have had what it was spent on
+            found.append(self.usage(words["usage"]))
         return found or [self._garbage("has none of the words of the protocol")]
 
     def _garbage(self, why: str) -> Garbage:
@@ -264,7 +264,6 @@ _READERS: Final = (
     ("log", _Object.log),
     ("ready", _Object.ready),
     ("progress", _Object.progress),
-    ("usage", _Object.usage),
 )
 _ENDS: Final = ("reply", "error", "refused", "cancelled")
 
