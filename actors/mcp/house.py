@@ -22,6 +22,7 @@ import trio
 from actors.core.ref import Ref
 from actors.core.scope import CURRENT
 from actors.mcp.agent import AGENT_POLICY, AGENTS_POLICY, Agent, Agents
+from actors.mcp.changes import Changes
 from actors.mcp.faults import ToolFault, no_such_actor
 from actors.mcp.gate import AGENTS, Gate
 from actors.mcp.reach import is_within, reaches, resolve
@@ -72,6 +73,7 @@ class House:
         self.gate = gate
         self.kernel: Kernel = system.__actor_family__().kernel
         self.values = Values(self.find, gate.messages)
+        self.changes = Changes(system)
         self.seats: dict[str, Seat] = {}
         self.were: set[str] = set()
         """The paths of all agents that ever were of this gate, and of what they had adopted."""
@@ -89,15 +91,19 @@ class House:
 
     def path(self, said: str) -> str:
         """The whole path of what the agent means, if it reaches that; raises `ToolFault`."""
-        me = self.me.ctx.ref.path
         try:
-            path = resolve(me, said)
+            path = resolve(self.me.ctx.ref.path, said)
         except ValueError as error:
             raise ToolFault(str(error)) from None
-        adopted = any(is_within(path, one) for one in self.me.adopted)
-        if not adopted and not reaches(me, path, whole=self.gate.reach == "tree"):
+        if not self.reaches(path):
             raise no_such_actor(said)
         return path
+
+    def reaches(self, path: str) -> bool:
+        """Whether the agent may see, tell and ask the actor at this path, if there is one."""
+        if any(is_within(path, one) for one in self.me.adopted):
+            return True
+        return reaches(self.me.ctx.ref.path, path, whole=self.gate.reach == "tree")
 
     def find(self, said: str) -> Ref:
         """The living actor that the agent means; raises `ToolFault`."""
@@ -172,6 +178,7 @@ class House:
         """The life of one transport: of one connection, or of an HTTP server with all of its own."""
         async with trio.open_nursery() as nursery:
             guests = Guests(self, nursery)
+            nursery.start_soon(self.changes.follow)
             try:
                 yield guests
             finally:

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import CallToolResult
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.types import CallToolResult, Resource, ResourceTemplate
 from mcp.types import Tool as Listed
 
 from actors.errors import ActorError
@@ -18,11 +19,13 @@ from actors.mcp.faults import INTERNAL, ToolFault, text_of
 from actors.mcp.gate import Gate
 from actors.mcp.house import Guests, House, Seat
 from actors.mcp.instructions import instructions_of, listed
+from actors.mcp.resources import LISTED, TEMPLATES, read
 from actors.mcp.tool import Call
 from actors.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+    from pydantic import AnyUrl
 
     from actors.mcp.tool import Tool
     from actors.system import System
@@ -77,6 +80,7 @@ class AgentServer(MCPServer[Guests]):
             version=version("trio-actors"),
             log_level="ERROR",
             lifespan=house.connected,
+            subscriptions=house.changes,
         )
         self.house = house
         self.middleware.append(self._seat_first)
@@ -105,21 +109,49 @@ class AgentServer(MCPServer[Guests]):
                 _LOG.exception("the tool %r has failed", name)
             raise ToolError(said or INTERNAL) from None
 
+    async def list_resources(self) -> list[Resource]:
+        """The tree, and what has happened."""
+        return list(LISTED)
+
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        """What has happened after a number, and single actors."""
+        return list(TEMPLATES)
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Guests, Any] | None = None
+    ) -> list[ReadResourceContents]:
+        """Read one as the agent sees it. Raises `ResourceError` alone."""
+        try:
+            if context is None:
+                raise ToolFault("resources are read over a connection: only an agent sees anything")
+            async with _speaking(context.request_context) as seat:
+                with seat.agent.at_work():
+                    text, kind = read(self._call(seat, context), str(uri))
+            return [ReadResourceContents(content=text, mime_type=kind)]
+        except ResourceError:
+            raise
+        except Exception as error:
+            said = text_of(error)
+            if said is None:
+                _LOG.exception("the resource %r cannot be read", str(uri))
+            raise ResourceError(said or INTERNAL) from None
+
+    def _call(self, seat: Seat, context: Context[Guests, Any]) -> Call:
+        request = context.request_context
+        return Call(
+            self.house,
+            request.lifespan_context,
+            seat.agent,
+            context.report_progress,
+            _may_hear(request),
+        )
+
     async def _called(
         self, tool: Tool, arguments: Mapping[str, Any], context: Context[Guests, Any]
     ) -> CallToolResult:
-        request = context.request_context
-        async with _speaking(request) as seat:
-            agent = seat.agent
-            call = Call(
-                self.house,
-                request.lifespan_context,
-                agent,
-                context.report_progress,
-                bool((request.meta or {}).get("progress_token")),
-            )
-            with agent.at_work():
-                return await tool.call(call, arguments)
+        async with _speaking(context.request_context) as seat:
+            with seat.agent.at_work():
+                return await tool.call(self._call(seat, context), arguments)
 
     async def _seat_first(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """A client is an actor from its first word on; what goes wrong there is said at its first call."""
@@ -131,6 +163,11 @@ class AgentServer(MCPServer[Guests]):
             except (ToolFault, ActorError):
                 pass
         return done
+
+
+def _may_hear(request: ServerRequestContext[Any, Any]) -> bool:
+    """Whether the client may want to hear of progress: in memory it has no token that could be seen."""
+    return request.request is None or "progress_token" in (request.meta or {})
 
 
 @asynccontextmanager

@@ -73,7 +73,7 @@ class Tool:
             name=self.name,
             title=title,
             description=about,
-            input_schema=_plain(self._model.model_json_schema()),
+            input_schema=_described(_plain(self._model.model_json_schema())),
             output_schema=output,
             annotations=note,
         )
@@ -105,6 +105,15 @@ class Tool:
 def _mistake(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     return f"{where}: {'there is no such argument' if error['type'] == 'extra_forbidden' else error['msg']}"
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """With the words of an argument where clients look for them, also of one that may be left out."""
+    for one in schema.get("properties", {}).values():
+        words = [kind["description"] for kind in one.get("anyOf", ()) if "description" in kind]
+        if "description" not in one and words:
+            one["description"] = words[0]
+    return schema
 
 
 def _plain(schema: Any) -> Any:

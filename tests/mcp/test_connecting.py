@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 import actors
 from actors.mcp import build_server
-from tests.mcp.world import a_gate, talking
+from actors.mcp.house import handle
+from tests.mcp.world import Work, a_gate, a_talk, talking
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -25,3 +27,165 @@ async def test_a_client_is_an_actor_below_agents_while_it_is_connected(
         assert system.find("/agents/coder") is None
         assert worker.state is actors.ActorState.STOPPED
         assert system.find("/agents") is not None
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_is_in_the_tree_before_it_calls_anything(autojump_clock: MockClock, mode: str) -> None:
+    """Others may tell it something at once."""
+    async with a_talk(mode=mode) as (system, _):
+        await trio.sleep(1)
+        assert system.find("/agents/coder") is not None
+
+
+@pytest.mark.row(99)
+async def test_two_of_one_name_are_two_agents(autojump_clock: MockClock) -> None:
+    """The second one gets a number, and each what is its own."""
+    async with actors.open_system("town") as system:
+        server = build_server(system, a_gate())
+        async with talking(server) as one, talking(server) as other:
+            assert (await one("tree"))["you"] == "/agents/coder"
+            assert (await other("tree"))["you"] == "/agents/coder-2"
+            await other("tell", path="/agents/coder", message="hello")
+            [letter] = (await one("messages"))["messages"]
+            assert letter["sender"] == "/agents/coder-2"
+        async with talking(server) as again:
+            assert (await again("tree"))["you"] == "/agents/coder"
+
+
+@pytest.mark.row(99)
+async def test_whoever_comes_back_in_time_is_the_same_agent(autojump_clock: MockClock) -> None:
+    """Its children, its messages and the replies it waits for are as they were."""
+    async with actors.open_system("town") as system:
+        server = build_server(system, a_gate(linger=30.0))
+        async with talking(server) as talk:
+            await talk("spawn", template="worker", name="w")
+            asked = await talk("ask", path="w", message={"$": "mcp-tests.Work", "seconds": 5}, wait=False)
+        agent = system.find("/agents/coder")
+        assert agent is not None
+        agent.tell("while you were out")
+        await trio.sleep(29)
+        async with talking(server) as talk:
+            assert [one["message"] for one in (await talk("messages"))["messages"]] == ["while you were out"]
+            [reply] = (await talk("pending_replies"))["replies"]
+            assert (reply["request"], reply["reply"]) == (asked["request"], "worked 5 s")
+            assert (await talk("children"))["count"] == 1
+        assert system.find("/agents/coder") == agent
+        await trio.sleep(30.1)
+        assert system.find("/agents/coder") is None
+
+
+async def test_the_gate_may_say_what_an_agent_is_called_and_where_it_lives(
+    autojump_clock: MockClock,
+) -> None:
+    """The parent has to be there; it is a supervisor of the program's own."""
+    async with actors.open_system("town") as system:
+        server = build_server(system, a_gate(name="reviewer", parent="/teams/red"))
+        async with talking(server) as talk:
+            assert "no supervisor at /teams/red" in await talk.error("tree")
+        teams = await system.start(Teams, name="teams")
+        async with talking(server) as talk:
+            assert (await talk("tree"))["you"] == "/teams/red/reviewer"
+        teams.stop()
+
+
+class Teams(actors.Supervisor):
+    """Has a team."""
+
+    async def on_start(self) -> None:
+        await self.start(actors.Supervisor, name="red")
+
+
+async def test_an_agent_whose_actor_was_stopped_is_told_so(autojump_clock: MockClock) -> None:
+    """Its calls fail with the cure; the connection goes on."""
+    async with a_talk() as (system, talk):
+        agent = system.find("/agents/coder")
+        assert agent is not None
+        agent.stop()
+        await agent.wait_stopped()
+        assert "connect anew" in await talk.error("tree")
+
+
+async def test_a_wait_ends_when_the_agent_is_stopped(autojump_clock: MockClock) -> None:
+    """Nobody waits for what can come no more."""
+    began = trio.current_time()
+    async with a_talk() as (system, talk):
+        async with trio.open_nursery() as nursery:
+
+            async def wait() -> None:
+                assert (await talk("messages", wait=1000.0))["messages"] == []
+
+            nursery.start_soon(wait)
+            await trio.sleep(5)
+            agent = system.find("/agents/coder")
+            assert agent is not None
+            agent.stop()
+        assert trio.current_time() - began < 100
+
+
+async def test_closing_the_system_ends_agents_that_are_still_connected(autojump_clock: MockClock) -> None:
+    """The connection is left with errors, and nothing is left of the tree."""
+    async with trio.open_nursery() as nursery:
+        opened: list[actors.System] = []
+        closing = trio.Event()
+
+        async def run() -> None:
+            async with actors.open_system("town") as system:
+                opened.append(system)
+                await closing.wait()
+
+        nursery.start_soon(run)
+        await trio.sleep(1)
+        async with talking(build_server(opened[0], a_gate())) as talk:
+            await talk("spawn", template="worker")
+            closing.set()
+            await opened[0].wait_stopped()
+            assert "connect anew" in await talk.error("tree")
+
+
+async def test_messages_that_an_agent_has_not_read_are_dead_letters(autojump_clock: MockClock) -> None:
+    """Who asked gets an error, and what was told is kept."""
+    async with actors.open_system("town") as system:
+        async with talking(build_server(system, a_gate())):
+            agent = system.find("/agents/coder")
+            assert agent is not None
+            agent.tell("never read")
+            pending = agent.request(Work(1.0))
+            await trio.sleep(1)
+        with pytest.raises(actors.ActorStopped):
+            await pending.wait()
+        assert [letter.message for letter in system.dead_letters] == ["never read"]
+
+
+async def test_an_agent_that_reads_nothing_fills_its_mailbox(autojump_clock: MockClock) -> None:
+    """Senders are refused as by any actor; when it reads, there is room again."""
+    gate = a_gate(inbox=2)
+    async with a_talk(gate) as (system, talk):
+        agent = system.find("/agents/coder")
+        assert agent is not None
+        agent.tell("one")
+        agent.tell("two")
+        await trio.sleep(1)
+        agent.tell("three")
+        await trio.sleep(1)
+        assert agent.state is actors.ActorState.SUSPENDED
+        assert [one["message"] for one in (await talk("messages"))["messages"]] == ["one", "two"]
+        assert [one["message"] for one in (await talk("messages", wait=1.0))["messages"]] == ["three"]
+        assert agent.state is actors.ActorState.IDLE
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Claude Code", "Claude-Code"),
+        ("claude-ai", "claude-ai"),
+        ("../../etc", "etc"),
+        ("агент", "agent"),
+        ("", "agent"),
+        (None, "agent"),
+        ("a" * 500, "a" * 64),
+        ("x/y", "x-y"),
+    ],
+)
+def test_what_a_client_calls_itself_becomes_a_name(said: str | None, name: str) -> None:
+    """Whatever it is, an actor may be called so."""
+    assert handle(said) == name

@@ -120,6 +120,12 @@ class Talk:
         assert result.structured_content is None
         return result.content[0].text
 
+    async def error_of_stop(self, path: str) -> str:
+        """Why one actor is not stopped."""
+        [result] = (await self("stop", paths=[path]))["results"]
+        assert not result["stopped"]
+        return result["error"]
+
 
 @asynccontextmanager
 async def talking(

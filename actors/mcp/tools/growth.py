@@ -10,6 +10,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from actors.core.scope import CURRENT
+from actors.errors import CooldownActive
 from actors.mcp.faults import ToolFault, refusing
 from actors.mcp.tool import Call, Tool
 from actors.mcp.tools.looking import seen
@@ -57,8 +58,9 @@ async def spawn(
     """
     offer = call.house.gate.templates.get(template)
     if offer is None:
-        names = ", ".join(sorted(call.house.gate.templates)) or "there are none"
-        raise ToolFault(f"you may not spawn from {template!r:.100}: the templates are {names}")
+        names = ", ".join(sorted(call.house.gate.templates))
+        may = f"the templates are {names}" if names else "this gate has no templates"
+        raise ToolFault(f"you may not spawn from {template!r:.100}: {may}")
     chosen = _specialised(template, offer, config or {})
     spawner = _adopting(call) if adopt else call.agent.spawner
     ref: Ref | None = None
@@ -67,8 +69,7 @@ async def spawn(
         refusing(ValueError, TypeError),
     ):
         if not wait:
-            await trio.lowlevel.checkpoint()
-            ref = spawner.spawn(chosen, name=name)
+            ref = await _spawned(spawner, chosen, name)
         elif spawner.cooldown_remaining(chosen) <= _PATIENCE:
             ref = await spawner.wait_spawn(chosen, name=name)
         else:
@@ -84,6 +85,18 @@ async def spawn(
         call.agent.adopted[ref.path] = ref
         call.house.were.add(ref.path)
     return seen(ref)
+
+
+async def _spawned(spawner: Spawner, template: Template, name: str | None) -> Ref:
+    """A child that may not be ready yet; a short cooldown is waited for."""
+    await trio.lowlevel.checkpoint()
+    while True:
+        try:
+            return spawner.spawn(template, name=name)
+        except CooldownActive as cooldown:
+            if cooldown.retry_after > _PATIENCE:
+                raise
+            await trio.sleep(cooldown.retry_after)
 
 
 def _specialised(name: str, offer: Offer, config: dict[str, Any]) -> Template:

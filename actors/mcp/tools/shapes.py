@@ -11,6 +11,7 @@ __all__ = [
     "Json",
     "Limit",
     "Message",
+    "Number",
     "Path",
     "Paths",
     "Seconds",
@@ -19,6 +20,8 @@ __all__ = [
 ]
 
 Json = Any
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""0 or more, and finite."""
 Message = Annotated[
     str | dict[str, Any],
     Field(description='Text, or an object of a known class with its tag under "$".'),
@@ -30,11 +33,16 @@ Paths = Annotated[
     list[str], Field(description="Actors, each by its path or as the name of a child.", min_length=1)
 ]
 Seconds = Annotated[
-    float | None, Field(description="At most so many seconds; without it there is no limit.", ge=0)
+    float | None,
+    Field(description="At most so many seconds; without it there is no limit.", ge=0, allow_inf_nan=False),
 ]
 Wait = Annotated[
     float,
-    Field(description="0: what is there now. Else wait so many seconds for the first, then take all.", ge=0),
+    Field(
+        description="0: what is there now. Else wait so many seconds for the first, then take all.",
+        ge=0,
+        allow_inf_nan=False,
+    ),
 ]
 Limit = Annotated[int, Field(description="At most so many.", ge=1, le=10_000)]
 

@@ -137,7 +137,11 @@ async def ask(
     timeout: Seconds = None,
     idle: Annotated[
         float | None,
-        Field(description="Give up after so many seconds without a sign of life of the actor.", gt=0),
+        Field(
+            description="Give up after so many seconds without a sign of life of the actor.",
+            gt=0,
+            allow_inf_nan=False,
+        ),
     ] = None,
     wait: Annotated[bool, Field(description="Wait for the reply; false: return an id at once.")] = True,
 ) -> Replied:
@@ -234,7 +238,12 @@ async def broadcast(
     call: Call,
     message: Message,
     timeout: Annotated[
-        float | None, Field(description="Seconds for each child's reply; without it there is no limit.", ge=0)
+        float | None,
+        Field(
+            description="Seconds for each child's reply; without it there is no limit.",
+            ge=0,
+            allow_inf_nan=False,
+        ),
     ] = None,
     ask: Annotated[
         bool, Field(description="Ask a text, and wait for replies; objects that are requests always are.")
