@@ -60,6 +60,7 @@ def tree_of(root: Cell, name: str) -> TreeNode:
             state=cell.state,
             depth=cell.depth,
             restarts=cell.restarts,
+            parked=None if cell.held is None else cell.held.reason,
             children=tuple(made.pop(child) for child in _children(cell)),
         )
     return made[root]

@@ -26,6 +26,8 @@ class TreeNode:
     state: str
     depth: int = 0
     restarts: int = 0
+    parked: str | None = None
+    """Why it does nothing until it is resumed: what of its budget is spent; None while it is not parked."""
     children: tuple[TreeNode, ...] = ()
 
     def __str__(self) -> str:
@@ -47,6 +49,8 @@ class TreeNode:
             said.append(f"{self.depth} waiting")
         if self.restarts:
             said.append(f"{self.restarts} restart{'s' if self.restarts > 1 else ''}")
+        if self.parked:
+            said.append(f"parked: {self.parked}")
         return " ".join(said)
 
     def walk(self) -> Iterator[TreeNode]:
@@ -70,7 +74,7 @@ class TreeNode:
         for node in reversed(order):  # from the leaves up: a tree may be deeper than Python's stack
             children = tuple(made.pop(id(child)) for child in node["children"])
             fields = {name: node[name] for name in _PLAIN}
-            made[id(node)] = cls(**fields, children=children)
+            made[id(node)] = cls(**fields, parked=node.get("parked"), children=children)
         return made[id(plain)]
 
     def as_dict(self) -> dict[str, Any]:

@@ -93,6 +93,7 @@ async def test_the_data_of_a_tree(autojump_clock: MockClock) -> None:
             "state": "SUSPENDED",
             "depth": 1,
             "restarts": 2,
+            "parked": None,
             "children": [],
         }
         with pytest.raises(attrs.exceptions.FrozenInstanceError):

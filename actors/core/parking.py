@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.budgets import said
 from actors.core import orders as order
 from actors.core.account import account_of
 from actors.core.hand import fail_asker, give_permit_back, is_answered
@@ -22,7 +23,7 @@ from actors.exits import Exit, ExitKind
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["hand_back", "hold", "ran_out", "refusal_of", "refuse_queue", "unpark"]
+__all__ = ["hand_back", "hold", "ran_out", "refusal_of", "refuse_queue", "spent_exit", "unpark"]
 
 
 def ran_out(cell: Cell, item: Item, error: BudgetSpent) -> Exit | None:
@@ -33,7 +34,7 @@ def ran_out(cell: Cell, item: Item, error: BudgetSpent) -> Exit | None:
     """
     is_own = any(ledger.whose is error.scope for ledger in ledgers_around(cell) if _is_actors(ledger.whose))
     if is_own and not cell.is_final:
-        exit = Exit(ExitKind.BUDGET, error=error)
+        exit = spent_exit(cell, error)
         if not cell.parent.parks(cell):
             return exit
         _let_go(cell)
@@ -49,6 +50,13 @@ def ran_out(cell: Cell, item: Item, error: BudgetSpent) -> Exit | None:
     if is_own:  # it drains, and could not do any more of it
         cell.stop()
     return None
+
+
+def spent_exit(cell: Cell, error: BudgetSpent) -> Exit:
+    """The end of an incarnation, or the parking of an actor, whose budget is spent."""
+    said_of = said(error.resource, error.spent, error.limit)
+    whose = "" if error.path in (None, cell.path) else f" of {error.path}"
+    return Exit(ExitKind.BUDGET, error=error, reason=f"spent {said_of}{whose}")
 
 
 def _is_actors(whose: object) -> bool:

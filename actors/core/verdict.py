@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from actors.core import orders as order
 from actors.core.hand import fail_asker, give_permit_back, hand_done
 from actors.core.mailbox import MESSAGE, SENDER
-from actors.core.parking import ran_out
+from actors.core.parking import ran_out, spent_exit
 from actors.errors import BudgetSpent, Refused, Unhandled
 from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
@@ -35,7 +35,7 @@ def fallen_with(cell: Cell, error: BaseException) -> Exit:
     ended = why_left(cell, error)
     if ended is not None:
         return ended
-    return Exit(ExitKind.BUDGET, error=error) if isinstance(error, BudgetSpent) else failure(cell, error)
+    return spent_exit(cell, error) if isinstance(error, BudgetSpent) else failure(cell, error)
 
 
 def failure(cell: Cell, error: BaseException) -> Exit:

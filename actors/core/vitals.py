@@ -219,6 +219,11 @@ class Vitals:
         return None if self.account is None else self.account.exit
 
     @property
+    def is_held(self) -> bool:
+        """True while it is parked and nothing of it runs: it starts again when it is resumed."""
+        return self.fate is Fate.HELD and self.held is not None
+
+    @property
     def dozes(self) -> bool:
         """True while its next message starts it again."""
         return self.account is not None and self.account.doze is not None

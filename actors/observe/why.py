@@ -45,8 +45,8 @@ class Step:
 class Why:
     """Why an actor is as it is: `steps`, the newest first, each of which came from the next one.
 
-    `state` is "starting", "running", "waiting" (to start again), "ending", "gone", or "unknown" where it
-    is not there and its end is kept no more. `text` is the first step on one line, `str` has them all.
+    `state` is "starting", "running", "parked", "waiting" (to start again), "ending", "gone", or "unknown"
+    where it is not there and its end is kept no more. `text` is the first step on one line, `str` has all.
     """
 
     path: str
@@ -65,7 +65,7 @@ class Why:
 
 _UP: Final = frozenset({"Started", "Restarted"})
 _FELL: Final = frozenset({"Failed", "StartAttemptFailed"})
-_DOWN: Final = _FELL | {"Restarting", "Stopped", "EndOrdered", "BreakerOpened", "BreakerHalfOpen"}
+_DOWN: Final = _FELL | {"Parked", "Restarting", "Stopped", "EndOrdered", "BreakerOpened", "BreakerHalfOpen"}
 _TURNS: Final = _UP | _DOWN | {"Spawned"}
 """What says where an actor stands; the rest happens to it in between."""
 _BY_ORDER: Final = frozenset({"NORMAL", "SHUTDOWN", "KILLED"})
@@ -139,6 +139,8 @@ class _Teller:
             self._since(turn)
             self._began(turn)
             return "starting" if turn.kind == "Spawned" else "running"
+        if turn.kind == "Parked":
+            return self._parked(turn)
         if turn.kind == "Stopped":
             self._gone(turn, "it is gone")
             return "gone"
@@ -147,6 +149,16 @@ class _Teller:
             return "waiting"
         self._down(self._path, turn.number + 1)
         return "ending"
+
+    def _parked(self, turn: Fact) -> str:
+        """Its budget is spent; it runs again when it was resumed, which a class does without a start."""
+        after = [fact for fact in self._book(self._path) if fact.number > turn.number]
+        went_on = _last(after, ("Resumed",))
+        if went_on is not None:
+            self._say(went_on, "it was resumed")
+        reason = turn.details["exit"]["reason"]
+        self._say(turn, f"it was parked: {reason}" if went_on else f"it is parked: {reason}")
+        return "parked" if went_on is None else "running"
 
     def _since(self, up: Fact) -> None:
         """What matters, and has happened since it began."""
@@ -157,7 +169,7 @@ class _Teller:
     def _began(self, up: Fact) -> None:
         earlier = [fact for fact in self._before(self._path, up.number) if fact.kind in _TURNS]
         if up.kind == "Restarted":
-            fell = _last(earlier, _FELL | {"Restarting"})
+            fell = _last(earlier, _FELL | {"Restarting", "Parked"})
             after = "" if fell is None else f", after {seconds_text(up.at - fell.at)}"
             self._say(up, f"it started again (restart {up.details['attempt']}){after}")
             if earlier and earlier[-1].kind in ("BreakerOpened", "BreakerHalfOpen"):
@@ -227,6 +239,10 @@ class _Teller:
     def _fall(self, path: str, exit: Exit, number: int) -> None:
         """The end of one incarnation, and what it came from."""
         if len(self.steps) >= STEPS:
+            return
+        parked = _last(self._before(path, number), ("Parked",)) if exit["kind"] == "BUDGET" else None
+        if parked is not None:
+            self._say(parked, f"{self._who(path)} was parked: {exit['reason']}")
             return
         facts = self._before(path, number)
         up = _last(facts, _UP)

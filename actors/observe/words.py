@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
+from actors.budgets import said
+
 __all__ = ["WORDS", "ended_text", "in_words", "number_of", "seconds_text"]
 
 Details = Mapping[str, Any]
@@ -106,6 +108,8 @@ WORDS: Final[Mapping[str, Callable[[Details], str]]] = {
     "BreakerOpened": _opened,
     "BreakerHalfOpen": lambda _: "the breaker is half-open: it is tried",
     "BreakerClosed": lambda _: "the breaker closed",
+    "Parked": lambda it: f"parked: {it['exit']['reason']}",
+    "BudgetWarning": lambda it: f"has spent {said(it['resource'], it['spent'], it['limit'])}",
     "Suspended": lambda _: "suspended: takes no more messages",
     "Resumed": lambda _: "resumed",
     "DeadLetter": _dead_letter,

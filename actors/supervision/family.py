@@ -308,7 +308,7 @@ class Family(Household):
         """Nothing of the child runs: start it again when its time has come, alone or with its group."""
         if self.ended:
             return  # release stops it
-        if child.held is not None:
+        if child.is_held:
             self._let_doze(child)
             return
         tripped = child.fate is Fate.TRIPPED

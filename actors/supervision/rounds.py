@@ -52,7 +52,7 @@ class Round:
     @property
     def unfinished(self) -> frozenset[Cell]:
         """The members that are down and wait for this round."""
-        return frozenset(cell for cell in self._group if cell.phase in _DOWN and cell.held is None)
+        return frozenset(cell for cell in self._group if cell.phase in _DOWN and not cell.is_held)
 
     def takes_over(self, child: Cell) -> bool:
         """True while the fall of `child` is part of this round and not a new failure."""
@@ -105,7 +105,7 @@ class Round:
 
     async def _start(self) -> None:
         for child in self._plan.start:
-            if child.is_final or child.phase not in _DOWN or child.held is not None:
+            if child.is_final or child.phase not in _DOWN or child.is_held:
                 continue
             if self._family.postponed(child):
                 continue

@@ -8,7 +8,7 @@ import { on, store } from "./store.js";
 const SHOWN = 400;
 const GROUPS = {
   "failures and restarts": ["Failed", "StartAttemptFailed", "Restarting", "Restarted", "Escalated", "StopFailed", "Unresponsive"],
-  "starts and ends": ["Spawned", "Started", "Stopped", "Suspended", "Resumed", "EndOrdered"],
+  "starts and ends": ["Spawned", "Started", "Stopped", "Suspended", "Resumed", "Parked", "BudgetWarning", "EndOrdered"],
   breakers: ["BreakerOpened", "BreakerHalfOpen", "BreakerClosed"],
   "deadlines and stalls": ["DeadlineExtended", "DeadlineWarning", "DeadlinePassed", "SilenceNoticed", "SilenceWarning", "Nudged",
     "HelpNeeded", "Recovered", "StallSuspected", "StallConfirmed", "PatternMatched", "CheckFailed"],
