@@ -1,0 +1,1 @@
+"""Programs that are spoken to: in lines, in terminals, and by MCP."""
