@@ -19,13 +19,14 @@ from actors.errors import LinkRefused, NodeLost, NotSerializable
 from actors.events import NodeDown, NodeReconnecting, NodeSuspected, NodeUp
 from actors.exits import Exit, ExitKind
 from actors.remote import items
+from actors.remote.abroad import AbroadPending
 from actors.remote.conversation import Conversation
 from actors.remote.credit import Window
 from actors.remote.handshake import Acquaintance, Reason, Refusal
 from actors.remote.inbound import Inbound
 from actors.remote.jsontext import DEEPEST, is_deep
 from actors.remote.link import LinkState, LinkVerdict, Vitality
-from actors.remote.proxy import AbroadPending, Proxy
+from actors.remote.proxy import Proxy
 from actors.remote.session import Lane, Session
 from actors.remote.wire import encode
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from actors.core.alarms import Alarm
     from actors.core.ref import Ref
     from actors.remote.child import RemoteChild
+    from actors.remote.flows import LinkFlow
     from actors.remote.node import Node
 
 __all__ = ["LEAST_LIMIT", "Association"]
@@ -56,6 +58,7 @@ class Association:
         vitality: Vitality,
         spawnable: frozenset[str],
         longest: int,
+        streams: bool = False,
     ) -> None:
         self.node = node
         self.kernel = node.kernel
@@ -66,6 +69,8 @@ class Association:
         self.spawnable = spawnable
         self.longest = longest
         """The longest message, in characters of JSON, that the other node takes."""
+        self.streams = streams
+        """The other node knows answers in chunks."""
         self.parted = False
         """It was closed by hand: nobody is to dial again."""
         self.dialler: Ref | None = None
@@ -82,6 +87,8 @@ class Association:
         self.asks: dict[int, AbroadPending | Callable[[Any, items.Trouble | None], None]] = {}
         self.senders: dict[Proxy, None] = {}
         """Proxies at which somebody waits, for credit or for room in the buffer."""
+        self.flows: dict[LinkFlow, None] = {}
+        """Those whose next chunk waits for room in the buffer."""
         self.choked = False
         """Somebody has found no room in the buffer."""
         self.watched: dict[Proxy, None] = {}
@@ -147,17 +154,17 @@ class Association:
 
     # --- out ---
 
-    def control(self, item: object) -> None:
-        """Send an item that never waits behind messages."""
-        self._push("control", item)
+    def control(self, item: object, to: Hashable = None) -> None:
+        """Send an item that never waits behind messages; in order with what else is for `to`."""
+        self._push("control", item, to)
 
-    def data(self, item: object) -> None:
+    def data(self, item: object, to: Hashable = None) -> None:
         """Send an item in the order of messages."""
-        self._push("data", item)
+        self._push("data", item, to)
 
-    def _push(self, lane: Lane, item: object) -> None:
+    def _push(self, lane: Lane, item: object, to: Hashable) -> None:
         if not self.is_down:
-            self.push(lane, self.written(item, item, max(self.longest, LEAST_LIMIT)))
+            self.push(lane, self.written(item, item, max(self.longest, LEAST_LIMIT)), to)
 
     def written(self, item: object, of: object, limit: int | None = None) -> str:
         """An item as it goes out. Raises `NotSerializable` when the other node does not take as much."""
@@ -188,6 +195,13 @@ class Association:
     def has_room(self) -> bool:
         """True while the buffer takes messages."""
         return self.session.has_room
+
+    def takes_chunks(self, flow: LinkFlow) -> bool:
+        """True while the buffer takes chunks; else the flow hears when it does again."""
+        if self.session.has_room_for_answers:
+            return True
+        self.flows[flow] = None
+        return False
 
     def window(self, key: items.Key) -> Window:
         """The credit for an actor over there."""
@@ -252,6 +266,10 @@ class Association:
 
     def room_again(self) -> None:
         """Acknowledged items have made room: let those go on who wait for it."""
+        if self.flows and self.session.has_room_for_answers:
+            flows, self.flows = self.flows, {}
+            for flow in flows:
+                flow.room_again()
         if self.choked and self.has_room:
             self.choked = False
             for proxy in tuple(self.senders):
@@ -319,6 +337,7 @@ class Association:
         for proxy in tuple(self.proxies.values()):
             proxy.gone(exit)
         self.senders.clear()
+        self.flows.clear()
         self.watched.clear()
         self.windows.clear()
         self.inbound.lapse(reason)

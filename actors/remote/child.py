@@ -17,6 +17,7 @@ import trio
 from actors.core import orders as order
 from actors.core.ask import Pending
 from actors.core.cell import Cell
+from actors.core.chunks import ENDED
 from actors.core.hand import (
     fail_asker,
     hand_done,
@@ -29,11 +30,12 @@ from actors.core.hand import (
 from actors.core.lifecycle import ActorState
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE, Item
 from actors.core.verdict import EndedAs, raised
-from actors.errors import ActorFailed, ActorStopped, Interrupted, NodeLost, NotSerializable
+from actors.errors import ActorError, ActorFailed, ActorStopped, Interrupted, NodeLost, NotSerializable
 from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
 from actors.remote import items
 from actors.remote.credit import WINDOW
+from actors.remote.flows import Returner, not_there, put_in
 from actors.remote.grants import grant_of
 from actors.remote.strict import BadValue
 from actors.remote.troubles import ended_in, error_in
@@ -41,6 +43,8 @@ from actors.remote.window import FarLanes
 
 if TYPE_CHECKING:
     from actors.core.context import Context
+    from actors.core.flow import Flow
+    from actors.core.stream import StreamPending
     from actors.remote.association import Association
     from actors.remote.node import Node
 
@@ -248,17 +252,39 @@ class RemoteChild(Cell):
                 left = None if asked is None else asked.left(self.now())
                 tracer = self.kernel.tracer
                 trace = None if tracer is None else tracer.outgoing(asked, item[SINCE])
-                do = items.Do(self.number, number, coded, sender, asked is not None, left, hurried, trace)
+                flow = None if asked is None else asked.stream
+                window = None if flow is None else flow.window
+                do = items.Do(
+                    self.number, number, coded, sender, asked is not None, left, hurried, trace, window
+                )
                 text = link.written(do, item[MESSAGE])
         except NotSerializable as error:  # too long, or a change since it was accepted
             self.discard_unsent(item, error)
             return
+        if flow is not None:
+            if not link.streams:
+                self.discard_unsent(item, not_there(link.name))
+                return
+            flow.source = self._returner(link, number, flow)
         self.handed[number] = item
         if hurried:
             self.urgent_ones.add(number)
         link.push("data", text, self.number)
 
-    def discard_unsent(self, item: Item, error: NotSerializable) -> None:
+    def _returner(self, link: Association, number: int, flow: Flow) -> Returner:
+        child = self.number
+
+        def left() -> None:
+            if child == self.number and not self.nothing_there:
+                undo = items.Undo(child, number)
+                if flow.begun:
+                    link.control(undo)
+                else:  # not before the request itself
+                    link.data(undo, child)
+
+        return Returner(flow.window, link, lambda count: items.ChildTaken(child, number, count), left)
+
+    def discard_unsent(self, item: Item, error: ActorError) -> None:
         """It cannot travel: its asker hears why, a told one is a dead letter."""
         self.permit = None
         if item[ASKED] is not None:
@@ -283,6 +309,11 @@ class RemoteChild(Cell):
         self._check(request)
         return super().request(request, timeout, keep=keep)
 
+    def open_stream(self, request: Any, timeout: float | None, window: int) -> StreamPending:
+        """See `Ref.stream`. Raises `NotSerializable`."""
+        self._check(request)
+        return super().open_stream(request, timeout, window)
+
     def _check(self, message: object) -> None:
         """At the sender, and nothing is done: what cannot travel is not taken."""
         self.hub.codec.message_out(message)
@@ -306,6 +337,8 @@ class RemoteChild(Cell):
             self._done(item)
         elif isinstance(item, items.Answer):
             self._answered(item)
+        elif isinstance(item, items.ChildChunk):
+            self._chunk(item)
         elif isinstance(item, items.Later):
             asked = self._let_go(item.n)
             if asked is not None:
@@ -415,6 +448,20 @@ class RemoteChild(Cell):
         self.handed[number] = (message, sender, asked.rest(), since, ANSWERED)
         return asked
 
+    def _chunk(self, said: items.ChildChunk) -> None:
+        """A part of an answer. Raises `BadValue` for one that there is no room for."""
+        item = self.handed.get(said.n)
+        asked: Pending[Any] | None = self.owed.get(said.n) or (None if item is None else item[ASKED])
+        if asked is None or asked.stream is None:
+            return  # answered already
+        try:
+            chunk = self.hub.codec.value_in(said.v)
+        except BadValue as unread:
+            asked.fail(ActorFailed(self.ref, unread))
+            asked.stream.abandon()
+            return
+        put_in(asked.stream, chunk)
+
     def _answered(self, said: items.Answer) -> None:
         owed = self.owed.pop(said.n, None) or self._let_go(said.n)
         if owed is None:
@@ -424,7 +471,7 @@ class RemoteChild(Cell):
             owed.fail(error)
             return
         try:
-            owed.answer(self.hub.codec.value_in(said.v))
+            owed.answer(ENDED if said.end else self.hub.codec.value_in(said.v))
         except BadValue as unread:
             owed.fail(ActorFailed(self.ref, unread))
 
@@ -432,7 +479,7 @@ class RemoteChild(Cell):
         if item[ASKED] is None:
             return None
         try:
-            return self.hub.codec.value_in(said.v)
+            return ENDED if said.end else self.hub.codec.value_in(said.v)
         except BadValue as unread:
             item[ASKED].fail(ActorFailed(self.ref, unread))
             return None
@@ -465,11 +512,13 @@ class RemoteChild(Cell):
         handed = list(self.handed.values())
         self._forget_handed()
         again = bool(self.policy.retries) and self.name is not None
-        if again:
-            self.lanes.restore(handed[1:])
-        else:
-            for item in handed[1:]:
+        waited: list[Item] = []
+        for item in handed[1:]:
+            if again and not _has_begun(item):
+                waited.append(item)
+            else:
                 self._lost_in_hand(item, lost)
+        self.lanes.restore(waited)
         self.item = handed[0] if handed else None
         raise EndedAs(lost)
 
@@ -577,6 +626,10 @@ class RemoteChild(Cell):
     def _send_order(self, what: str) -> None:
         if self.association is not None and not self.nothing_there:
             self.association.control(items.ChildOrder(self.number, what))
+
+
+def _has_begun(item: Item) -> bool:
+    return item[ASKED] is not None and item[ASKED].has_begun
 
 
 async def live(context: Context, *_: Any) -> None:

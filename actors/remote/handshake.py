@@ -29,6 +29,7 @@ from actors.names import check_name
 from actors.remote.session import Received
 
 __all__ = [
+    "FEATURES",
     "PROTOCOL",
     "SETTINGS",
     "SHORTEST_LEASE",
@@ -41,12 +42,15 @@ __all__ = [
     "Welcome",
     "judge",
     "judge_welcome",
+    "shared_features",
 ]
 
 PROTOCOL: Final = 1
 SUBPROTOCOL: Final = f"actors.v{PROTOCOL}"
 SETTINGS: Final[Mapping[str, str]] = {"codec": "json", "envelope": "1"}
 """What both ends must agree on: the fingerprint."""
+FEATURES: Final[Mapping[str, str]] = {"streams": "1"}
+"""What this node can do that not every node of the protocol can; said beside the settings."""
 SHORTEST_LEASE: Final = 0.5
 """Seconds. In a shorter one the beats would be all that a node does."""
 _LONGEST: Final = 64
@@ -96,7 +100,7 @@ class Hello:
     incarnation: str
     token: str | None = None
     lease: float = 15.0
-    settings: dict[str, str] = attrs.field(factory=lambda: dict(SETTINGS))
+    settings: dict[str, str] = attrs.field(factory=lambda: {**SETTINGS, **FEATURES})
     spawnable: tuple[str, ...] = ()
     max_message: int = 1024 * 1024
     resume: Resume | None = None
@@ -114,6 +118,8 @@ class Welcome:
     lease: float = 15.0
     spawnable: tuple[str, ...] = ()
     max_message: int = 1024 * 1024
+    settings: dict[str, str] = attrs.field(factory=dict[str, str])
+    """Its features that the dialler has too: an older dialler has none, and would not read this."""
 
 
 @attrs.frozen
@@ -138,6 +144,11 @@ class Acquaintance:
     connected: bool
     confirmed: bool
     """the connection that stands is in use; else that node has dialled it, and is to confirm it"""
+
+
+def shared_features(settings: Mapping[str, str]) -> dict[str, str]:
+    """The features that both ends have, from what one says of itself."""
+    return {key: value for key, value in FEATURES.items() if settings.get(key) == value}
 
 
 def judge(

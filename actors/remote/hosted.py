@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 from actors.core import orders as order
 from actors.core.ask import Pending
 from actors.core.cell import Cell
+from actors.core.chunks import ENDED
+from actors.core.flow import Streaming
 from actors.core.mailbox import ASKED
 from actors.core.parent import Fate
 from actors.core.recipe import Recipe
@@ -16,6 +18,7 @@ from actors.errors import ActorError, ActorFailed
 from actors.exits import Exit
 from actors.policy import Policy
 from actors.remote import items
+from actors.remote.flows import LinkFlow
 from actors.remote.grants import Granted
 from actors.remote.troubles import trouble_out
 from actors.supervision.family import Family
@@ -29,6 +32,7 @@ __all__ = [
     "Hosted",
     "HostedFamily",
     "HostedPending",
+    "HostedStream",
     "Hosts",
     "HostsFamily",
     "Run",
@@ -92,6 +96,31 @@ class HostedPending(Pending[Any]):
         self.run.handled(self, error, None if error is not None else self._value)
 
 
+class HostedStream(Streaming, HostedPending):
+    """One whose asker over there wants the answer in chunks."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self, cell: Cell, message: object, run: Run, number: int, window: int) -> None:
+        super().__init__(cell, message, run, number, was_asked=True)
+
+        def chunk(coded: Any) -> object:
+            return items.ChildChunk(run.number, number, coded)
+
+        self.stream = LinkFlow(window, self, run.association, chunk, None)
+        run.streams[number] = self
+
+    def cancel(self) -> None:
+        """Its asker has left: whoever makes the chunks is told."""
+        in_hand = self.in_hand
+        self.stream.abandon()
+        if not in_hand:
+            super().cancel()
+
+    def _add_last(self, value: Any) -> None:
+        """What comes last goes as the answer."""
+
+
 class Run:
     """One incarnation of a child of the other node's."""
 
@@ -102,6 +131,8 @@ class Run:
         self.parent = parent
         self.cell: Cell | None = None
         self.open: dict[int, HostedPending] = {}
+        self.streams: dict[int, HostedStream] = {}
+        """Those whose answers go out in chunks."""
         self.fallen = False
         self.lapsed: str | None = None
         """Why nobody owned it any more."""
@@ -127,6 +158,8 @@ class Run:
 
     def handled(self, pending: HostedPending, error: BaseException | None, value: Any) -> None:
         """A message has been handled, or its asker has left."""
+        if self.streams.get(pending.number) is pending:
+            del self.streams[pending.number]
         if self.open.get(pending.number) is pending:
             del self.open[pending.number]
         if self.fallen:
@@ -134,6 +167,9 @@ class Run:
         if self.cell is None or self.cell.ended:
             return  # its incarnation has fallen, and that is told by itself
         kind = items.Answer if pending.goes_alone else items.Done
+        if value is ENDED:
+            self.control(kind(self.number, pending.number, end=True))
+            return
         with self.association.node.exporting(self.association):
             try:
                 trouble = None if error is None else _trouble(error)

@@ -23,9 +23,10 @@ from actors.remote import items
 from actors.remote.conversation import ProtocolFault
 from actors.remote.credit import WINDOW
 from actors.remote.facts import OF_CHILDREN, Relay
+from actors.remote.flows import check_window, taken_there
 from actors.remote.grants import grant_in
 from actors.remote.handshake import Reason
-from actors.remote.hosted import HostedPending, Run
+from actors.remote.hosted import HostedPending, HostedStream, Run
 from actors.remote.strict import BadValue
 from actors.remote.terms import policy_in
 from actors.remote.troubles import ended_out
@@ -107,6 +108,7 @@ class Hosting:
             raise ProtocolFault(Reason.NO_CREDIT, f"more than {WINDOW} messages for one child at a time")
         codec = self._node.codec
         try:
+            check_window(item.window)
             message = codec.message_in(item.m)
             sender = None if item.sender is None else codec.ref_in(item.sender).cell
         except BadValue as error:
@@ -114,7 +116,11 @@ class Hosting:
             self._association.control(items.Done(item.child, item.n, None, trouble))
             return
         cell = run.cell
-        pending = HostedPending(cell, message, run, item.n, item.asked)
+        pending = (
+            HostedPending(cell, message, run, item.n, item.asked)
+            if item.window is None
+            else HostedStream(cell, message, run, item.n, item.window)
+        )
         run.open[item.n] = pending
         if item.left is not None:
             pending.arm(max(0.0, item.left), cell.now())
@@ -123,9 +129,18 @@ class Hosting:
     def undo(self, item: items.Undo) -> None:
         """The asker has left."""
         run = self.runs.get(item.child)
-        pending = None if run is None else run.open.get(item.n)
+        if run is None:
+            return
+        pending = run.streams.get(item.n) or run.open.get(item.n)
         if pending is not None:
             pending.cancel()
+
+    def taken(self, item: items.ChildTaken) -> None:
+        """The asker over there has taken chunks. Raises `BadValue`."""
+        run = self.runs.get(item.child)
+        pending = None if run is None else run.streams.get(item.n)
+        if pending is not None:
+            taken_there(pending.stream, item)
 
     def order(self, item: items.ChildOrder) -> None:
         """Its supervisor over there, or somebody there, wants this of it. Raises `BadValue`."""

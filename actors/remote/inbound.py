@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from actors.core.ask import Pending
+from actors.core.chunks import ENDED
+from actors.core.flow import Streaming
 from actors.core.mailbox import Item
 from actors.core.tracing import arriving
 from actors.core.watch import Notice
@@ -21,15 +23,17 @@ from actors.exits import Exit
 from actors.messages import Request
 from actors.names import check_name
 from actors.remote import items
+from actors.remote.abroad import AbroadPending
 from actors.remote.answers import Answers
 from actors.remote.child import RemoteChild
 from actors.remote.codec import Raw
 from actors.remote.conversation import ProtocolFault
 from actors.remote.credit import WINDOW, Debt
 from actors.remote.facts import event_in
+from actors.remote.flows import LinkFlow, check_window, put_in, taken_there
 from actors.remote.handshake import Reason
 from actors.remote.hosting import Hosting
-from actors.remote.proxy import NOBODY, AbroadPending, Proxy
+from actors.remote.proxy import NOBODY, Proxy
 from actors.remote.strict import BadValue
 from actors.remote.troubles import ended_in, ended_out, error_in, trouble_out
 
@@ -77,7 +81,39 @@ class Relayed(AbroadPending):
 
     def _end(self, error: BaseException | None) -> None:
         super()._end(error)
-        self.inbound.answer(self.theirs, self.cell, error, None if error is not None else Raw(self._value))
+        value = None if error is not None else self._value
+        self.inbound.answer(self.theirs, self.cell, error, value if value is ENDED else Raw(value))
+
+
+class IncomingStream(Streaming, Incoming):
+    """One whose answer is wanted in chunks."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self, cell: Cell, request: object, inbound: Inbound, asked: items.Ask) -> None:
+        super().__init__(cell, request, inbound, asked)
+        self.stream = _chunks_of(self, inbound, asked)
+
+    def _add_last(self, value: Any) -> None:
+        """What comes last goes as the answer."""
+
+
+class RelayedStream(Streaming, Relayed):
+    """One to an actor of a third node, whose answer is wanted in chunks."""
+
+    __slots__ = ("stream",)
+
+    def __init__(self, cell: Cell, request: object, inbound: Inbound, asked: items.Ask) -> None:
+        super().__init__(cell, request, inbound, asked)
+        self.stream = _chunks_of(self, inbound, asked)
+
+    def _add_last(self, value: Any) -> None:
+        """What comes last goes as the answer."""
+
+
+def _chunks_of(pending: Pending[Any], inbound: Inbound, asked: items.Ask) -> LinkFlow:
+    number, window = asked.id, asked.window or 1
+    return LinkFlow(window, pending, inbound.association, lambda coded: items.Chunk(number, coded), number)
 
 
 class _Admission:
@@ -126,6 +162,8 @@ class Inbound:
             items.Tell: self._tell,
             items.Ask: self._ask,
             items.Reply: self._reply,
+            items.Chunk: self._chunk,
+            items.Taken: self._taken,
             items.Fail: self._fail,
             items.Cancel: self._cancel,
             items.Credit: self._credit,
@@ -145,6 +183,8 @@ class Inbound:
             items.Ready: self._of_child,
             items.Done: self._of_child,
             items.Answer: self._of_child,
+            items.ChildChunk: self._of_child,
+            items.ChildTaken: self.hosting.taken,
             items.Later: self._of_child,
             items.Stirred: self._of_child,
             items.Quits: self._of_child,
@@ -194,6 +234,7 @@ class Inbound:
         self._pay(item.to)
         if item.id in self.incoming:
             raise self._fault(f"the request {item.id} is open already")
+        check_window(item.window)
         cell = self.node.resolve(item.to, self.association)
         try:
             sender = self._sender(item.sender)
@@ -208,7 +249,8 @@ class Inbound:
             trouble = items.Trouble("unreadable", "BadValue", str(error))
             self.association.control(items.Fail(item.id, trouble))
             return
-        pending = self.incoming[item.id] = Incoming(cell, cast("object", request), self, item)
+        kind = Incoming if item.window is None else IncomingStream
+        pending = self.incoming[item.id] = kind(cell, cast("object", request), self, item)
         if item.left is not None:
             pending.arm(max(0.0, item.left), cell.now())
         queued: Item = (pending.message, sender, pending, cell.stamp(), None)
@@ -216,7 +258,8 @@ class Inbound:
 
     def _relay(self, item: items.Ask, cell: Proxy, sender: Cell | None) -> None:
         """Ask a third node, or nobody, on behalf of the other one."""
-        relayed = self.incoming[item.id] = Relayed(cell.ref.cell, Raw(item.m), self, item)
+        kind = Relayed if item.window is None else RelayedStream
+        relayed = self.incoming[item.id] = kind(cell.ref.cell, Raw(item.m), self, item)
         try:
             cell.enter(relayed, relayed.message, sender, item.m, item.left)
         except NotSerializable as error:  # longer than the third node takes
@@ -244,8 +287,9 @@ class Inbound:
         """An actor here has answered a request of the other node's."""
         if self.incoming.pop(number, None) is None:
             return  # its asker has left
-        if error is not None:
-            self.association.control(items.Fail(number, trouble_out(error)))
+        if error is not None or value is ENDED:
+            last = items.Reply(number, end=True) if error is None else items.Fail(number, trouble_out(error))
+            self.association.control(last, number)
             return
         with self.node.exporting(self.association):
             try:
@@ -253,7 +297,26 @@ class Inbound:
                 self.association.push("control", self.association.written(reply, value), number)
             except Exception as broken:  # the reply cannot travel: its asker hears why
                 failed = ActorFailed(cell.ref, broken)
-                self.association.control(items.Fail(number, trouble_out(failed)))
+                self.association.control(items.Fail(number, trouble_out(failed)), number)
+
+    def _chunk(self, item: items.Chunk) -> None:
+        asked = self.association.asks.get(item.id)
+        if asked is None:
+            return  # its asker has left
+        if not isinstance(asked, AbroadPending):
+            raise self._fault(f"a chunk for the call {item.id}")
+        try:
+            chunk = Raw(item.v) if isinstance(asked.message, Raw) else self.codec.value_in(item.v)
+        except BadValue as error:
+            trouble = items.Trouble("error", "BadValue", f"a chunk cannot be read: {error}")
+            asked.fail(error_in(trouble, asked.cell.ref, asked.message, self.codec))
+            return
+        put_in(asked.stream, chunk)
+
+    def _taken(self, item: items.Taken) -> None:
+        pending = self.incoming.get(item.id)
+        if pending is not None:  # else it has ended
+            taken_there(pending.stream, item)
 
     def _call(self, item: items.Call) -> None:
         if self.answers.is_open(item.id):
@@ -269,7 +332,8 @@ class Inbound:
             return
         try:
             raw = isinstance(asked.message, Raw)
-            asked.answer(item.v if raw else self.codec.value_in(item.v))
+            value = ENDED if item.end else item.v if raw else self.codec.value_in(item.v)
+            asked.answer(value)
         except BadValue as error:
             trouble = items.Trouble("error", "BadValue", f"the reply cannot be read: {error}")
             asked.fail(error_in(trouble, asked.cell.ref, asked.message, self.codec))

@@ -119,6 +119,8 @@ class Ask:
     sender: RefOut | None = None
     left: float | None = None
     trace: str | None = None
+    window: int | None = None
+    """it wants the answer in chunks, and so many may wait for it"""
 
 
 @attrs.frozen
@@ -129,6 +131,28 @@ class Reply:
 
     id: int
     v: Coded = None
+    end: bool = False
+    """the chunks that came before were all of it"""
+
+
+@attrs.frozen
+class Chunk:
+    """A part of the answer to an ask with a window, which `reply` or `fail` ends. Costs one of the window."""
+
+    KIND: ClassVar[str] = "chunk"
+
+    id: int
+    v: Coded = None
+
+
+@attrs.frozen
+class Taken:
+    """So many chunks were taken by whoever asked."""
+
+    KIND: ClassVar[str] = "taken"
+
+    id: int
+    count: int
 
 
 @attrs.frozen
@@ -156,6 +180,8 @@ class Trouble:
     count: float = 0.0
     """failures of a breaker, capacity of a mailbox"""
     exit: Ended | None = None
+    budget: list[Any] | None = None
+    """of a spent budget: the resource, the limit, what is spent, and the path"""
 
 
 @attrs.frozen
@@ -334,6 +360,8 @@ class Do:
     left: float | None = None
     urgent: bool = False
     trace: str | None = None
+    window: int | None = None
+    """as in `ask`"""
 
 
 @attrs.frozen
@@ -375,6 +403,8 @@ class Done:
     n: int
     v: Coded = None
     error: Trouble | None = None
+    end: bool = False
+    """as in `reply`"""
 
 
 @attrs.frozen
@@ -387,6 +417,29 @@ class Answer:
     n: int
     v: Coded = None
     error: Trouble | None = None
+    end: bool = False
+
+
+@attrs.frozen
+class ChildChunk:
+    """As `chunk`, of a child's answer."""
+
+    KIND: ClassVar[str] = "child-chunk"
+
+    child: int
+    n: int
+    v: Coded = None
+
+
+@attrs.frozen
+class ChildTaken:
+    """As `taken`, of a child's chunks."""
+
+    KIND: ClassVar[str] = "child-taken"
+
+    child: int
+    n: int
+    count: int
 
 
 @attrs.frozen
@@ -461,7 +514,8 @@ class Alive:
 ITEMS: Final[dict[str, type]] = {
     kind.KIND: kind
     for kind in (
-        Tell, Ask, Reply, Fail, Cancel, Credit, Order, Watch, Gone, State, Unread, Call, Fact, Join, Leave,
-        Spawn, Do, Undo, ChildOrder, Ready, Done, Answer, Later, Stirred, Quits, Resumed, Fell, Over, Alive,
+        Tell, Ask, Reply, Chunk, Taken, Fail, Cancel, Credit, Order, Watch, Gone, State, Unread, Call, Fact,
+        Join, Leave, Spawn, Do, Undo, ChildOrder, Ready, Done, Answer, ChildChunk, ChildTaken, Later, Stirred,
+        Quits, Resumed, Fell, Over, Alive,
     )
 }  # fmt: skip

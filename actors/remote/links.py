@@ -32,6 +32,7 @@ from actors.remote.handshake import (
     Welcome,
     judge,
     judge_welcome,
+    shared_features,
 )
 from actors.remote.jsontext import BadFrame
 from actors.remote.node import Node
@@ -173,6 +174,7 @@ async def _greet(ctx: Context, wire: Wire, gate: Gate, stranger: trio.CancelScop
             hello.spawnable,
             gate.max_message,
             hello.max_message,
+            shared_features(hello.settings),
         )
     else:
         try:
@@ -192,6 +194,7 @@ async def _greet(ctx: Context, wire: Wire, gate: Gate, stranger: trio.CancelScop
         lease=node.lease,
         spawnable=tuple(node.spawnable),
         max_message=gate.max_message,
+        settings=shared_features(hello.settings),
     )
     await _use(ctx, link, Conversation(link, wire, hello.node), lambda: encode(welcome))
 
@@ -357,6 +360,7 @@ async def _present(ctx: Context, wire: Wire, target: Target, limit: trio.CancelS
             said.spawnable,
             target.max_message,
             said.max_message,
+            shared_features(said.settings),
         )
     else:
         try:

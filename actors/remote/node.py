@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Container, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakValueDictionary
@@ -157,10 +157,12 @@ class Node:
         spawnable: Iterable[str],
         max_message: int,
         theirs: int,
+        features: Container[str] = (),
     ) -> Association:
         """A new association; what there was with a node of this name is over.
 
-        `max_message` is the longest message that this node takes, `theirs` that the other one takes.
+        `max_message` is the longest message that this node takes, `theirs` that the other one takes;
+        `features` are those that both have.
         """
         former = self.associations.get(name)
         if former is not None:
@@ -173,7 +175,9 @@ class Node:
                 self._remember(former.incarnation)
         made = Session(session or secrets.token_hex(8), max_message=max(max_message, LEAST_LIMIT))
         vitality = Vitality(self.lease, lease)
-        link = Association(self, name, incarnation, made, vitality, frozenset(spawnable), theirs)
+        link = Association(
+            self, name, incarnation, made, vitality, frozenset(spawnable), theirs, "streams" in features
+        )
         self.associations[name] = link
         self.lot.unpark_all()
         with self.exporting(link):

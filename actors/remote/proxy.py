@@ -33,7 +33,9 @@ from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
 from actors.messages import Request
 from actors.remote import items
+from actors.remote.abroad import AbroadPending, AbroadStream
 from actors.remote.credit import WINDOW
+from actors.remote.flows import Returner, not_there
 from actors.remote.link import LinkState
 
 if TYPE_CHECKING:
@@ -42,36 +44,11 @@ if TYPE_CHECKING:
     from actors.core.kernel import Follower, Kernel
     from actors.remote.association import Association
 
-__all__ = ["NOBODY", "AbroadPending", "Proxy"]
+__all__ = ["NOBODY", "Proxy"]
 
 NOBODY: Final = Exit(ExitKind.SHUTDOWN, reason="no such actor lives there")
 """How whoever is not there has ended."""
 _STATES: Final = {str(state): state for state in ActorState}
-
-
-class AbroadPending(Pending[Any]):
-    """An open request to another node's actor: when its asker leaves, the other node hears of it."""
-
-    __slots__ = ("number",)
-
-    def __init__(self, cell: Cell, request: object, asker: Cell | None) -> None:
-        super().__init__(cell, request, asker)
-        self.number = 0
-
-    async def wait(self, timeout: float | None = None) -> Any:
-        """See `Pending.wait`. A child of another node's waits for itself where its ref here is a proxy."""
-        asker = CURRENT.get()
-        if not self.done and asker is not None and asker.ref == self.cell.ref:
-            raise Deadlock(self.cell.ref, self.message)
-        return await super().wait(timeout)
-
-    def _end(self, error: BaseException | None) -> None:
-        super()._end(error)
-        cast("Proxy", self.cell).request_ended(self)
-
-    def lost(self, exit: Exit) -> None:
-        """The node is gone."""
-        self.fail(ActorStopped(self.cell.ref, exit))
 
 
 class _Lanes:
@@ -372,6 +349,26 @@ class Proxy:
             pending.arm(timeout, self.now())
         return pending
 
+    def open_stream(self, request: Request[Any], timeout: float | None, window: int) -> AbroadStream:
+        """See `Ref.stream`. Raises `NotSerializable`."""
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(why_no_request(request))
+        asker = CURRENT.get()
+        tracer = self.kernel.tracer
+        kind = AbroadStream if tracer is None else tracer.pending(AbroadStream)
+        pending = kind(cast("Cell", self), request, asker, window)
+        with self.association.node.exporting(self.association):
+            coded = self.association.node.codec.message_out(request)
+            if asker is not None and asker.ref.identity == self.identity:
+                pending.fail(Deadlock(self.ref, request))
+                return pending
+            self.enter(pending, request, asker, coded, timeout)
+        if not pending.done:
+            pending.keep()
+            if timeout is not None:
+                pending.arm(timeout, self.now())
+        return pending
+
     def enter(
         self,
         pending: Pending[Any],
@@ -384,9 +381,13 @@ class Proxy:
         number = self.association.next_id()
         out = None if asker is None else self.association.node.ref_out(asker.ref)
         trace = self._trace(pending)
-        text = self.association.written(items.Ask(number, self.address, coded, out, left, trace), request)
+        link, flow = self.association, pending.stream
+        window = None if flow is None else flow.window
+        text = link.written(items.Ask(number, self.address, coded, out, left, trace, window), request)
         if self.is_gone:
             pending.fail(ActorStopped(self.ref, self.exit))
+        elif flow is not None and not link.streams:
+            pending.fail(not_there(link.name))
         elif self.senders or not self._pay():
             pending.fail(MailboxFull(self.ref, request, WINDOW))
         else:
@@ -394,12 +395,14 @@ class Proxy:
                 pending.number = number
                 self.association.asks[number] = pending
                 self.open += 1
+            if flow is not None:
+                flow.source = Returner(flow.window, link, lambda count: items.Taken(number, count))
             self.association.push("data", text, self.line)
 
     def request_ended(self, pending: AbroadPending) -> None:
         """It is done: an answer came, or its asker has left, and then the other node is told.
 
-        In the order of messages: it must not come before the request itself.
+        In the order of messages, unless chunks came: it must not come before the request itself.
         """
         if not pending.number:
             return  # it was never sent
@@ -407,7 +410,8 @@ class Proxy:
         if not self.open:
             self.heard = None
         if self.association.asks.pop(pending.number, None) is not None:
-            self.association.data(items.Cancel(pending.number))
+            send = self.association.control if pending.has_begun else self.association.data
+            send(items.Cancel(pending.number))
 
     # --- life ---
 

@@ -244,6 +244,12 @@ class Session:
         return len(data) < BUFFER_ITEMS and data.size < BUFFER_BYTES
 
     @property
+    def has_room_for_answers(self) -> bool:
+        """The same of the other lane, for those of its items that can wait."""
+        control = self._outgoing["control"]
+        return len(control) < BUFFER_ITEMS and control.size < BUFFER_BYTES
+
+    @property
     def is_overdue(self) -> bool:
         """True when so much is not acknowledged that the other end cannot mean well, or cannot follow."""
         most = BACKLOG_MESSAGES * self.max_message

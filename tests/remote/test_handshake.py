@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from actors.remote.handshake import (
+    FEATURES,
     PROTOCOL,
     SETTINGS,
     SUBPROTOCOL,
@@ -57,7 +58,7 @@ def answered(
 
 def test_the_subprotocol_has_the_number_of_the_protocol() -> None:
     assert f"actors.v{PROTOCOL}" == SUBPROTOCOL
-    assert hello().settings == SETTINGS
+    assert hello().settings == {**SETTINGS, **FEATURES}
 
 
 @pytest.mark.parametrize(
