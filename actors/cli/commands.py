@@ -128,6 +128,52 @@ def _run(
 
 
 @app.command
+def mcp(
+    file: Path,
+    /,
+    *,
+    http: str | None = None,
+    token_file: Path | None = None,
+    open: Annotated[bool, Parameter(negative="")] = False,
+    store: str | None = None,
+    observe: Observe = None,
+    observe_token_file: Path | None = None,
+    verbose: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Supervise the tree of FILE, and let agents connect to it by the Model Context Protocol.
+
+    Over stdio there is one client: the program that starts this one; it ends when that closes stdin. What its
+    table [mcp] allows is what clients may do. Ctrl-C stops it in order, a second one at once.
+
+    Parameters ---------- file The TOML file, with a table [mcp]. http Serve many clients over HTTP, at
+    HOST:PORT. token_file A file with the token that clients must know; without it that in ACTORS_MCP_TOKEN,
+    or one is made up and printed. open No token: every program of this machine may connect. For addresses
+    of this machine alone. store What keeps posted messages: sqlite:FILE, redis://HOST:PORT, or memory; wins
+    over the file. Without either, memory. observe Show the run in a browser, at HOST:PORT; without it at
+    any free port of this machine. observe_token_file A file with the token that whoever looks must know.
+    Other machines need one. verbose Write what happens to stderr.
+    """
+    from actors.cli.mcp.command import TOKEN, serve_team, way_of
+
+    surroundings = surroundings_now()
+    chosen = _load(file, None, surroundings, json=False)
+    if chosen is None:
+        return BAD_INPUT
+    kept = "memory" if store is None and chosen.team.store is None else store
+    try:
+        way = way_of(http, token_file, os.environ.get(TOKEN), open=open)
+        watched = watching(observe, observe_token_file)
+        keeper = store_of(chosen.team, kept)
+        verdict = serve_team(chosen.team, surroundings, way, keeper, watched, verbose=verbose)
+    except (StoreError, ValueError, Misused) as error:
+        print(f"actors mcp: {error}", file=sys.stderr)
+        return BAD_INPUT
+    if verdict.unopened is not None:
+        print(f"actors mcp: {verdict.unopened}", file=sys.stderr)
+    return verdict.code
+
+
+@app.command
 def check(
     file: Path | None = None,
     /,

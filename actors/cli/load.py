@@ -51,6 +51,8 @@ def load(path: Path) -> Team:
         store=spec.store,
         posting=spec.posting,
         tickets=f"{path.stem}{TICKETS}",
+        mcp=spec.mcp,
+        place=Place(path),
     )
     if faults:
         raise BadFile(faults, team)

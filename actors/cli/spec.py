@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
+from actors.cli.mcp.spec import McpSpec
 from actors.cli.stores import StoreSpec
 from actors.names import check_name
 from actors.policy import OneForOne, Policy, Strategy
@@ -149,15 +150,16 @@ class SupervisorSpec(Supervising):
 
 @attrs.frozen(kw_only=True)
 class FileSpec:
-    """A whole file. `store` and `posting` count in the file that is run, as `system` does."""
+    """A whole file. `store`, `posting` and `mcp` count in the file that is run, as `system` does."""
 
     system: SystemSpec = attrs.field(factory=SystemSpec)
     store: StoreSpec | None = None
     posting: Posting = attrs.field(factory=Posting)
+    mcp: McpSpec | None = None
     include: tuple[str, ...] = ()
     agents: tuple[AgentSpec, ...] = ()
     supervisors: tuple[SupervisorSpec, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        if not (self.include or self.agents or self.supervisors):
+        if not (self.include or self.agents or self.supervisors or self.mcp):
             raise ValueError('the file describes nobody: give it "agents", "supervisors" or "include"')

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from actors.cli.mcp.spec import McpSpec
 from actors.cli.spec import AgentSpec, SupervisorSpec
 from actors.cli.stores import StoreSpec
 from actors.cli.strict import Fault
@@ -87,7 +88,8 @@ Child: TypeAlias = Agent | Crew
 class Team:
     """The whole tree, ready to be planted. `policy` is that of all who have none.
 
-    `store` keeps what is posted; without one that is the file `tickets`, beside the file of the tree.
+    `store` keeps what is posted; without one that is the file `tickets`, beside the file of the tree. `mcp`
+    is what clients of MCP may do; `place` is the file of the tree.
     """
 
     name: str
@@ -98,6 +100,8 @@ class Team:
     store: StoreSpec | None = None
     posting: Posting = attrs.field(factory=Posting)
     tickets: str = "actors.tickets.db"
+    mcp: McpSpec | None = None
+    place: Place = Place(Path("actors.toml"))
 
     @property
     def agents(self) -> tuple[Agent, ...]:

@@ -23,6 +23,11 @@ __all__ = [
     "OnOutput",
     "Surroundings",
     "agent_faults",
+    "argv_of",
+    "command_faults",
+    "cwd_of",
+    "environ_of",
+    "import_fault",
     "imported",
     "look_beside",
     "machine_faults",
@@ -67,9 +72,9 @@ def _command(agent: Agent, surroundings: Surroundings, on_output: OnOutput | Non
     spec = agent.spec
     limits = {} if spec.max_output is None else {"max_output": spec.max_output}
     return Command(
-        _argv(agent, surroundings),
-        cwd=_cwd(agent),
-        env=_environ(agent, surroundings),
+        argv_of(agent, surroundings),
+        cwd=cwd_of(agent),
+        env=environ_of(agent, surroundings),
         input=spec.input,
         check=spec.check,
         ready=spec.ready,
@@ -78,7 +83,8 @@ def _command(agent: Agent, surroundings: Surroundings, on_output: OnOutput | Non
     )
 
 
-def _argv(agent: Agent, surroundings: Surroundings) -> list[str]:
+def argv_of(agent: Agent, surroundings: Surroundings) -> list[str]:
+    """The words of its command, with the Python and the folder filled in."""
     return [_word(word, agent, surroundings) for word in agent.spec.command or ()]
 
 
@@ -93,11 +99,13 @@ def _folder(agent: Agent) -> Path:
     return agent.place.file.parent.absolute()
 
 
-def _cwd(agent: Agent) -> Path | None:
+def cwd_of(agent: Agent) -> Path | None:
+    """The folder that it starts in; None: that of this program."""
     return None if agent.spec.cwd is None else _folder(agent) / agent.spec.cwd
 
 
-def _environ(agent: Agent, surroundings: Surroundings) -> dict[str, str]:
+def environ_of(agent: Agent, surroundings: Surroundings) -> dict[str, str]:
+    """Its variables: those of this program, and its own."""
     own = {name: _word(value, agent, surroundings) for name, value in agent.spec.env.items()}
     return {**surroundings.environ, **own}
 
@@ -114,22 +122,27 @@ def machine_faults(team: Team, surroundings: Surroundings) -> Iterator[Fault]:
             )
         if isinstance(child, Agent):
             yield from agent_faults(child, surroundings)
+    if team.mcp is not None:
+        from actors.cli.mcp.gate import mcp_faults  # an extra, and slow to load
+
+        yield from mcp_faults(team.mcp, team.place.at("mcp"), surroundings)
 
 
 def agent_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
     """What this machine lacks for one agent."""
-    yield from (_class_faults if agent.spec.command is None else _command_faults)(agent, surroundings)
+    yield from (_class_faults if agent.spec.command is None else command_faults)(agent, surroundings)
 
 
-def _command_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
-    cwd = _cwd(agent)
+def command_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
+    """What this machine lacks for a program."""
+    cwd = cwd_of(agent)
     if cwd is not None and not cwd.is_dir():
         yield agent.place.at("cwd").fault(f"there is no folder {cwd}: make it, or name another")
         return
-    program = _argv(agent, surroundings)[0]
+    program = argv_of(agent, surroundings)[0]
     # a path counts from the folder that the process starts in
     found = os.path.join(cwd or "", program) if os.path.dirname(program) else program
-    if shutil.which(found, path=_environ(agent, surroundings).get("PATH", os.defpath)) is None:
+    if shutil.which(found, path=environ_of(agent, surroundings).get("PATH", os.defpath)) is None:
         yield agent.place.at("command").fault(
             f'there is no program "{program}": install it, name its full path, or put its folder on PATH'
         )
@@ -137,7 +150,7 @@ def _command_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]
 
 def _class_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
     here, reference = agent.place.at("class"), agent.spec.class_ or ""
-    fault = _import_fault(here, reference)
+    fault = import_fault(here, reference)
     if fault is not None:
         yield fault
         return
@@ -153,7 +166,8 @@ def _class_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
         yield agent.place.at(key).fault(str(error))
 
 
-def _import_fault(here: Place, reference: str) -> Fault | None:
+def import_fault(here: Place, reference: str) -> Fault | None:
+    """Why a class cannot be imported; None when it can."""
     module, _, name = reference.partition(":")
     try:
         importlib.import_module(module)
