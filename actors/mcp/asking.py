@@ -5,6 +5,7 @@ Signs of life reach the client, and its cancellation reaches the handler.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,13 +17,16 @@ from actors.core.mailbox import ASKED
 from actors.events import Progressed
 from actors.mcp.faults import ToolFault
 from actors.mcp.reach import is_within
+from actors.mcp.tool import sound
+from actors.messages import StreamRequest
 
 if TYPE_CHECKING:
     from actors.core.ask import Pending
     from actors.core.ref import Ref
     from actors.mcp.tool import Call
+    from actors.messages import Request
 
-__all__ = ["wait_for"]
+__all__ = ["is_streamed", "take_chunks", "wait_for"]
 
 _APART: Final = 0.25
 """Seconds from one notification of progress to the next: what comes in between is not told."""
@@ -44,6 +48,27 @@ async def wait_for(call: Call, ref: Ref, pending: Pending[Any], idle: float | No
             pending.cancel()
             _let_go(call, ref, pending)
     raise ToolFault(f"no sign of life of {ref.path} for {idle:g} s: the request is withdrawn")
+
+
+def is_streamed(request: object) -> bool:
+    """Whether its reply comes in chunks."""
+    return isinstance(request, StreamRequest)
+
+
+async def take_chunks(
+    call: Call, ref: Ref, request: Request[Any], timeout: float | None, idle: float | None
+) -> list[Any]:
+    """All chunks of a stream; the client is told of each when it comes. A checkpoint.
+
+    Raises what `ref.stream` does. When the client cancels, the handler is cancelled.
+    """
+    chunks: list[Any] = []
+    async with ref.stream(request, timeout=timeout, idle=idle) as stream:
+        async for chunk in stream:
+            chunks.append(chunk)
+            shown = chunk if isinstance(chunk, str) else json.dumps(call.house.values.out(chunk))
+            await call.report(len(chunks), None, sound(shown))
+    return chunks
 
 
 def _let_go(call: Call, ref: Ref, pending: Pending[Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
+from actors.budgets import Budget
 from actors.checks import count, finite, one_of, record, seconds, yes_or_no
 from actors.core.recipe import recipe_of
 from actors.messages import tag_of
@@ -61,7 +62,8 @@ class Offer:
 
     `keys` are the parameters that the client may set itself; the others are as the template has them.
     `about` tells the client what it is for. Text that is asked of, or told to, what was spawned from it goes
-    as it is, unless `text` names a message class: then as the one field of that. Raises ValueError for
+    as it is, unless `text` names a message class: then as the one field of that. Programs (`Lines`,
+    `Terminal`) are asked in their own. Raises ValueError for
     keys that the template does not know.
     """
 
@@ -121,15 +123,27 @@ def _name(_: object, __: object, value: str | None) -> None:
         check_name(value)
 
 
+def _budget(_: object, __: object, value: object) -> None:
+    if value is not None and not isinstance(value, Budget):
+        raise TypeError(
+            f"budget must be a Budget or None, not {value!r}: write actors.Budget(tool_calls=100)"
+        )
+    if value is not None and value.idle is not None:
+        raise ValueError(
+            "an agent is not ended by its budget for being idle: leave idle out, and use Gate(idle=...)"
+        )
+
+
 @attrs.frozen(kw_only=True)
 class Gate:
     """What whoever connects by MCP may see and do.
 
     `templates` are what it may spawn from, by name: a `Template`, whatever else can be spawned, or an
-    `Offer`; `limits` bound how much, one for its own children and one for all that were ever adopted through
-    this gate; `adopt` lets it spawn what outlives it, under `parent`. `budget` is that of its agent and
-    of all below it. `parent` is the path of the supervisor that its agent lives under: `/agents` is made when
-    it is needed, another one has to be there.
+    `Offer`; `limits` bound how much, one for its own children and one for all that were ever adopted
+    through this gate; `adopt` lets it spawn what outlives it, under `parent`. `budget` is that of its agent
+    and of all below it; each call of a tool that does not only look is one of its `tool_calls`. `parent` is
+    the path of the supervisor that its agent lives under: `/agents` is made when it is needed, another one
+    has to be there.
 
     `messages` are the tags (or classes) of messages that it may tell and ask besides text. `reach` is
     "family": itself, its parent, its peers, and all below it; or "tree": all but the framework's own.
@@ -150,7 +164,7 @@ class Gate:
         default=_LIMITS, validator=record(SpawnLimits, "actors.SpawnLimits(...)", optional=False)
     )
     adopt: bool = attrs.field(default=False, validator=yes_or_no)
-    budget: Any = None
+    budget: Budget | None = attrs.field(default=None, validator=_budget)
     parent: str = attrs.field(default=AGENTS, converter=_parent)
     messages: tuple[str, ...] = attrs.field(default=(), converter=_tags)
     reach: Reach = attrs.field(default="family", validator=one_of(Reach))

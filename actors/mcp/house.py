@@ -26,7 +26,7 @@ from actors.mcp.changes import Changes
 from actors.mcp.faults import ToolFault, no_such_actor
 from actors.mcp.gate import AGENTS, Gate
 from actors.mcp.reach import is_within, reaches, resolve
-from actors.mcp.values import Values
+from actors.mcp.values import Values, text_class_of
 from actors.names import split
 from actors.supervision.family import Family
 
@@ -39,6 +39,7 @@ __all__ = ["Guests", "House", "Seat", "handle"]
 
 _NO: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST: Final = 64
+_MANY: Final = 1000
 
 
 def handle(said: str | None) -> str:
@@ -76,7 +77,8 @@ class House:
         self.changes = Changes(system)
         self.seats: dict[str, Seat] = {}
         self.were: set[str] = set()
-        """The paths of all agents that ever were of this gate, and of what they had adopted."""
+        """The paths of the agents that are and were of this gate, and of what they had adopted."""
+        self._crowded = _MANY
         self.texts: WeakKeyDictionary[Ref, type] = WeakKeyDictionary()
 
     # --- finding ---
@@ -98,6 +100,12 @@ class House:
         if not self.reaches(path):
             raise no_such_actor(said)
         return path
+
+    def text_class(self, ref: Ref | None) -> type | None:
+        """The message class in which an actor is asked a text; None: nothing says so."""
+        if ref is None:
+            return None
+        return self.texts.get(ref) or text_class_of(ref.cell)
 
     def reaches(self, path: str) -> bool:
         """Whether the agent may see, tell and ask the actor at this path, if there is one."""
@@ -142,10 +150,24 @@ class House:
         raise AssertionError(names)
 
     def _new(self, parent: Family, name: str) -> Seat:
-        agent = Variables().run(parent.spawn, Agent, self.gate, name=name, policy=AGENT_POLICY)
+        policy = attrs.evolve(AGENT_POLICY, budget=self.gate.budget)
+        agent = Variables().run(parent.spawn, Agent, self.gate, name=name, policy=policy)
         seat = self.seats[name] = Seat(name, agent)
-        self.were.add(agent.path)
+        self.remember(agent.path)
         return seat
+
+    def remember(self, path: str) -> None:
+        """Keep that it is, or was, of this gate: as long as somebody may answer what it has asked."""
+        self.were.add(path)
+        if len(self.were) < self._crowded:
+            return
+        senders = [one.sender or "" for one in self.system.desk.pending()]
+        self.were = {
+            one
+            for one in self.were
+            if self.system.find(one) is not None or any(is_within(sender, one) for sender in senders)
+        }
+        self._crowded = max(_MANY, 2 * len(self.were))
 
     def sit(self, seat: Seat) -> None:
         """Somebody speaks as this agent."""

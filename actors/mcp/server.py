@@ -14,6 +14,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.types import CallToolResult, Resource, ResourceTemplate
 from mcp.types import Tool as Listed
 
+from actors.core.spending import spend
 from actors.errors import ActorError
 from actors.mcp.faults import INTERNAL, ToolFault, text_of
 from actors.mcp.gate import Gate
@@ -151,6 +152,8 @@ class AgentServer(MCPServer[Guests]):
     ) -> CallToolResult:
         async with _speaking(context.request_context) as seat:
             with seat.agent.at_work():
+                if not tool.reads:
+                    spend(tool_calls=1)
                 return await tool.call(self._call(seat, context), arguments)
 
     async def _seat_first(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

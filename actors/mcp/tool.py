@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from actors.mcp.agent import Agent
     from actors.mcp.house import Guests, House
 
-__all__ = ["Call", "Tool"]
+__all__ = ["Call", "Tool", "sound"]
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -53,6 +53,7 @@ class Tool:
         repeats: bool = False,
     ) -> None:
         self.name = run.__name__
+        self.reads = reads
         self._run = run
         hints = get_type_hints(run, include_extras=True)
         given = [one for one in inspect.signature(run).parameters.values() if one.name != "call"]
@@ -93,13 +94,23 @@ class Tool:
 
     async def call(self, call: Call, arguments: Mapping[str, Any]) -> CallToolResult:
         """Run it. Raises `ToolFault`, and what its function raises."""
-        said = await self._run(call, **self.read(arguments))
-        text = said.get("text") if isinstance(said, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        if not isinstance(text, str):
-            text = json.dumps(said, ensure_ascii=False)
-        return CallToolResult(
-            content=[TextContent(type="text", text=text)], structured_content=cast("dict[str, Any]", said)
-        )
+        said: dict[str, Any] = await self._run(call, **self.read(arguments))
+        text = json.dumps(said, ensure_ascii=False)
+        whole = sound(text)
+        if whole is not text:
+            said = json.loads(whole)
+        drawn = said.get("text")
+        shown = drawn if isinstance(drawn, str) else whole
+        return CallToolResult(content=[TextContent(type="text", text=shown)], structured_content=said)
+
+
+def sound(text: str) -> str:
+    """The text itself, if it can be sent; else with a mark for each half of a character that is alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _mistake(error: Any) -> str:

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import attrs
 
 from actors.errors import NotSerializable
-from actors.mcp.faults import ToolFault
+from actors.mcp.faults import ToolFault, refusing
 from actors.messages import MESSAGES, Request, message
 from actors.observe.brief import brief
 from actors.remote.codec import Codec
 from actors.remote.strict import BadValue
 
 if TYPE_CHECKING:
+    from actors.core.cell import Cell
     from actors.core.ref import Ref
 
-__all__ = ["Said", "Text", "Values", "described"]
+__all__ = ["Said", "Text", "Values", "described", "text_class_of"]
 
 Said = str | dict[str, Any]
 """A message of a client's: text, or an object with its tag under "$"."""
@@ -101,16 +102,30 @@ class Values:
             raise ToolFault(f"this value cannot be read: {error}") from None
 
     def out(self, value: Any) -> Any:
-        """Any value as JSON. What JSON has no word for is described: {"$repr": "..."}."""
+        """A value as JSON, a tuple as an array. What JSON has no word for is described: {"$repr": "..."}."""
+        plain: Any = list(cast("tuple[Any, ...]", value)) if type(value) is tuple else value
         try:
-            return self._codec.value_out(value)
+            return self._codec.value_out(plain)
         except (NotSerializable, RecursionError, ValueError):
-            return {"$repr": brief(value, 2000)}
+            return {"$repr": brief(plain, 2000)}
 
 
 def _in(cls: type, text: str) -> Any:
     field = attrs.fields(cls)[0]
-    return cls(**{field.alias or field.name: text})
+    with refusing(ValueError, TypeError):
+        return cls(**{field.alias or field.name: text})
+
+
+_OF_PROGRAMS: Final = {"Lines": "actors.process.Call", "Terminal": "actors.process.Paste"}
+
+
+def text_class_of(cell: Cell) -> type | None:
+    """What text is asked in, of programs: their actors take a message class of their own."""
+    call: Any = (cell.recipe.base or cell.recipe).call
+    what: object = getattr(call, "__self__", None)
+    kind = type(what)
+    tag = _OF_PROGRAMS.get(kind.__name__) if kind.__module__.startswith("actors.process.") else None
+    return None if tag is None else MESSAGES.find(tag)
 
 
 def described(tag: str) -> str:

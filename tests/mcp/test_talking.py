@@ -320,6 +320,18 @@ async def test_asking_oneself_is_refused(autojump_clock: MockClock) -> None:
         assert "Deadlock" in await talk.error("ask", path="/agents/coder", message="me?")
 
 
+async def test_half_a_character_does_not_end_a_connection(autojump_clock: MockClock) -> None:
+    """A name of a file may have one, and no wire carries it."""
+
+    async def odd(ctx: actors.Context) -> None:
+        async for _ in ctx.inbox:
+            ctx.reply(["\ud800 half", "whole"])
+
+    async with a_talk(a_gate(templates={"odd": odd})) as (_, talk):
+        await talk("spawn", template="odd", name="o")
+        assert (await talk("ask", path="o", message="?"))["reply"] == ["\ufffd half", "whole"]
+
+
 async def test_what_json_has_no_word_for_is_described(autojump_clock: MockClock) -> None:
     """The reply is not lost."""
 

@@ -83,7 +83,7 @@ async def spawn(
         call.house.texts[ref] = offer.text
     if adopt:
         call.agent.adopted[ref.path] = ref
-        call.house.were.add(ref.path)
+        call.house.remember(ref.path)
     return seen(ref)
 
 

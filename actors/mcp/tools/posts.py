@@ -54,11 +54,10 @@ async def post(
     house = call.house
     whole = house.path(path)
     ref = house.system.find(whole)
-    text = None if ref is None else house.texts.get(ref)
     with refusing(ValueError, TypeError):
         ticket = await house.system.post(
             whole,
-            house.values.told(message, text),
+            house.values.told(message, house.text_class(ref)),
             key=key,
             timeout=timeout,
             priority=priority,

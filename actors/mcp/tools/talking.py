@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from actors.core.groups import outcomes_of
 from actors.errors import Deadlock, Refused
-from actors.mcp.asking import wait_for
+from actors.mcp.asking import is_streamed, take_chunks, wait_for
 from actors.mcp.faults import ToolFault, text_of
 from actors.mcp.tool import Call, Tool
 from actors.mcp.tools.shapes import Json, Limit, Message, Path, Seconds, Wait
@@ -104,10 +104,6 @@ class Broadcast(TypedDict):
     ok: Annotated[int, Field(description="How many went well.")]
 
 
-def _text_class(call: Call, ref: Ref) -> type | None:
-    return call.house.texts.get(ref)
-
-
 async def tell(
     call: Call,
     path: Path,
@@ -124,7 +120,7 @@ async def tell(
         raise ToolFault(f"{ref.path} is ending, and takes no messages")
     lanes = ref.cell.lanes
     pushes_out = lanes.overflow == "drop_oldest" and not lanes.has_room
-    if not ref.cell.tell(call.house.values.told(message, _text_class(call, ref)), urgent):
+    if not ref.cell.tell(call.house.values.told(message, call.house.text_class(ref)), urgent):
         raise ToolFault(f"the mailbox of {ref.path} is full, and your message was dropped: try again later")
     await trio.lowlevel.cancel_shielded_checkpoint()
     return Sent(to=ref.path, waiting=ref.cell.depth, dropped_oldest=pushes_out)
@@ -147,17 +143,20 @@ async def ask(
 ) -> Replied:
     """Send a request to an actor, and wait for its reply; others work meanwhile.
 
-    With wait=false the reply comes by `pending_replies`. While you wait, signs of life come as
-    notifications of progress. If you cancel, the request is withdrawn, and a handler that has begun is
-    interrupted.
+    With wait=false the reply comes by `pending_replies`. While you wait, signs of life come as notifications
+    of progress, and so do the chunks of a stream. If you cancel, the request is withdrawn, and a handler that
+    has begun is interrupted.
     """
     await trio.lowlevel.checkpoint_if_cancelled()
     ref = call.house.find(path)
-    request = call.house.values.asked(message, _text_class(call, ref))
+    request = call.house.values.asked(message, call.house.text_class(ref))
     if ref == call.agent.ctx.ref and wait:
         raise Deadlock(ref, request)
     if not wait and len(call.agent.open) >= _MOST:
         raise ToolFault(f"{_MOST} requests of yours are open: take replies by `pending_replies` first")
+    if wait and call.wants_progress and is_streamed(request):
+        chunks = await take_chunks(call, ref, request, timeout, idle)
+        return Replied(to=ref.path, reply=call.house.values.out(chunks))
     pending = ref.request(request, timeout=timeout)
     if wait:
         return Replied(to=ref.path, reply=call.house.values.out(await wait_for(call, ref, pending, idle)))
@@ -257,7 +256,7 @@ async def broadcast(
         return values.asked(message, text) if ask and isinstance(message, str) else values.told(message, text)
 
     async def one(ref: Ref) -> None:
-        outcomes.update(await outcomes_of((ref,), given(_text_class(call, ref)), timeout))
+        outcomes.update(await outcomes_of((ref,), given(call.house.text_class(ref)), timeout))
 
     given(None)  # what is wrong with the message is said once, and nobody is told
     async with trio.open_nursery() as nursery:
