@@ -38,6 +38,7 @@ def do(id: int | None, verb: str, given: Any, line: dict[str, Any]) -> None:
         case "line":
             say(id=id, reply=line)
         case "hold":  # until another one lets go
+            say(progress=1)
             held.append(id or 0)
         case "release":
             for one in reversed(held):
@@ -68,6 +69,7 @@ def do(id: int | None, verb: str, given: Any, line: dict[str, Any]) -> None:
             os.close(given)
             time.sleep(60)
         case "sleep":
+            say(progress=1)
             time.sleep(given)
             say(id=id, reply="slept")
         case "pid":

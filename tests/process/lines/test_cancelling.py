@@ -6,24 +6,16 @@ import pytest
 import trio
 
 import actors
-from actors.events import DeadLetterReason, LateReply
+from actors.events import DeadLetterReason, LateReply, Progressed
 from actors.process import Call
-from tests.process.lines.scripted import QUICK, ask, child, shell, taken
-
-
-async def in_hand(ref: actors.Ref, count: int = 1) -> None:
-    """Until so many of its messages are with the child."""
-    with trio.fail_after(20):
-        while ref.cell.driver is None or len(ref.cell.driver._hands) < count:
-            await trio.sleep(0.002)
+from tests.process.lines.scripted import QUICK, ask, begin, child, progress, shell, taken
 
 
 async def test_an_interrupt_is_confirmed_by_the_child() -> None:
     """It says that it has ended the request: the asker gets `Interrupted`, the actor lives on."""
     async with actors.open_system("test") as system:
         ref = await system.start(child("polite"), name="model")
-        pending = ref.request(Call(["hold", None]))
-        await in_hand(ref)
+        (pending,) = await begin(system, ref, ["hold", None])
         assert await ref.interrupt() is True
         with pytest.raises(actors.Interrupted, match="/model was interrupted while handling Call"):
             await pending.wait()
@@ -35,8 +27,7 @@ async def test_an_interrupt_that_comes_too_late_is_not_confirmed() -> None:
     """A child that knows no cancelling replies: the asker gets that, and the interrupt was none."""
     async with actors.open_system("test") as system:
         ref = await system.start(child())
-        pending = ref.request(Call(["sleep", 0.1]))
-        await in_hand(ref)
+        (pending,) = await begin(system, ref, ["sleep", 0.1])
         assert await ref.interrupt() is False
         assert await pending.wait() == "slept"
 
@@ -53,8 +44,7 @@ async def test_an_interrupt_concerns_all_in_flight() -> None:
     """It is over when each of them has ended, and true if one was ended by it."""
     async with actors.open_system("test") as system:
         ref = await system.start(child("polite", in_flight=3))
-        held = [ref.request(Call(["hold", None])) for _ in range(2)]
-        await in_hand(ref, 2)
+        held = await begin(system, ref, ["hold", None], ["hold", None])
         assert await ref.interrupt() is True
         for one in held:
             with pytest.raises(actors.Interrupted):
@@ -66,19 +56,19 @@ async def test_an_interrupted_message_is_a_dead_letter() -> None:
     """One that was told, and is in hand since it is to be confirmed."""
     async with actors.open_system("test") as system:
         ref = await system.start(child("polite", confirm=True))
-        ref.tell(["hold", None])
-        await in_hand(ref)
+        async with system.subscribe(Progressed) as events:
+            ref.tell(["hold", None])
+            await progress(events)
         assert await ref.interrupt() is True
         assert [letter.reason for letter in system.dead_letters] == [DeadLetterReason.INTERRUPTED]
 
 
 async def test_an_interrupt_ends_with_the_child() -> None:
     """Whatever ends the incarnation: it was not the interrupt."""
-    script = """echo '{"ready": true}'; read -r request; read -r cancel; exit 3"""
+    script = """echo '{"ready": true}'; read -r request; echo '{"progress": 1}'; read -r cancel; exit 3"""
     async with actors.open_system("test") as system:
         ref = await system.start(shell(script), name="model", policy=QUICK)
-        pending = ref.request(Call(1))
-        await in_hand(ref)
+        (pending,) = await begin(system, ref, ["any", None])
         with trio.fail_after(20):
             assert await ref.interrupt() is False
         with pytest.raises(actors.ActorFailed, match="ended with code 3 with 1 of its messages in hand"):
@@ -110,8 +100,7 @@ async def test_a_request_is_cancelled_once() -> None:
     """The child hears of it once, whoever does not want it any more."""
     async with actors.open_system("test") as system:
         ref = await system.start(child("polite", "notes", in_flight=2, max_output=1000))
-        pending = ref.request(Call(["hold", None]))
-        await in_hand(ref)
+        (pending,) = await begin(system, ref, ["hold", None])
         pending.cancel()
         pending.cancel()
         assert await ask(ref, "echo", 1) == 1
@@ -139,13 +128,14 @@ async def test_text_has_a_word_for_it() -> None:
         echo ready
         while read -r word rest; do case $word in
             cancel) echo "cancelled $rest";;
-            1) ;;
+            1) echo progress;;
             *) echo "$word $rest";;
         esac; done"""
     async with actors.open_system("test") as system:
         ref = await system.start(shell(script, protocol="text"))
-        pending = ref.request(Call("hold"))
-        await in_hand(ref)
+        async with system.subscribe(Progressed) as events:
+            pending = ref.request(Call("hold"))
+            await progress(events)
         assert await ref.interrupt() is True
         with pytest.raises(actors.Interrupted):
             await pending.wait()

@@ -9,25 +9,18 @@ import pytest
 import trio
 
 import actors
-from actors.events import DeadLetterReason
+from actors.events import BreakerClosed, DeadLetterReason, Restarted
 from actors.process import Call, ProcessFailed
-from tests.process.lines.scripted import QUICK, ask, child, shell
+from tests.process.lines.scripted import QUICK, ask, begin, child, shell
 from tests.process.witnesses import runs
-
-
-async def in_hand(ref: actors.Ref, count: int = 1) -> None:
-    """Until so many of its messages are with the child."""
-    with trio.fail_after(20):
-        while ref.cell.driver is None or len(ref.cell.driver._hands) < count:
-            await trio.sleep(0.002)
 
 
 async def test_a_stop_finishes_what_is_in_hand() -> None:
     """The reply comes, what waits ends with `ActorStopped`, and the child is told to end."""
     async with actors.open_system("test") as system:
         ref = await system.start(child("notes", max_output=1000))
-        first, second = ref.request(Call(["sleep", 0.05])), ref.request(Call(["echo", 2]))
-        await in_hand(ref)
+        (first,) = await begin(system, ref, ["sleep", 0.05])
+        second = ref.request(Call(["echo", 2]))
         ref.stop()
         assert await first.wait() == "slept"
         with pytest.raises(actors.ActorStopped):
@@ -87,8 +80,7 @@ async def test_a_kill_ends_it_at_once(in_flight: int) -> None:
     async with actors.open_system("test") as system:
         ref = await system.start(child("deaf", in_flight=in_flight))
         pid = await ask(ref, "pid")
-        held = [ref.request(Call(["hold", None])) for _ in range(in_flight)]
-        await in_hand(ref, in_flight)
+        held = await begin(system, ref, *[["hold", None]] * in_flight)
         ref.kill()
         for one in held:
             with pytest.raises(actors.ActorStopped):
@@ -122,8 +114,7 @@ async def test_the_end_of_the_system_ends_it() -> None:
     with trio.move_on_after(20) as scope:
         async with actors.open_system("test") as system:
             ref = await system.start(child("deaf"))
-            ref.request(Call(["hold", None]))
-            await in_hand(ref)
+            await begin(system, ref, ["hold", None])
             scope.cancel()
             await trio.sleep_forever()
     assert ref.state is actors.ActorState.STOPPED
@@ -150,7 +141,6 @@ async def test_all_in_flight_end_with_the_child() -> None:
         ref = await system.start(child(in_flight=4, confirm=True), name="model", policy=QUICK)
         held = [ref.request(Call(["hold", None])) for _ in range(2)]
         ref.tell(["hold", None])
-        await in_hand(ref, 3)
         ref.tell(["exit", 1])
         for one in held:
             with pytest.raises(actors.ActorFailed):
@@ -198,10 +188,9 @@ async def test_a_child_that_returns_is_gone() -> None:
     async with actors.open_system("test") as system:
         policy = actors.Policy(restart="permanent", backoff=actors.Backoff.immediate(), breaker=None)
         ref = await system.start(child(), name="model", policy=policy)
-        assert await ask(ref, "exit_after", 0) == "last"
-        with trio.fail_after(20):
-            while ref.statistics().restarts == 0:  # what is said before that is said to the one that ends
-                await trio.sleep(0.002)
+        async with system.subscribe(Restarted) as events:
+            assert await ask(ref, "exit_after", 0) == "last"
+            await anext(events)  # what is said before that is said to the one that ends
         assert await ask(ref, "echo", 1) == 1
 
 
@@ -215,9 +204,7 @@ async def test_a_breaker_takes_the_first_request_as_its_probe() -> None:
             await ask(ref, "exit", 1)
         with pytest.raises(actors.CircuitOpen):
             await ask(ref, "echo", 1)
-        ref.tell(["note", "parked"])
-        await trio.sleep(0.1)
-        with trio.fail_after(20):
-            while system.breaker("/model").state is not actors.CircuitState.CLOSED:
-                await trio.sleep(0.01)
+        async with system.subscribe(BreakerClosed) as events:
+            ref.tell(["note", "parked"])
+            await anext(events)
         assert await ask(ref, "echo", 1) == 1
