@@ -54,9 +54,7 @@ def top_up(cell: Cell, tokens: int, money: float, tool_calls: int, spawns: int) 
     ledger.top_up(tokens, money, tool_calls, spawns)
     for one in (cell, *below(cell)):
         error = None if one.held is None else one.held.error
-        if (
-            isinstance(error, BudgetSpent)
-            and error.scope is ledger.whose
-            and not still_passed(ledgers_of(one))
-        ):
+        if not isinstance(error, BudgetSpent) or still_passed(ledgers_of(one)):
+            continue
+        if error.scope is ledger.whose or (error.scope is None and error.path == cell.path):
             one.resume()

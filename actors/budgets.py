@@ -33,6 +33,7 @@ __all__ = [
     "charge",
     "check_money",
     "exactly",
+    "exactly_said",
     "said",
     "still_passed",
 ]
@@ -43,6 +44,8 @@ Money: TypeAlias = float | int | Decimal
 _EXACT: Final = Context(prec=2000)
 """Wide enough for the sum of any two floats, the largest and the smallest included."""
 _ZERO: Final = Decimal(0)
+_LARGEST: Final = 400
+"""Digits before the point, so that the sum stays exact: that of the largest float has fewer."""
 _WARNS_AT: Final = (8, 10)
 """Of a limit, as a fraction."""
 
@@ -59,6 +62,15 @@ def check_money(name: str, value: object) -> Money:
 def exactly(money: Money) -> Decimal:
     """An amount as it is written: 0.1 is a tenth, and not the float next to it."""
     return money if isinstance(money, Decimal) else Decimal(repr(money))
+
+
+def exactly_said(money: str) -> Decimal:
+    """An amount that somebody else has written; 0 for what is none."""
+    try:
+        amount = Decimal(money)
+    except ArithmeticError:
+        return _ZERO
+    return amount if amount.is_finite() and amount >= 0 and amount.adjusted() < _LARGEST else _ZERO
 
 
 def _count_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:

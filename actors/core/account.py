@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors.budgets import Budget, Ledger
+from actors.budgets import Ledger, said
 from actors.core.vigil import Vigil
+from actors.errors import BudgetSpent
 from actors.exits import Exit, ExitKind
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.vitals import Vitals
 
-__all__ = ["Account", "account_of", "ledgers_of"]
+__all__ = ["Account", "account_of", "ledgers_of", "spent_exit"]
 
 
 class Account:
     """The budget's side of one actor."""
 
-    __slots__ = ("_alarm", "chain", "doze", "exit", "ledger", "plain", "ready_at")
+    __slots__ = ("_alarm", "chain", "doze", "exit", "ledger", "plain", "ready_at", "teller")
 
     def __init__(self, ledger: Ledger | None = None) -> None:
         self.ledger = ledger
@@ -35,6 +36,8 @@ class Account:
         """Why it is parked; None while it is not."""
         self.chain: tuple[Ledger, ...] | None = None
         """Its own ledger and all above it, once it has spent."""
+        self.teller: Vitals | None = None
+        """Who tells another node of what it spends; None for nearly all."""
         self.doze: trio.CancelScope | None = None
         """Around the task that waits for the next message, after it was idle for too long."""
         self.plain = False
@@ -112,9 +115,11 @@ def account_of(cell: Vitals) -> Account:
     return cell.account
 
 
-def opened(limits: Budget | None, whose: object) -> Account | None:
-    """The account of a new actor."""
-    return None if limits is None else Account(Ledger(limits, whose))
+def spent_exit(cell: Vitals, error: BudgetSpent) -> Exit:
+    """The end of an incarnation, or the parking of an actor, whose budget is spent."""
+    said_of = said(error.resource, error.spent, error.limit)
+    whose = "" if error.path in (None, cell.path) else f" of {error.path}"
+    return Exit(ExitKind.BUDGET, error=error, reason=f"spent {said_of}{whose}")
 
 
 def ledgers_of(cell: Vitals) -> tuple[Ledger, ...]:
@@ -126,6 +131,8 @@ def ledgers_of(cell: Vitals) -> tuple[Ledger, ...]:
         while above is not None:
             if above.account is not None and above.account.ledger is not None:
                 found.append(above.account.ledger)
+            if above.spends_elsewhere:
+                account.teller = above
             above = above.parent.own_cell
         account.chain = tuple(found)
     return account.chain

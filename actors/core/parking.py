@@ -10,20 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.budgets import said
 from actors.core import orders as order
-from actors.core.account import account_of
+from actors.core.account import account_of, spent_exit
 from actors.core.hand import fail_asker, give_permit_back, is_answered
 from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, SENDER, Item
 from actors.core.spending import ledgers_around
 from actors.errors import ActorError, ActorStopped, BudgetSpent
 from actors.events import DeadLetterReason, Parked
-from actors.exits import Exit, ExitKind
+from actors.exits import Exit
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["hand_back", "hold", "ran_out", "refusal_of", "refuse_queue", "spent_exit", "unpark"]
+__all__ = ["hand_back", "hold", "ran_out", "refusal_of", "refuse_queue", "unpark"]
 
 
 def ran_out(cell: Cell, item: Item, error: BudgetSpent) -> Exit | None:
@@ -50,13 +49,6 @@ def ran_out(cell: Cell, item: Item, error: BudgetSpent) -> Exit | None:
     if is_own:  # it drains, and could not do any more of it
         cell.stop()
     return None
-
-
-def spent_exit(cell: Cell, error: BudgetSpent) -> Exit:
-    """The end of an incarnation, or the parking of an actor, whose budget is spent."""
-    said_of = said(error.resource, error.spent, error.limit)
-    whose = "" if error.path in (None, cell.path) else f" of {error.path}"
-    return Exit(ExitKind.BUDGET, error=error, reason=f"spent {said_of}{whose}")
 
 
 def _is_actors(whose: object) -> bool:

@@ -8,6 +8,7 @@ an actor outlives the block. A job does not, so it has a payer: whoever called `
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -15,17 +16,28 @@ from typing import TYPE_CHECKING, Self
 import attrs
 import trio
 
-from actors.budgets import Budget, Ledger, Money, Passed, Spent, charge, check_money
+from actors.budgets import Budget, Ledger, Money, Passed, Spent, charge, check_money, exactly, exactly_said
 from actors.checks import check_count
-from actors.core.account import ledgers_of
+from actors.core.account import ledgers_of, spent_exit
 from actors.core.scope import CURRENT
+from actors.core.vigil import Vigil
 from actors.errors import BudgetSpent
 from actors.events import BudgetWarning
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["PAYER", "BudgetScope", "Payer", "budget", "charge_spawn", "ledgers_around", "spend", "spend_of"]
+__all__ = [
+    "PAYER",
+    "BudgetScope",
+    "Payer",
+    "budget",
+    "charge_spawn",
+    "ledgers_around",
+    "spend",
+    "spend_of",
+    "spent_elsewhere",
+]
 
 
 class BudgetScope:
@@ -138,7 +150,7 @@ def spend(tokens: int = 0, money: Money = 0.0, tool_calls: int = 0, spawns: int 
     charged. In a thread: `trio.from_thread.run_sync(actors.spend, ...)`; RuntimeError without.
     """
     cell = CURRENT.get()
-    _spend(ledgers_around(cell), tokens, money, tool_calls, spawns)
+    _spend(cell, ledgers_around(cell), tokens, money, tool_calls, spawns)
 
 
 def spend_of(cell: Cell, tokens: int, money: Money, tool_calls: int, spawns: int) -> None:
@@ -146,10 +158,12 @@ def spend_of(cell: Cell, tokens: int, money: Money, tool_calls: int, spawns: int
     if CURRENT.get() is cell:
         spend(tokens, money, tool_calls, spawns)
     else:
-        _spend(list(ledgers_of(cell)), tokens, money, tool_calls, spawns)
+        _spend(cell, list(ledgers_of(cell)), tokens, money, tool_calls, spawns)
 
 
-def _spend(ledgers: list[Ledger], tokens: int, money: Money, tool_calls: int, spawns: int) -> None:
+def _spend(
+    cell: Cell | None, ledgers: list[Ledger], tokens: int, money: Money, tool_calls: int, spawns: int
+) -> None:
     if tokens.__class__ is not int or tokens < 0:
         check_count("tokens", tokens, least=0)
     if tool_calls or spawns:
@@ -165,11 +179,19 @@ def _spend(ledgers: list[Ledger], tokens: int, money: Money, tool_calls: int, sp
             "trio.from_thread.run_sync(actors.spend, ...)"
         )
     passed = charge(ledgers, tokens, money, tool_calls, spawns)
+    _warn_of(ledgers)
+    teller = None if cell is None or cell.account is None else cell.account.teller
+    if teller is not None:
+        calls, born = (tool_calls, spawns) if passed is None else (0, 0)
+        teller.tell_spent(tokens, str(exactly(money)), calls, born)
+    if passed is not None:
+        raise _error(passed)
+
+
+def _warn_of(ledgers: Iterable[Ledger]) -> None:
     for ledger in ledgers:
         for resource in ledger.warnings():
             _warn(ledger, resource)
-    if passed is not None:
-        raise _error(passed)
 
 
 def _warn(ledger: Ledger, resource: str) -> None:
@@ -225,4 +247,22 @@ def charge_spawn(family: Cell) -> None:
     """One more child of a supervisor; whoever spawns is charged too. Raises `BudgetSpent`: make none then."""
     ledgers = ledgers_around(CURRENT.get())
     ledgers.extend(ledger for ledger in ledgers_of(family) if ledger not in ledgers)
-    _spend(ledgers, 0, 0, 0, 1)
+    _spend(family, ledgers, 0, 0, 0, 1)
+
+
+def spent_elsewhere(cell: Cell, tokens: int, money: str, tool_calls: int, spawns: int) -> None:
+    """A child on another node has spent this: where a limit here is passed by it, it is parked.
+
+    The limits of its own budget are seen to over there.
+    """
+    ledgers = ledgers_of(cell)
+    for ledger in ledgers:
+        ledger.enter(tokens, exactly_said(money))
+        ledger.enter_admitted(tool_calls, spawns)
+    _warn_of(ledgers)
+    above = [passed for ledger in ledgers if ledger.whose is not cell.ref and (passed := ledger.passed())]
+    if above and not cell.ended:
+        error = _error(above[-1])
+        if cell.vigil is None:
+            cell.vigil = Vigil(cell)
+        cell.vigil.condemn(spent_exit(cell, error), idle=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core import orders as order
+from actors.core.account import spent_exit
 from actors.core.hand import fail_asker, give_permit_back, hand_done
 from actors.core.mailbox import MESSAGE, SENDER
-from actors.core.parking import ran_out, spent_exit
+from actors.core.parking import ran_out
 from actors.errors import BudgetSpent, Refused, Unhandled
 from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind

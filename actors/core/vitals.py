@@ -224,6 +224,14 @@ class Vitals:
         return self.fate is Fate.HELD and self.held is not None
 
     @property
+    def spends_elsewhere(self) -> bool:
+        """True for a child of another node's supervisor."""
+        return False
+
+    def tell_spent(self, tokens: int, money: str, tool_calls: int, spawns: int) -> None:
+        """Tell that node what it, or what it has here, has spent."""
+
+    @property
     def dozes(self) -> bool:
         """True while its next message starts it again."""
         return self.account is not None and self.account.doze is not None

@@ -29,6 +29,7 @@ from actors.core.hand import (
 )
 from actors.core.lifecycle import ActorState
 from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE, Item
+from actors.core.spending import spent_elsewhere
 from actors.core.verdict import EndedAs, raised
 from actors.errors import ActorError, ActorFailed, ActorStopped, Interrupted, NodeLost, NotSerializable
 from actors.events import DeadLetterReason
@@ -158,6 +159,7 @@ class RemoteChild(Cell):
             codec = self.hub.codec
             args, options, terms = cast("tuple[Any, Any, Any]", self.args)
             link.control(
+            terms = with_what_is_left(terms, None if self.account is None else self.account.ledger)
                 items.Spawn(
                     self.number,
                     self.what,
@@ -355,6 +357,8 @@ class RemoteChild(Cell):
                 self.lanes.rests = False
                 super().resume()
         elif isinstance(item, items.Fell):
+        elif isinstance(item, items.Spent):
+            spent_elsewhere(self, item.tokens, item.money, item.tool_calls, item.spawns)
             self.there = self._ended(item.exit), item.hand
             self.watched_there = item.watching
         else:

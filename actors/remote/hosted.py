@@ -199,6 +199,15 @@ class _Home:
         if fresh:
             self.run_of.control(items.Ready(self.run_of.number))
 
+    @property
+    def spends_elsewhere(self) -> bool:
+        """What it spends is entered in the ledgers of its supervisor's node too."""
+        return True
+
+    def tell_spent(self, tokens: int, money: str, tool_calls: int, spawns: int) -> None:
+        """Tell its supervisor's node."""
+        self.run_of.control(items.Spent(self.run_of.number, tokens, money, tool_calls, spawns))
+
     def resume(self) -> None:
         """Take messages again; when a message did it, its supervisor's node does not know."""
         if cast("Cell", self).orders & order.ONCE:

@@ -189,6 +189,7 @@ class Inbound:
             items.Stirred: self._of_child,
             items.Quits: self._of_child,
             items.Resumed: self._of_child,
+            items.Spent: self._of_child,
             items.Fell: self._of_child,
             items.Over: self._of_child,
             items.Alive: self._alive,

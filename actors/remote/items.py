@@ -485,6 +485,19 @@ class Quits:
 
 
 @attrs.frozen
+class Spent:
+    """The child, or what it has over there, has spent this; money as it is written."""
+
+    KIND: ClassVar[str] = "spent"
+
+    child: int
+    tokens: int = 0
+    money: str = "0"
+    tool_calls: int = 0
+    spawns: int = 0
+
+
+@attrs.frozen
 class Resumed:
     """The child was suspended until a message comes, and one came to it over there."""
 
@@ -516,6 +529,6 @@ ITEMS: Final[dict[str, type]] = {
     for kind in (
         Tell, Ask, Reply, Chunk, Taken, Fail, Cancel, Credit, Order, Watch, Gone, State, Unread, Call, Fact,
         Join, Leave, Spawn, Do, Undo, ChildOrder, Ready, Done, Answer, ChildChunk, ChildTaken, Later, Stirred,
-        Quits, Resumed, Fell, Over, Alive,
+        Quits, Resumed, Spent, Fell, Over, Alive,
     )
 }  # fmt: skip

@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import attrs
 
-from actors.budgets import Budget
+from actors.budgets import Budget, Ledger
 from actors.errors import NotSerializable
 from actors.limits import Ladder, Oversight, Stall, Timeout
 from actors.policy import Mailbox, Policy
 
-__all__ = ["policy_at_home", "policy_in", "policy_out"]
+__all__ = ["policy_at_home", "policy_in", "policy_out", "with_what_is_left"]
 
 
 def policy_out(policy: Policy) -> dict[str, Any]:
@@ -53,6 +53,14 @@ def policy_in(said: dict[str, Any]) -> Policy:
         oversight=None if oversight is None else Oversight(**oversight),
         budget=None if budget is None else Budget(**budget),
     )
+
+
+def with_what_is_left(terms: dict[str, Any], ledger: Ledger | None) -> dict[str, Any]:
+    """For the next incarnation: it may spend what the ones before have left."""
+    if ledger is None or "budget" not in terms:
+        return terms
+    left = {key: value for key, value in attrs.asdict(ledger.left).items() if key != "idle"}
+    return {**terms, "budget": {**terms["budget"], **left}}
 
 
 def policy_at_home(policy: Policy) -> Policy:

@@ -6,10 +6,13 @@ import math
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from actors.errors import (
     ActorError,
     ActorFailed,
     ActorStopped,
+    BudgetSpent,
     CircuitOpen,
     Interrupted,
     MailboxFull,
@@ -41,6 +44,7 @@ _OURS: Final[tuple[tuple[type[ActorError], str], ...]] = (
     (Interrupted, "interrupted"),
     (MailboxFull, "full"),
     (CircuitOpen, "circuit"),
+    (BudgetSpent, "budget"),
 )
 
 
@@ -52,6 +56,9 @@ def trouble_out(error: BaseException) -> Trouble:
         said = error.__cause__  # passed on for a third node: which message it was, the first one knows
     if isinstance(error, ActorStopped) and error.exit is not None:
         return _described(kind, said, exit=_exit_out(error.exit, None))
+    if isinstance(error, BudgetSpent):
+        spent = [error.resource, error.limit, error.spent, error.path]
+        return attrs.evolve(_described(kind, said), budget=spent)
     if isinstance(error, CircuitOpen):
         return _described(kind, said, retry_after=error.retry_after, count=error.failures)
     if isinstance(error, MailboxFull):
@@ -127,10 +134,23 @@ def error_in(trouble: Trouble, ref: Ref, request: object, codec: Codec) -> BaseE
         error = Unhandled(ref, request)
     elif trouble.kind == "refused":
         error = Refused(trouble.text)
+    elif trouble.kind == "budget":
+        error = _budget_in(trouble) or Refused(trouble.text)
     else:
         return ActorFailed(ref, cause)
     error.__cause__ = cause
     return error
+
+
+def _budget_in(trouble: Trouble) -> BudgetSpent | None:
+    """The spent budget that the other node tells of; None where it does not say which."""
+    match trouble.budget:
+        case [str(resource), int() | float() as limit, int() | float() as spent, str() | None as path]:
+            error = BudgetSpent(resource, limit, spent, path=path)
+            error.__cause__ = told_error(trouble)
+            return error
+        case _:
+            return None
 
 
 def ended_out(exit: Exit, codec: Codec, longest: int = LONGEST_VALUE) -> Ended:
@@ -161,5 +181,7 @@ def ended_in(ended: Ended, codec: Codec) -> Exit:
         value = codec.value_in(ended.v)
     except BadValue:
         value = None
-    error = None if ended.error is None else told_error(ended.error)
+    error: BaseException | None = None if ended.error is None else told_error(ended.error)
+    if ended.error is not None and ended.error.kind == "budget":
+        error = _budget_in(ended.error) or error
     return Exit(kind, value=value, error=error, reason=ended.reason or ended.kind)

@@ -79,7 +79,7 @@ async def test_a_supervisor_that_is_parked_keeps_its_children_running(autojump_c
 
 @pytest.mark.parametrize("strategy", [actors.OneForAll(), actors.RestForOne()])
 async def test_a_group_that_restarts_leaves_parked_ones_parked(
-    autojump_clock: MockClock, strategy: actors.Strategy
+    autojump_clock: MockClock, strategy: actors.OneForAll | actors.RestForOne
 ) -> None:
     async with actors.open_system("alpha", strategy=strategy) as system:
         first = await system.start(Agent, name="first")
@@ -223,7 +223,9 @@ async def test_who_has_something_open_is_not_idle(autojump_clock: MockClock) -> 
         await system.start(slow, name="works", policy=policy)
         inbox = await system.start(burner, 0, name="inbox", policy=policy)
         await trio.sleep(50)
-        assert (await anext(events)).ref is inbox
+        parked = await anext(events)
+        assert isinstance(parked, Parked)
+        assert parked.ref is inbox
         assert owes.state is ActorState.IDLE
         assert {node.name for node in system.tree().walk() if node.parked} == {"inbox"}
         inbox.tell(1)

@@ -22,6 +22,8 @@ _WARNING: Final = (
     events.StopFailed,
     events.Unresponsive,
     events.BreakerOpened,
+    events.Parked,
+    events.BudgetWarning,
     events.DeadLetter,
     events.DeadlinePassed,
     events.HelpNeeded,
