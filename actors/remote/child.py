@@ -39,6 +39,7 @@ from actors.remote.credit import WINDOW
 from actors.remote.flows import Returner, not_there, put_in
 from actors.remote.grants import grant_of
 from actors.remote.strict import BadValue
+from actors.remote.terms import with_what_is_left
 from actors.remote.troubles import ended_in, error_in
 from actors.remote.window import FarLanes
 
@@ -158,8 +159,8 @@ class RemoteChild(Cell):
         with self.hub.exporting(link):
             codec = self.hub.codec
             args, options, terms = cast("tuple[Any, Any, Any]", self.args)
-            link.control(
             terms = with_what_is_left(terms, None if self.account is None else self.account.ledger)
+            link.control(
                 items.Spawn(
                     self.number,
                     self.what,
@@ -356,9 +357,9 @@ class RemoteChild(Cell):
             if self.orders & order.ONCE:
                 self.lanes.rests = False
                 super().resume()
-        elif isinstance(item, items.Fell):
         elif isinstance(item, items.Spent):
             spent_elsewhere(self, item.tokens, item.money, item.tool_calls, item.spawns)
+        elif isinstance(item, items.Fell):
             self.there = self._ended(item.exit), item.hand
             self.watched_there = item.watching
         else:
