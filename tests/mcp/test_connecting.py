@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 import actors
 from actors.mcp import build_server
-from actors.mcp.house import handle
+from actors.mcp.house import House, handle
 from tests.mcp.world import Work, a_gate, a_talk, talking
 
 
@@ -93,6 +93,47 @@ class Teams(actors.Supervisor):
 
     async def on_start(self) -> None:
         await self.start(actors.Supervisor, name="red")
+
+
+async def test_without_sessions_an_agent_is_known_by_its_name_and_ends_when_it_is_silent(
+    autojump_clock: MockClock,
+) -> None:
+    """As long as a request of its is under way, it is not."""
+    async with actors.open_system("town") as system:
+        house = House(system, a_gate(idle=10.0))
+        async with house.connected(None) as guests:
+            key = ("a client", "coder")
+            async with guests.speaking(key, "coder", lasting=False) as seat:
+                await trio.sleep(100)
+                async with guests.speaking(key, "coder", lasting=False) as other:
+                    assert other is seat
+            await trio.sleep(9.9)
+            async with guests.speaking(key, "coder", lasting=False) as again:
+                assert again.ref == seat.ref
+            await trio.sleep(10.1)
+            assert system.find("/agents/coder") is None
+            async with guests.speaking(key, "coder", lasting=False) as anew:
+                assert anew.ref != seat.ref
+                assert anew.ref.path == "/agents/coder"
+        assert system.find("/agents/coder") is None
+
+
+async def test_those_who_are_gone_are_forgotten_but_not_what_they_have_asked(
+    autojump_clock: MockClock,
+) -> None:
+    """Nobody fills the memory by coming and going."""
+    async with actors.open_system("town") as system:
+        house = House(system, a_gate())
+        await system.start(_asking, name="n77")
+        await trio.sleep(1)
+        for number in range(2500):
+            house.remember(f"/n{number}")
+        assert "/n77" in house.were
+        assert len(house.were) < 1100
+
+
+async def _asking(ctx: actors.Context) -> None:
+    await ctx.system.desk.approval("May I?", timeout=60.0, default=False)
 
 
 async def test_an_agent_whose_actor_was_stopped_is_told_so(autojump_clock: MockClock) -> None:

@@ -71,7 +71,10 @@ async def test_children_and_peers_are_the_living_ones_without_oneself(autojump_c
             assert [child["name"] for child in (await one("children"))["actors"]] == ["b"]
             below = (await one("children", path="b"))["actors"]
             assert [child["name"] for child in below] == ["level-2", "worker"]
-            assert (await other("children", path="/agents/one"))["actors"] == []
+            assert "nothing below it" in await other.error("children", path="/agents/one")
+            assert (await one("children", path="/agents/other"))["actors"] == []
+            both = (await one("children", path="/agents"))["actors"]
+            assert [child["name"] for child in both] == ["one", "other"]
             assert "no such actor: '/nobody'" in await one.error("children", path="/nobody")
             assert "no such actor" in await other.error("children", path="/agents/one/b")
             assert "path: Field required" in await one.error("tell", message="whom?")

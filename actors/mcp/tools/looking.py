@@ -9,7 +9,7 @@ import trio
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from actors.mcp.faults import no_such_actor
+from actors.mcp.faults import ToolFault, no_such_actor
 from actors.mcp.reach import is_within, parent_of
 from actors.mcp.tool import Call, Tool
 from actors.mcp.tools.shapes import Path, Seen
@@ -71,7 +71,9 @@ def tree_for(call: Call, path: str | None) -> TreeNode:
     if node is None:
         raise no_such_actor(wanted)
     if wanted == ROOT and whole:
-        return attrs.evolve(node, children=tuple(one for one in node.children if _shown(call, one.path)))
+        return attrs.evolve(
+            node, children=tuple(one for one in node.children if call.house.reaches(one.path))
+        )
     if whole or is_within(wanted, me):
         return node
     kept = {me, *call.agent.adopted}
@@ -79,12 +81,6 @@ def tree_for(call: Call, path: str | None) -> TreeNode:
         children = tuple(one if one.path in kept else attrs.evolve(one, children=()) for one in node.children)
         return attrs.evolve(node, children=children)
     return node if any(is_within(wanted, one) for one in kept) else attrs.evolve(node, children=())
-
-
-def _shown(call: Call, path: str) -> bool:
-    from actors.mcp.reach import reaches
-
-    return reaches(call.agent.ctx.ref.path, path, whole=True)
 
 
 def _node_at(top: TreeNode, path: str) -> TreeNode | None:
@@ -112,11 +108,11 @@ async def children(call: Call, path: Path | None = None) -> Others:
     await trio.lowlevel.checkpoint()
     me = call.agent.ctx.ref
     ref = me if path is None else call.house.find(path)
-    node = tree_for(call, ref.path)
-    by_path = {one.path: one for one in node.children}
     cell = ref.cell
     refs = cell.child_refs if isinstance(cell, Family) else ()
-    found = [seen(one) for one in refs if one.path in by_path]
+    found = [seen(one) for one in refs if call.house.reaches(one.path)]
+    if refs and not found:
+        raise ToolFault(f"you reach {ref.path}, and nothing below it")
     return Others(actors=found, count=len(found))
 
 
@@ -124,12 +120,8 @@ async def peers(call: Call) -> Others:
     """List the other living children of your parent, in start order."""
     await trio.lowlevel.checkpoint()
     system = call.house.system
-    found = [seen(one) for one in system.peers(call.agent.ctx.ref) if _peer(call, one)]
+    found = [seen(one) for one in system.peers(call.agent.ctx.ref) if call.house.reaches(one.path)]
     return Others(actors=found, count=len(found))
-
-
-def _peer(call: Call, ref: Ref) -> bool:
-    return _shown(call, ref.path)
 
 
 async def why(call: Call, path: Path) -> Because:
