@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 import trio
@@ -421,3 +421,40 @@ async def test_what_a_told_one_has_left_is_a_dead_letter_when_it_fails(autojump_
         ref.tell(Count(2, error="x"))
         await settled()
         assert [letter.reason for letter in system.dead_letters] == [DeadLetterReason.CRASHED]
+
+
+# --- in pools, in traces, to type checkers -------------------------------------------
+
+
+async def test_a_pool_hands_streams_on(autojump_clock: MockClock) -> None:
+    """The worker's chunks go straight to whoever asked the pool; who leaves cancels the worker's handler."""
+    log: list[Any] = []
+
+    class Own(Yielder):
+        def __init__(self) -> None:
+            super().__init__(log)
+
+    async with actors.open_system("alpha") as system:
+        pool = await system.start(actors.Pool(actors.Template(Own, name="w"), 2, 2), name="pool")
+        streams = [pool.stream(Count(20), window=3) for _ in range(4)]
+        await settled()
+        assert log.count("begun") == 2
+        assert [await taken(stream) for stream in streams] == [([*range(20)], None)] * 4
+        chunks, error = await taken(pool.stream(Count(2, error="x")))
+        assert chunks == [0, 1]
+        assert isinstance(error, actors.ActorFailed)
+        async with pool.stream(Count(1000)) as stream:
+            await anext(stream)
+        await settled()
+        assert log[-2:] == ["Cancelled", "finally"]
+        assert await pool.ask(Count(2)) == (0, 1)
+
+
+async def test_type_checkers_know_what_comes(autojump_clock: MockClock) -> None:
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(Yielder, [])
+        assert_type(ref.stream(Count(1)), actors.Stream[int])
+        assert_type(ref.stream(Named()), actors.Stream[str])
+        assert_type(await ref.ask(Count(1)), tuple[int, ...])
+        async for chunk in ref.stream(Count(1)):
+            assert_type(chunk, int)

@@ -33,6 +33,7 @@ class Slow(actors.StreamRequest[str]):
     """Yields inside a scope and a nursery of its own."""
 
     limit: float = 1.0
+    upto: int = 1000
 
 
 @actors.message
@@ -73,7 +74,7 @@ class Yielder(actors.Actor):
             nursery.start_soon(trio.sleep_forever)
             try:
                 with trio.fail_after(message.limit):
-                    for n in range(1000):
+                    for n in range(message.upto):
                         yield f"in {n}"
             except trio.TooSlowError:
                 self.log.append("too slow")
