@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from actors.cli.misuse import Misused
 from actors.cli.what import Surroundings, look_beside, machine_faults
 from actors.process import Call, Command, Lines, Paste, Terminal
 from tests.mcp.reached import said
+from tests.mcp.test_http import INITIALIZE
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 SURROUNDINGS = Surroundings({"PATH": os.environ["PATH"]}, sys.executable)
@@ -234,9 +236,8 @@ async def serving(*options: str) -> AsyncGenerator[tuple[trio.Process, str, str]
                 await process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_ends_it_in_order(number: int) -> None:
-    """With a client connected; the code is that of other commands."""
+async def test_a_signal_ends_it_in_order() -> None:
+    """With a client connected, and its call under way; the code is that of other commands."""
     async with (
         serving() as (process, url, token),
         httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}) as http,
@@ -244,6 +245,28 @@ async def test_a_signal_ends_it_in_order(number: int) -> None:
     ):
         spawned = await client.call_tool("spawn", {"template": "clerk", "name": "one"})
         assert said(spawned)["path"] == "/agents/mcp/one"
-        process.send_signal(number)
+        other = program("mcp", str(EXAMPLES / "mcp.toml"), "--http", url.split("/")[2])
+        assert (other.returncode, other.stdout) == (2, "")
+        assert "actors mcp: --http 127.0.0.1:" in other.stderr
+        process.send_signal(signal.SIGINT)
         with trio.fail_after(10):
-            assert await process.wait() == 128 + number
+            assert await process.wait() == 128 + signal.SIGINT
+
+
+async def test_a_signal_ends_it_over_stdio_though_stdin_is_open() -> None:
+    """No thread sits in a read; a client that has said something hears nothing that is no message."""
+    command = [sys.executable, "-m", "actors", "mcp", str(EXAMPLES / "mcp.toml")]
+    process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    async with process.stdin, process.stdout:
+        with trio.fail_after(20):
+            await process.stdin.send_all(json.dumps(INITIALIZE).encode() + b"\n")
+            heard = b""
+            while b"\n" not in heard:
+                heard += await process.stdout.receive_some()
+            process.send_signal(signal.SIGTERM)
+            while piece := await process.stdout.receive_some():
+                heard += piece
+            assert await process.wait() == 128 + signal.SIGTERM
+    assert [json.loads(line)["id"] for line in heard.splitlines()] == [1]

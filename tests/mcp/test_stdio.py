@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -11,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import trio
 from mcp import Client, StdioServerParameters, stdio_client
 
@@ -122,8 +120,8 @@ async def raw(file: Path, *, begun: bool = True) -> AsyncGenerator[Raw]:
                 await process.wait()
 
 
-async def test_lines_that_are_no_messages_end_nothing(tmp_path: Path) -> None:
-    """Garbage, JSON that is none of the protocol's, what is no UTF-8, and a line that is far too long."""
+async def test_lines_that_are_no_messages_end_nothing_and_half_a_line_is_an_end(tmp_path: Path) -> None:
+    """Neither garbage nor a line that is far too long; after half a line stdout is given back."""
     async with raw(tmp_path / "ends") as here:
         for line in (
             b"garbage",
@@ -133,18 +131,13 @@ async def test_lines_that_are_no_messages_end_nothing(tmp_path: Path) -> None:
             b"null",
             b"\xff\xfe",
             b"",
-            b'{"jsonrpc": "1.0"}',
+            b'{"jsonrpc": "1"}',
             b"[" * 5000,
         ):
             await here.send(line + b"\n")
         await here.send(b'{"' + b"x" * (5 * 1024 * 1024) + b"\n")
         await here.send(PING)
         assert (await here.receive())["id"] == 9
-
-
-async def test_half_a_line_and_the_end_is_an_end(tmp_path: Path) -> None:
-    """Nothing more comes out, stdout is given back, and the exit is a good one."""
-    async with raw(tmp_path / "ends") as here:
         await here.send(b'{"jsonrpc": "2.0", "id": 3, "met')
         await here.close()
         assert await here.rest() == b"after\n"
@@ -156,19 +149,6 @@ async def test_an_end_before_the_beginning_is_an_end(tmp_path: Path) -> None:
         await here.close()
         assert await here.rest() == b"after\n"
         assert here.process.returncode == 0
-
-
-async def test_the_end_of_stdin_ends_a_call_and_what_was_spawned(tmp_path: Path) -> None:
-    """As when the client was killed: the kernel closes what it had open."""
-    async with raw(tmp_path / "ends") as here:
-        await here.send(called(2, "spawn", {"template": "witness", "name": "one"}))
-        path = (await here.receive())["result"]["structuredContent"]["path"]
-        await here.send(called(3, "ask", {"path": path, "message": "wait"}))
-        await here.send(PING)
-        await here.receive()
-        await here.close()
-        await here.rest()
-        assert (tmp_path / "ends").read_text() == f"{path} ['{path}']\n"
 
 
 async def test_a_client_that_reads_nothing_more_ends_it_too(tmp_path: Path) -> None:
@@ -211,8 +191,7 @@ trio.run(main, sys.argv[1])
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL])
-async def test_a_client_that_is_killed_in_the_middle_of_a_call(tmp_path: Path, number: int) -> None:
+async def test_a_client_that_is_killed_in_the_middle_of_a_call(tmp_path: Path) -> None:
     """Its agent, the call and what it spawned end, and so does the process that served it."""
     file = tmp_path / "ends"
     client = await trio.lowlevel.open_process(
@@ -223,7 +202,7 @@ async def test_a_client_that_is_killed_in_the_middle_of_a_call(tmp_path: Path, n
         with trio.fail_after(15):
             assert await client.stdout.receive_some() == b"ready\n"
         await trio.sleep(0.2)
-        client.send_signal(number)
+        client.kill()
         await client.wait()
     await until(lambda: file.exists() and file.read_text().endswith("\n"), 10)
     assert file.read_text() == "/agents/mcp/one ['/agents/mcp/one']\n"
