@@ -37,9 +37,11 @@ def _members(mark: str, session: int | None, spared: Collection[int] = ()) -> li
     for entry in os.listdir(_PROC):
         if entry.isdigit() and int(entry) not in spared:
             with contextlib.suppress(OSError, ValueError):  # it has ended, or is somebody else's
-                state, _, _, its, *_ = (_PROC / entry / "stat").read_bytes().rpartition(b")")[2].split()
+                state, parent, _, its, *_ = (_PROC / entry / "stat").read_bytes().rpartition(b")")[2].split()
                 if state in _GONE:
                     continue
+                if int(its) != session and int(parent) in spared:
+                    continue  # what tmux has started for itself
                 if int(its) == session or wanted in (_PROC / entry / "environ").read_bytes().split(b"\0"):
                     found.append(int(entry))
     return found

@@ -38,6 +38,7 @@ class Home:
         self.path = path
         self.socket = path / _SOCKET
         self._lock = lock
+        self._foreign = False
 
     @classmethod
     def temporary(cls) -> Home:
@@ -76,6 +77,10 @@ class Home:
         """True where it can be found again."""
         return self._lock is not None
 
+    def is_foreign(self) -> None:
+        """What is in it belongs to somebody else: it is not removed."""
+        self._foreign = True
+
     def release(self) -> None:
         """Let go of it, and leave it. Idempotent."""
         if self._lock is not None:
@@ -84,7 +89,8 @@ class Home:
 
     def remove(self) -> None:
         """Take it away, with all that is in it. Idempotent."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        if not self._foreign:
+            shutil.rmtree(self.path, ignore_errors=True)
         self.release()
 
 

@@ -200,6 +200,7 @@ async def _adopt(
             await _connect(pane, nursery, [*tmux, "-N", "-C", "attach-session"], terminal, env)
             identity, ended = await _known(pane)
         if identity is None:
+            home.is_foreign()
             raise TerminalNotStarted(
                 f"{home.path} has the socket of a tmux server that no Terminal has started: "
                 f"pass another folder="

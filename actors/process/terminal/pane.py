@@ -18,7 +18,7 @@ from actors.process.terminal.errors import TerminalLost
 from actors.process.terminal.home import Home
 from actors.process.terminal.modes import PasteMode
 from actors.process.terminal.prompt import Look
-from actors.process.terminal.words import quoted
+from actors.process.terminal.words import as_format, quoted
 
 __all__ = ["GONE", "Ended", "Pane"]
 
@@ -144,7 +144,7 @@ class Pane:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(text.encode())
-            await self.client.all_well(f"load-buffer -b {name} {quoted(str(path))}")
+            await self.client.all_well(f"load-buffer -b {name} {quoted(as_format(str(path)))}")
         finally:
             path.unlink(missing_ok=True)
         place = f"{look.history}.{look.x}.{look.y}.0"

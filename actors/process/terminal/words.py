@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["as_argument", "quoted"]
+__all__ = ["as_argument", "as_format", "quoted"]
 
 
 def as_argument(word: str | bytes) -> str | bytes:
@@ -10,6 +10,11 @@ def as_argument(word: str | bytes) -> str | bytes:
     if isinstance(word, bytes):
         return word[:-1] + b"\\;" if word.endswith(b";") else word
     return word[:-1] + "\\;" if word.endswith(";") else word
+
+
+def as_format(text: str) -> str:
+    """Text that means itself where tmux expands formats, as in the name of a file."""
+    return text.replace("#", "##")
 
 
 def quoted(word: str) -> str:
