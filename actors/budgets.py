@@ -141,11 +141,11 @@ class Ledger:
     __slots__ = (
         "_limit",
         "_money",
+        "_unwarned",
         "limits",
         "spawns",
         "tokens",
         "tool_calls",
-        "warned",
         "whose",
     )
 
@@ -153,10 +153,9 @@ class Ledger:
         self.whose = whose
         self.tokens = self.tool_calls = self.spawns = 0
         self._money = _ZERO
-        self.warned: set[Resource] = set()
-        """Of which resources it has been told that most is spent."""
         self.limits = limits
         self._limit = None if limits.money is None else exactly(limits.money)
+        self._unwarned: list[Resource] = self._limited()
 
     @property
     def money(self) -> float:
@@ -212,17 +211,12 @@ class Ledger:
 
     def warnings(self) -> list[Resource]:
         """Of which resources 80 % is spent now: each once, until its limit is raised."""
-        limits = self.limits
-        if len(self.warned) == len(RESOURCES):
+        if not self._unwarned:
             return []
-        return [
-            resource
-            for resource in RESOURCES
-            if getattr(limits, resource) is not None
-            and resource not in self.warned
-            and self._is_nearly_spent(resource)
-            and not self.warned.add(resource)
-        ]
+        nearly = [resource for resource in self._unwarned if self._is_nearly_spent(resource)]
+        for resource in nearly:
+            self._unwarned.remove(resource)
+        return nearly
 
     def _is_nearly_spent(self, resource: Resource) -> bool:
         share, whole = _WARNS_AT
@@ -256,10 +250,12 @@ class Ledger:
             new["money"] = float(limit)
         self.limits = attrs.evolve(self.limits, **new)
         self._limit = limit
-        self.warned = {one for one in self.warned if self._is_limited(one) and self._is_nearly_spent(one)}
+        self._unwarned = [
+            one for one in self._limited() if one in self._unwarned or not self._is_nearly_spent(one)
+        ]
 
-    def _is_limited(self, resource: Resource) -> bool:
-        return getattr(self.limits, resource) is not None
+    def _limited(self) -> list[Resource]:
+        return [resource for resource in RESOURCES if getattr(self.limits, resource) is not None]
 
 
 def _rest(limit: int | None, spent: int) -> int | None:
