@@ -57,6 +57,8 @@ class Recipe:
     """What a partial or a template gives by name."""
     is_endless: bool = False
     """True for what never ends by itself, and cannot be waited for."""
+    takes_none: bool = False
+    """True for what takes no messages."""
     offered: str | None = None
     """The name of a child that is spawned without one."""
     policy: Policy | None = None

@@ -115,7 +115,7 @@ class Command:
 
     def __actor_recipe__(self) -> Recipe:
         """How the framework makes an actor of it."""
-        return Recipe("process", self._run, readiness=True, bind=_no_arguments)
+        return Recipe("process", self._run, readiness=True, bind=_no_arguments, takes_none=True)
 
     async def _run(self, ctx: Context) -> Completed | None:
         return await Run(self, ctx).run()

@@ -76,7 +76,7 @@ class Pool:
     """The bounds as the decision takes them."""
 
     def __attrs_post_init__(self) -> None:
-        if recipe_of(self.template).kind == "process":  # what it is told would wait for ever
+        if recipe_of(self.template).takes_none:  # what it is told would wait for ever
             raise InvalidTemplate(
                 f"{self.template.title} takes no messages, so it is no worker of a pool: start the process "
                 f"in a handler of a worker, or many of them with run_jobs"

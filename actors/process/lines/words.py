@@ -195,15 +195,16 @@ _decode = json.JSONDecoder(parse_constant=_no_number).decode
 def _read_json(line: bytes) -> list[Said]:
     try:
         said: object = _decode(line.decode())
+        if isinstance(said, dict):
+            return _Object(line, cast("dict[str, Any]", said)).read()
+        why = "is no JSON object"
     except UnicodeDecodeError:
-        return [Garbage(shown(line), "is no UTF-8")]
+        why = "is no UTF-8"
     except RecursionError:
-        return [Garbage(shown(line), "is nested too deeply")]
-    except ValueError:  # no JSON, or a number of thousands of digits
-        return [Garbage(shown(line), "is no JSON")]
-    if not isinstance(said, dict):
-        return [Garbage(shown(line), "is no JSON object")]
-    return _Object(line, cast("dict[str, Any]", said)).read()
+        why = "is nested too deeply"
+    except ValueError:  # or a number of thousands of digits
+        why = "is no JSON"
+    return [Garbage(shown(line), why)]
 
 
 class _Object:
@@ -285,14 +286,7 @@ def _as_id(value: object) -> int | None:
 
 
 def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else _compact(value)
-
-
-def _compact(value: object) -> str:
-    try:
-        return _encode(value)
-    except RecursionError:
-        return "..."
+    return value if isinstance(value, str) else _encode(value)
 
 
 def _is_count(value: object) -> bool:

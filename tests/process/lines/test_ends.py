@@ -135,6 +135,45 @@ async def test_a_restart_keeps_the_mailbox() -> None:
         assert await good.wait() == "next"
 
 
+async def test_in_flight_the_oldest_is_the_run_that_is_limited() -> None:
+    """What began later has its own beginning: when the oldest has ended, the limit counts from there."""
+    policy = actors.Policy(timeout=actors.Timeout("fixed", initial=5, no_activity=2), breaker=None)
+    async with actors.open_system("test") as system:
+        ref = await system.start(child(in_flight=3), name="model", policy=policy)
+        first, second = await begin(system, ref, ["hold", None], ["hold", None])
+        vigil = ref.cell.vigil
+        assert vigil is not None
+        began = vigil.since
+        assert await ask(ref, "say", ['{"id": 1, "reply": "first"}', '{"id": ID, "reply": 3}']) == 3
+        assert await first.wait() == "first"
+        assert vigil.since is not None
+        assert vigil.since > began
+        assert await ask(ref, "release") == "done"
+        await second.wait()
+        assert vigil.since is None
+
+
+async def test_it_is_a_worker_of_a_pool() -> None:
+    """It takes messages, as a worker must."""
+    async with actors.open_system("test") as system:
+        pool = await system.start(actors.Pool(actors.Template(child()), 2, 2), name="pool")
+        asked = [pool.request(Call(["pid", None])) for _ in range(6)]
+        assert len({await one.wait() for one in asked}) == 2
+
+
+async def test_a_suspended_one_says_nothing_more() -> None:
+    """What waits is said when it is resumed."""
+    async with actors.open_system("test") as system:
+        ref = await system.start(child())
+        ref.suspend()
+        pending = ref.request(Call(["echo", 1]))
+        with pytest.raises(actors.AskTimeout):
+            await pending.wait(timeout=0.05)
+        assert ref.state is actors.ActorState.SUSPENDED
+        ref.resume()
+        assert await pending.wait() == 1
+
+
 async def test_all_in_flight_end_with_the_child() -> None:
     """Each asker once; a told one that was to be confirmed is a dead letter."""
     async with actors.open_system("test") as system:

@@ -98,6 +98,17 @@ async def test_what_cannot_be_said_is_an_error_of_the_asker() -> None:
         assert [letter.reason for letter in system.dead_letters] == [DeadLetterReason.UNHANDLED]
 
 
+async def test_notices_are_not_for_the_child() -> None:
+    """A nudge, or the end of somebody else: ignored, as by a class that has no handler for it."""
+    async with actors.open_system("test") as system:
+        ref = await system.start(child("notes", max_output=1000))
+        ref.tell(actors.Nudge("silent"))
+        assert await ask(ref, "echo", 1) == 1
+        ref.stop()
+        assert b"silent" not in (await ref.wait_stopped()).value.stderr
+    assert list(system.dead_letters) == []
+
+
 async def test_one_message_at_a_time_is_the_rule() -> None:
     """While one is in hand the next waits in the mailbox."""
     async with actors.open_system("test") as system:

@@ -127,6 +127,7 @@ def test_what_a_line_says(protocol: Protocol, line: bytes, said: list[object]) -
         b"usage tokens=-1",
         b"usage",
         b"usage a=1",
+        b"usage tokens=x",
     ],
 )
 def test_garbage_in_text(line: bytes) -> None:
