@@ -8,6 +8,7 @@ those who come back.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -75,6 +76,8 @@ class House:
         self.kernel: Kernel = system.__actor_family__().kernel
         self.values = Values(self.find, gate.messages)
         self.changes = Changes(system)
+        self.adopts_as = f"adopted-{hashlib.sha256(repr(gate).encode()).hexdigest()[:16]}"
+        """What tells the spawner of those that are adopted from that of another gate."""
         self.seats: dict[str, Seat] = {}
         self.were: set[str] = set()
         """The paths of the agents that are and were of this gate, and of what they had adopted."""

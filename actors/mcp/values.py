@@ -100,6 +100,8 @@ class Values:
             return self._codec.value_in(said)
         except BadValue as error:
             raise ToolFault(f"this value cannot be read: {error}") from None
+        except RecursionError:
+            raise ToolFault("this value cannot be read: it is too deep") from None
 
     def out(self, value: Any) -> Any:
         """A value as JSON, a tuple as an array. What JSON has no word for is described: {"$repr": "..."}."""

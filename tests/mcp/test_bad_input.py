@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 import actors
 from actors.mcp import Gate, build_server
+from actors.mcp.faults import ToolFault
 from tests.mcp.test_talking import add
 from tests.mcp.world import a_gate, a_talk
 
@@ -123,6 +124,18 @@ async def test_a_value_that_cannot_be_read_is_no_reply(autojump_clock: MockClock
         assert "no message class with the tag 'no.such.Class'" in said
         await talk("reply", id=letter["id"], value={"$tuple": [1, 2]})
         assert await pending.wait() == (1, 2)
+
+
+async def test_a_value_that_is_too_deep_is_refused(autojump_clock: MockClock) -> None:
+    """Over no wire, as a wire refuses it before."""
+    deep: list[Any] = []
+    for _ in range(3000):
+        deep = [deep]
+    async with actors.open_system("town") as system:
+        values = build_server(system, a_gate()).house.values
+        with pytest.raises(ToolFault, match="too deep"):
+            values.given(deep)
+        assert values.out(deep).keys() == {"$repr"}
 
 
 async def test_every_tool_has_a_schema_a_title_and_words(autojump_clock: MockClock) -> None:

@@ -66,6 +66,14 @@ async def test_what_is_spawned_spends_from_the_budget_of_its_agent(autojump_cloc
         assert state.spent.tokens == 120
 
 
+async def test_what_is_adopted_is_one_of_the_spawns_of_the_agent(autojump_clock: MockClock) -> None:
+    """It spends by itself afterwards."""
+    async with a_talk(a_gate(adopt=True, budget=actors.Budget(spawns=1))) as (_, talk):
+        await talk("spawn", template="worker", adopt=True)
+        assert "BudgetSpent" in await talk.error("spawn", template="worker", adopt=True)
+        assert "BudgetSpent" in await talk.error("spawn", template="worker")
+
+
 def test_a_wrong_budget_is_refused_at_the_door() -> None:
     """With the cure."""
     with pytest.raises(TypeError, match=r"actors\.Budget"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -181,6 +183,26 @@ async def test_closing_the_system_ends_agents_that_are_still_connected(autojump_
             closing.set()
             await opened[0].wait_stopped()
             assert "connect anew" in await talk.error("tree")
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_may_go_in_the_midst_of_its_calls(autojump_clock: MockClock, mode: str) -> None:
+    """They end with it, and so does what worked for them."""
+    async with actors.open_system("town") as system:
+        server = build_server(system, a_gate(adopt=True))
+        with trio.move_on_after(5):
+            async with talking(server, mode=mode) as talk, trio.open_nursery() as nursery:
+                await talk("spawn", template="worker", name="w", adopt=True)
+                message = {"$": "mcp-tests.Work", "seconds": 1000}
+                nursery.start_soon(partial(talk, "ask", path="/agents/w", message=message))
+                nursery.start_soon(partial(talk, "messages", wait=1000.0))
+                nursery.start_soon(partial(talk, "spawn", template="worker", config={"start": 1000.0}))
+                await trio.sleep_forever()
+        await trio.sleep(1)
+        assert system.find("/agents/coder") is None
+        worker = system.find("/agents/w")
+        assert worker is not None
+        assert worker.state is actors.ActorState.IDLE
 
 
 async def test_messages_that_an_agent_has_not_read_are_dead_letters(autojump_clock: MockClock) -> None:

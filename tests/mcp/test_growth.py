@@ -206,6 +206,35 @@ async def test_limits_of_adopted_ones_hold_over_all_connections(autojump_clock: 
             assert "SpawnLimitReached" in await talk.error("spawn", template="worker", name="w2", adopt=True)
 
 
+async def test_gates_adopt_within_limits_of_their_own(autojump_clock: MockClock) -> None:
+    """Also under the same parent, and after their server has begun anew."""
+    async with actors.open_system("town") as system:
+        narrow = a_gate(adopt=True, limits=actors.SpawnLimits(max_active=1, cooldown=0.1))
+        wide = a_gate(adopt=True, limits=actors.SpawnLimits(max_active=3, cooldown=0.1))
+        async with talking(build_server(system, narrow)) as talk:
+            await talk("spawn", template="worker", adopt=True)
+        async with talking(build_server(system, wide)) as talk:
+            for _ in range(3):
+                await talk("spawn", template="worker", adopt=True)
+            assert "SpawnLimitReached" in await talk.error("spawn", template="worker", adopt=True)
+        async with talking(build_server(system, narrow)) as talk:
+            assert "SpawnLimitReached" in await talk.error("spawn", template="worker", adopt=True)
+
+
+async def test_a_child_that_always_fails_does_not_end_its_agent(autojump_clock: MockClock) -> None:
+    """Its breaker holds it back, as its template says; the session goes on."""
+
+    class Broken(actors.Actor):
+        def on_start(self) -> None:
+            raise ValueError("never")
+
+    async with a_talk(a_gate(templates={"broken": Broken})) as (_, talk):
+        await talk("spawn", template="broken", name="b", wait=False)
+        await trio.sleep(600)
+        assert (await talk("children"))["actors"][0]["state"] == "CIRCUIT_OPEN"
+        assert "StartFailed" in await talk.error("spawn", template="broken", name="c")
+
+
 async def test_nothing_is_adopted_where_the_gate_does_not_say_so(autojump_clock: MockClock) -> None:
     """The cure is to spawn without."""
     async with a_talk() as (_, talk):

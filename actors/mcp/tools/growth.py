@@ -108,7 +108,7 @@ def _specialised(name: str, offer: Offer, config: dict[str, Any]) -> Template:
 
 
 def _adopting(call: Call) -> Spawner:
-    """The spawner of all that are adopted by this gate's parent: one, whichever agent spawns."""
+    """The spawner of all that are adopted through this gate: one, whichever agent spawns."""
     if not call.house.gate.adopt:
         raise ToolFault("this gate adopts nothing: spawn without adopt, and it ends with you")
     cell = call.agent.ctx.parent.cell
@@ -118,7 +118,7 @@ def _adopting(call: Call) -> Spawner:
 
     def make() -> Spawner:
         CURRENT.set(cell)  # it is kept with the parent, and outlives its agents
-        return Spawner(actor, call.house.gate.limits, name="adopted")
+        return Spawner(actor, call.house.gate.limits, name=call.house.adopts_as)
 
     return Variables().run(make)
 
