@@ -48,6 +48,7 @@ PURE_FILES = frozenset(
         "monitor/stall.py",
         "monitor/tally.py",
         "mcp/lease.py",
+        "mcp/reach.py",
         "observe/fact.py",
         "observe/ring.py",
         "observe/words.py",

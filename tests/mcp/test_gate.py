@@ -150,6 +150,13 @@ def test_a_name_is_that_of_a_child(said: str, path: str) -> None:
     assert resolve(ME, said) == path
 
 
+@pytest.mark.parametrize("said", ["", "  "])
+def test_an_empty_path_is_no_path(said: str) -> None:
+    """The cure shows one."""
+    with pytest.raises(ValueError, match="a path is missing: write"):
+        resolve(ME, said)
+
+
 _PATHS = st.lists(st.sampled_from(["agents", "me", "a", "system", "x"]), max_size=4).map(
     lambda parts: "/" + "/".join(parts)
 )
