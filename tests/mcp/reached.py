@@ -89,6 +89,11 @@ class Reached:
         accept = {"accept": "application/json, text/event-stream"}
         return httpx2.AsyncClient(headers=words | accept | headers, timeout=10)
 
+    def is_busy(self) -> bool:
+        """Whether somebody below `/agents` has something in hand."""
+        nodes = self.system.tree().walk()
+        return any(node.state == "BUSY" for node in nodes if node.path.startswith("/agents/"))
+
     def paths(self) -> list[str]:
         """Everybody below `/agents`."""
         return [node.path for node in self.system.tree().walk() if node.path.startswith("/agents/")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -88,8 +89,10 @@ async def test_a_cancelled_call_interrupts_and_the_session_goes_on() -> None:
     """The actor that was asked is free again."""
     async with reached() as here, here.client() as client:
         path = await spawned(client)
-        with trio.move_on_after(0.2):
-            await client.call_tool("ask", {"path": path, "message": "wait"})
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.call_tool, "ask", {"path": path, "message": "wait"})
+            await until(here.is_busy)
+            nursery.cancel_scope.cancel()
         await until(lambda: Hand.cut == [path])
         assert said(await client.call_tool("ask", {"path": path, "message": "on"}))["reply"] == "on"
 
@@ -341,16 +344,14 @@ async def test_an_opening_that_is_refused_leaves_no_session() -> None:
 async def test_a_client_that_goes_in_the_middle_of_a_call_is_missed() -> None:
     """Its agent, the call, and what it spawned end after `session_lost` seconds."""
     async with reached(session_lost=0.2) as here:
-        with trio.CancelScope() as scope:
-            async with here.http() as http:
-                headers = await initialized(here, http)
-                spawn = {"name": "spawn", "arguments": {"template": "hand", "name": "one"}}
-                ask = {"name": "ask", "arguments": {"path": "one", "message": "wait"}}
-                for number, params in enumerate((spawn, ask), 2):
-                    call = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
-                    if params is ask:
-                        scope.deadline = trio.current_time() + 0.2
-                    await http.post(here.server.url, json=call, headers=headers)
+        async with trio.open_nursery() as nursery, here.http() as http:
+            headers = await initialized(here, http)
+            spawn = called(2, "spawn", {"template": "hand", "name": "one"})
+            ask = called(3, "ask", {"path": "one", "message": "wait"})
+            await http.post(here.server.url, json=spawn, headers=headers)
+            nursery.start_soon(partial(http.post, here.server.url, json=ask, headers=headers))
+            await until(here.is_busy)
+            nursery.cancel_scope.cancel()
         await until(lambda: here.server.sessions == 0)
         await until(lambda: not here.paths())
         assert Hand.cut == ["/agents/raw/one"]
@@ -384,7 +385,7 @@ async def test_the_end_is_quick_with_open_streams_and_calls(how: str) -> None:
         with trio.CancelScope() as scope:
             async with reached() as here:
                 client = await nursery.start(_client_at_work, here)
-                await until(lambda: any(node.state == "BUSY" for node in here.system.tree().walk()))
+                await until(here.is_busy)
                 since = trio.current_time()
                 if how == "stop":
                     here.server.stop()
