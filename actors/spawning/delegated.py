@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from actors.core.ask import Pending
@@ -114,6 +115,12 @@ class Delegated(Pending[Any]):
         assert self.asked is not None
         self.worker.owed[self] = None
         self.asked.put_off()
+
+    def when_ended(self, told: Callable[[], object]) -> None:
+        """See `Pending.when_ended`: also when whoever asked the pool leaves."""
+        super().when_ended(told)
+        if self.asked is not None:
+            self.asked.when_ended(told)
 
     def left(self, now: float) -> float | None:
         """See `Pending.left`."""

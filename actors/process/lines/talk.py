@@ -26,7 +26,7 @@ import trio
 from actors.core import orders as order
 from actors.core.giving import Hand as Giving
 from actors.core.hand import give_permit_back, next_wanted, park
-from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, Item
+from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, REDELIVERED, SENDER, Item
 from actors.errors import NotSerializable, Refused
 from actors.events import DeadLetterReason, LineIgnored
 from actors.messages import Nudge, Request, StreamRequest, Terminated, TicketReply
@@ -251,7 +251,7 @@ class Talk:
         if isinstance(message, Terminated | Nudge | TicketReply):  # as by a class without a handler for it
             give_permit_back(self.cell)
             return
-        wants_answer = asked is not None or self.lines.confirm
+        wants_answer = self.lines.confirm or item[MARK] is POSTED or (asked is not None and not asked.is_told)
         id = self._said.next_id if wants_answer else None
         left = None if asked is None else asked.left(self.cell.now())
         try:

@@ -25,7 +25,7 @@ async function answer(id, { text, pause = 0 }) {
 const lines = createInterface({ input: process.stdin });
 lines.on("line", (line) => {
   const said = JSON.parse(line);
-  if ("request" in said) answer(said.id, said.request);
+  if ("id" in said) answer(said.id, said.request ?? said.message);
   else if ("cancel" in said) atWork.get(said.cancel)?.abort();
   else if ("stop" in said) process.exit();
 });

@@ -13,9 +13,9 @@ for line in sys.stdin:
     said = json.loads(line)
     if "stop" in said:
         break
-    if "request" not in said:
-        continue  # a message, or a word to cancel: this child does one thing after the other
-    text = said["request"]
+    if "id" not in said:
+        continue  # nobody waits, or waits any more: this child does one thing after the other
+    text = said.get("request", said.get("message"))
     if not isinstance(text, str):
         say(id=said["id"], error=f"a text is a string, not {text!r}")
         continue

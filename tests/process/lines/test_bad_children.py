@@ -120,6 +120,7 @@ async def test_half_a_line_at_the_end_is_no_line() -> None:
     assert event.why == "is no whole line: the output ended in it"
 
 
+@pytest.mark.row(44)
 async def test_fifty_megabytes_without_a_newline_need_no_more_memory_than_the_limit() -> None:
     """It is ended at `max_line` bytes, and the error names the limit."""
     async with actors.open_system("test") as system:

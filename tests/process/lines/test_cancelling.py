@@ -11,6 +11,7 @@ from actors.process import Call
 from tests.process.lines.scripted import QUICK, ask, begin, child, progress, shell, taken
 
 
+@pytest.mark.row(77)
 async def test_an_interrupt_is_confirmed_by_the_child() -> None:
     """It says that it has ended the request: the asker gets `Interrupted`, the actor lives on."""
     async with actors.open_system("test") as system:
@@ -23,6 +24,7 @@ async def test_an_interrupt_is_confirmed_by_the_child() -> None:
         assert ref.statistics().restarts == 0
 
 
+@pytest.mark.row(77)
 async def test_an_interrupt_that_comes_too_late_is_not_confirmed() -> None:
     """A child that knows no cancelling replies: the asker gets that, and the interrupt was none."""
     async with actors.open_system("test") as system:
@@ -83,6 +85,20 @@ async def test_an_asker_that_leaves_is_told_to_the_child() -> None:
             await ask(ref, "hold", timeout=0.05)
         assert await ask(ref, "echo", 1) == 1
         assert taken(late) == []
+
+
+async def test_who_leaves_a_pool_or_a_link_is_told_to_the_child() -> None:
+    """Wherever the asker is, and whatever stands between."""
+    async with actors.open_system("beta") as beta, actors.open_system("alpha") as alpha:
+        pool = actors.Pool(actors.Template(child("polite")), 1, 1)
+        await beta.start(pool, name="pool")
+        listener = await beta.listen("127.0.0.1", 0)
+        ref = (await alpha.connect(listener.url)).ref("/pool")
+        async with beta.subscribe(Progressed) as events:
+            pending = ref.request(Call(["hold", None]))
+            await progress(events)
+        pending.cancel()
+        assert await ask(ref, "echo", 1) == 1
 
 
 async def test_a_reply_to_who_has_left_is_late() -> None:

@@ -63,6 +63,7 @@ async def test_a_child_that_ignores_term_is_killed() -> None:
     assert not runs(pid)
 
 
+@pytest.mark.row(43)
 async def test_a_stop_reaches_the_whole_group() -> None:
     """What it has forked and left behind, too, though it ignores TERM."""
     async with actors.open_system("test") as system:
@@ -157,6 +158,7 @@ async def test_it_is_a_worker_of_a_pool() -> None:
     """It takes messages, as a worker must."""
     async with actors.open_system("test") as system:
         pool = await system.start(actors.Pool(actors.Template(child()), 2, 2), name="pool")
+        pool.tell(["note", "told"])
         asked = [pool.request(Call(["pid", None])) for _ in range(6)]
         assert len({await one.wait() for one in asked}) == 2
 

@@ -109,6 +109,7 @@ async def test_notices_are_not_for_the_child() -> None:
     assert list(system.dead_letters) == []
 
 
+@pytest.mark.row(96)
 async def test_one_message_at_a_time_is_the_rule() -> None:
     """While one is in hand the next waits in the mailbox."""
     async with actors.open_system("test") as system:
@@ -166,9 +167,13 @@ async def test_a_reply_that_cannot_be_read_is_an_error_of_that_request() -> None
 async def test_a_posted_message_is_acknowledged_by_the_answer() -> None:
     """It has an id, asked or told: handled means that the child has said so."""
     async with actors.open_system("test") as system:
-        await system.start(child(), name="model")
+        await system.start(child(), name="model", policy=actors.Policy(shutdown=0.1))
         ticket = await system.post("/model", Call(["echo", "posted"]))
         assert await ticket.wait_reply(timeout=20) == "posted"
+        ticket = await system.post("/model", Total(7), reply=False)
+        with pytest.raises(actors.AskTimeout):
+            await ticket.wait_reply(timeout=0.05)  # the child has it, and has not said so yet
+        assert ticket.state.name == "DELIVERED"
 
 
 # --- signs of life ----------------------------------------------------------------
