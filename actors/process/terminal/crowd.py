@@ -22,6 +22,7 @@ MARK: Final = "ACTORS_TERMINAL"
 """The variable whose value is different for every terminal."""
 _PROC: Final = Path("/proc")
 _SECONDS: Final = 5.0
+_LOOKS: Final = 10
 _GONE: Final = frozenset({b"Z", b"X"})
 
 
@@ -31,20 +32,37 @@ def watchable() -> bool:
 
 
 def _members(mark: str, session: int | None, spared: Collection[int] = ()) -> list[int]:
-    """Who runs and carries the mark, or is of the session. Reads two files for each process."""
-    wanted = f"{MARK}={mark}".encode()
+    """Who runs and carries the mark, or is of the session. Reads two files for each process.
+
+    Somebody who ends while this looks may have started another one behind its back: then it looks again.
+    """
     found: list[int] = []
-    for entry in os.listdir(_PROC):
-        if entry.isdigit() and int(entry) not in spared:
-            with contextlib.suppress(OSError, ValueError):  # it has ended, or is somebody else's
-                state, parent, _, its, *_ = (_PROC / entry / "stat").read_bytes().rpartition(b")")[2].split()
-                if state in _GONE:
-                    continue
-                if int(its) != session and int(parent) in spared:
-                    continue  # what tmux has started for itself
-                if int(its) == session or wanted in (_PROC / entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry))
+    for _ in range(_LOOKS):
+        found, settled = _look(f"{MARK}={mark}".encode(), session, spared)
+        if found or settled:
+            break
     return found
+
+
+def _look(wanted: bytes, session: int | None, spared: Collection[int]) -> tuple[list[int], bool]:
+    found: list[int] = []
+    settled = True
+    for entry in os.listdir(_PROC):
+        if not entry.isdigit() or int(entry) in spared:
+            continue
+        try:
+            state, parent, _, its, *_ = (_PROC / entry / "stat").read_bytes().rpartition(b")")[2].split()
+            if state in _GONE:
+                continue
+            if int(its) != session and int(parent) in spared:
+                continue  # what tmux has started for itself: it does not survive the loss of one
+            if int(its) == session or wanted in (_PROC / entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry))
+        except (FileNotFoundError, ProcessLookupError):
+            settled = False
+        except OSError:  # somebody else's
+            continue
+    return found, settled
 
 
 def _ignores_term(status: bytes) -> bool:

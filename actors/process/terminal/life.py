@@ -292,8 +292,7 @@ class Life:
             case Paste(text):
                 return await self._paste(text)
             case Keys(keys):
-                await self._talk.cool_down()
-                await self._talk.press(*keys)
+                await self._talk.type(*keys)
                 return None
             case Capture(history):
                 return await self._capture(history)

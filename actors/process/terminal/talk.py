@@ -139,11 +139,21 @@ class Talk:
         changed = self._pane.changed
         if not await self._pane.paste(text, look):
             return None
+        await self._shown(changed)
+        await self.press(self._terminal.submit)
+        return Pasted(text, look)
+
+    async def type(self, *keys: str) -> None:
+        """Press keys after the cooldown, and wait until something of them is seen: they are no prompt."""
+        await self.cool_down()
+        changed = self._pane.changed
+        await self.press(*keys)
+        await self._shown(changed)
+
+    async def _shown(self, changed: trio.Event) -> None:
         if self._terminal.echo:
             with trio.move_on_after(_ECHO_WITHIN):
                 await changed.wait()
-        await self.press(self._terminal.submit)
-        return Pasted(text, look)
 
     def _check(self, text: str) -> None:
         if "\n" in text and not self._terminal.multiline and not self._pane.mode.bracketed:
