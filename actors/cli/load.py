@@ -50,6 +50,7 @@ def load(path: Path) -> Team:
         folder=path.parent,
         store=spec.store,
         posting=spec.posting,
+        budget=spec.system.budget,
         tickets=f"{path.stem}{TICKETS}",
         mcp=spec.mcp,
         place=Place(path),

@@ -163,7 +163,12 @@ class Run:
     async def _open(self, listeners: trio.Nursery, surroundings: Surroundings) -> None:
         team = self._team
         async with open_system(
-            team.name, strategy=team.strategy, policy=team.policy, store=self._store, posting=team.posting
+            team.name,
+            strategy=team.strategy,
+            policy=team.policy,
+            store=self._store,
+            posting=team.posting,
+            budget=team.budget,
         ) as self._system:
             _ = self._system.journal  # so that `actors why` knows what has happened from the beginning
             await listeners.start(self._listen, self._system)

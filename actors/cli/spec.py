@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
+from actors.budgets import Budget
 from actors.cli.mcp.spec import McpSpec
 from actors.cli.stores import StoreSpec
 from actors.names import check_name
@@ -38,6 +39,11 @@ _OF_CLASSES: Mapping[str, Any] = {"args": (), "config": {}}
 def _name(_: object, __: object, value: str | None) -> None:
     if value is not None:
         check_name(value)
+
+
+def _never_idle(_: object, __: object, value: Budget | None) -> None:
+    if value is not None and value.idle is not None:
+        raise ValueError("a system is not ended for being idle: leave idle out of its budget")
 
 
 def _words(_: object, __: object, value: tuple[str, ...] | None) -> None:
@@ -130,6 +136,7 @@ class SystemSpec(Supervising):
     """The table `[system]`; `policy` is that of all who have none. It counts in the file that is run."""
 
     name: str | None = attrs.field(default=None, validator=_name)
+    budget: Budget | None = attrs.field(default=None, validator=_never_idle)
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from actors.budgets import Budget
 from actors.cli.mcp.spec import McpSpec
 from actors.cli.spec import AgentSpec, SupervisorSpec
 from actors.cli.stores import StoreSpec
@@ -99,6 +100,7 @@ class Team:
     folder: Path
     store: StoreSpec | None = None
     posting: Posting = attrs.field(factory=Posting)
+    budget: Budget | None = None
     tickets: str = "actors.tickets.db"
     mcp: McpSpec | None = None
     place: Place = Place(Path("actors.toml"))

@@ -59,6 +59,41 @@ async def test_a_ping_pong_pair_is_stopped_at_the_limit(autojump_clock: MockCloc
 
 
 @pytest.mark.row(98)
+async def test_a_ping_pong_pair_that_is_stopped_is_brought_before_a_person(autojump_clock: MockClock) -> None:
+    """Whoever listens escalates: to a person, and here it is the person who lets the pair end."""
+
+    async def watchman(ctx: actors.Context) -> None:
+        async with ctx.system.subscribe(PostRejected) as events:
+            ctx.ready()
+            async for event in events:
+                assert isinstance(event, PostRejected)
+                pair = [event.sender, event.path]
+                if await ctx.system.desk.approval(
+                    f"{' and '.join(map(str, pair))} loop: stop them?", to="ada"
+                ):
+                    for path in pair:
+                        ref = ctx.system.find(str(path))
+                        if ref is not None:
+                            ref.stop()
+
+    errors: list[Exception] = []
+    async with actors.open_system("s", posting=Posting(hops=10)) as system:
+        await system.start(actors.function(readiness=True)(watchman), name="watchman")
+        pair = [
+            system.spawn(Player, f"/{other}", errors, name=name) for name, other in (("a", "b"), ("b", "a"))
+        ]
+        await system.post("/a", Do(0))
+        await settled()
+        (asked,) = system.desk.pending(to="ada")
+        assert asked.text == "/b and /a loop: stop them?"
+        assert len(errors) == 1
+        assert {ref.state for ref in pair} == {actors.ActorState.IDLE}
+        system.desk.answer(asked.id, True, by="ada")
+        await settled()
+        assert {ref.state for ref in pair} == {actors.ActorState.STOPPED}
+
+
+@pytest.mark.row(98)
 async def test_agents_that_answer_each_reply_with_a_message_are_stopped(autojump_clock: MockClock) -> None:
     """The reply is a link of the chain too."""
     refused: list[Exception] = []
