@@ -419,7 +419,8 @@ class Inbox:
         task = trio.lowlevel.current_task()
         if cell.item is not None and self._taker is not task:
             raise RuntimeError(hand.SECOND_TAKER.format(cell.path))
-        hand.settle_hand(cell, self._context.whole(None))
+        gives = self._context._giving is not None  # pyright: ignore[reportPrivateUsage]
+        hand.settle_hand(cell, self._context.whole(None) if gives else None)
         if cell.orders & order.INTERRUPT:  # it came too late for the message; nothing else may be hit
             await trio.lowlevel.checkpoint()
         self._left -= 1

@@ -327,8 +327,8 @@ def _traced_kind(kind: type[Pending[Any]], tracing: Tracing) -> type[Pending[Any
     class Traced(kind):
         __slots__ = ("span", "trace")
 
-        def __init__(self, cell: Cell, request: object, asker: Cell | None) -> None:
-            super().__init__(cell, request, asker)
+        def __init__(self, cell: Cell, request: object, asker: Cell | None, *more: Any) -> None:
+            super().__init__(cell, request, asker, *more)
             facts = {"actors.path": cell.path, "actors.node": cell.node, "actors.message": _name_of(request)}
             self.span = tracing.span(f"ask {type(request).__name__}", SpanKind.CLIENT, facts)
             self.trace = set_span_in_context(self.span)

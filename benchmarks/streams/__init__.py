@@ -1,0 +1,1 @@
+"""Chunks of streamed answers, beside bare channels."""
