@@ -17,7 +17,7 @@ __all__ = ["EVENTS", "TREE", "TREE_JSON", "Changes"]
 EVENTS: Final = "actors://events"
 TREE: Final = "actors://tree"
 TREE_JSON: Final = "actors://tree.json"
-_SHAPES: Final = ("Spawned", "Started", "Restarted", "Failed", "Stopped", "Suspended", "Resumed")
+_SHAPES: Final = ("Spawned", "Started", "Restarted", "Failed", "Stopped", "Suspended", "Resumed", "Parked")
 """Facts after which the tree looks different."""
 
 

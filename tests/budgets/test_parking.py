@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -153,3 +155,55 @@ async def test_the_system_closes_with_parked_ones(autojump_clock: MockClock) -> 
             held.tell(1)
             await wait_all_tasks_blocked()
             assert {agent.state, held.state} == {ActorState.SUSPENDED}
+
+
+class Plain(actors.Actor):
+    """Its code is all plain: it has no task."""
+
+    @actors.receive
+    def burn(self, message: Burn) -> int:
+        actors.spend(tokens=message.tokens)
+        return message.tokens
+
+
+async def test_an_actor_without_a_task_is_parked_as_any_other(autojump_clock: MockClock) -> None:
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(Plain, name="plain", policy=TOKENS)
+        ref.tell(Burn(600))
+        ref.tell(Burn(600))
+        with pytest.raises(BudgetSpent):
+            await ref.ask(Burn(1))
+        await wait_all_tasks_blocked()
+        assert ref.state is ActorState.SUSPENDED
+        with pytest.raises(BudgetSpent):
+            await ref.ask(Burn(1))
+        assert ref.statistics().depth["system"] == 1
+        system.top_up(ref, tokens=2000)
+        assert await ref.ask(Burn(1)) == 1
+        assert spent_by(system, ref) == 600 + 600 + 600 + 1
+
+
+@actors.message
+class Complete(actors.StreamRequest[str]):
+    pass
+
+
+class Streamer(actors.Actor):
+    @actors.receive
+    async def complete(self, message: Complete) -> AsyncIterator[str]:
+        with actors.budget(tokens=5000):
+            for word in ("a", "b", "c"):
+                actors.spend(tokens=400)
+                yield word
+
+
+async def test_a_stream_ends_with_the_error_behind_its_chunks(autojump_clock: MockClock) -> None:
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(Streamer, name="streamer", policy=TOKENS)
+        stream = ref.stream(Complete())
+        assert [await anext(stream), await anext(stream)] == ["a", "b"]
+        with pytest.raises(BudgetSpent, match="1200 of 1000"):
+            await anext(stream)
+        assert ref.state is ActorState.SUSPENDED
+        system.top_up(ref, tokens=5000)
+        assert await ref.ask(Complete()) == ("a", "b", "c")

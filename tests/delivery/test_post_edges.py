@@ -67,21 +67,17 @@ async def test_a_ping_pong_pair_that_is_stopped_is_brought_before_a_person(autoj
             ctx.ready()
             async for event in events:
                 assert isinstance(event, PostRejected)
-                pair = [event.sender, event.path]
-                if await ctx.system.desk.approval(
-                    f"{' and '.join(map(str, pair))} loop: stop them?", to="ada"
-                ):
+                pair = [str(event.sender), event.path]
+                if await ctx.system.desk.approval(f"{' and '.join(pair)} loop: stop them?", to="ada"):
                     for path in pair:
-                        ref = ctx.system.find(str(path))
+                        ref = ctx.system.find(path)
                         if ref is not None:
                             ref.stop()
 
     errors: list[Exception] = []
     async with actors.open_system("s", posting=Posting(hops=10)) as system:
         await system.start(actors.function(readiness=True)(watchman), name="watchman")
-        pair = [
-            system.spawn(Player, f"/{other}", errors, name=name) for name, other in (("a", "b"), ("b", "a"))
-        ]
+        pair = [system.spawn(Player, f"/{to}", errors, name=name) for name, to in ("ab", "ba")]
         await system.post("/a", Do(0))
         await settled()
         (asked,) = system.desk.pending(to="ada")
