@@ -46,7 +46,7 @@ async def wait_for(call: Call, ref: Ref, pending: Pending[Any], idle: float | No
     finally:
         if not pending.done:
             pending.cancel()
-            _let_go(call, ref, pending)
+            call.guests.nursery.start_soon(_let_go, ref, pending)
     raise ToolFault(f"no sign of life of {ref.path} for {idle:g} s: the request is withdrawn")
 
 
@@ -71,8 +71,8 @@ async def take_chunks(
     return chunks
 
 
-def _let_go(call: Call, ref: Ref, pending: Pending[Any]) -> None:
-    """Interrupt the handler that works for nobody any more.
+async def _let_go(ref: Ref, pending: Pending[Any]) -> None:
+    """Interrupt the handler that works for nobody any more, if it has this request in hand still.
 
     A function outside `ctx.handling()` is left alone: it would lose all that it knows.
     """
@@ -81,7 +81,7 @@ def _let_go(call: Call, ref: Ref, pending: Pending[Any]) -> None:
         return
     handling = cell.context is not None and cell.context.hand is not None
     if cell.recipe.actor_class is not None or handling:
-        call.guests.nursery.start_soon(ref.interrupt)
+        await ref.interrupt()  # begins in this step: what is in hand now is what was looked at
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -253,6 +254,20 @@ async def test_a_request_that_waits_is_withdrawn_and_what_is_in_hand_is_left(
         assert worker is not None
         await trio.sleep(1)
         assert worker.state is actors.ActorState.IDLE
+
+
+async def test_the_next_message_is_never_interrupted_for_the_last_one(autojump_clock: MockClock) -> None:
+    """Also when a request is cancelled in the very moment in which it is answered."""
+    async with a_talk() as (_, talk):
+        await talk("spawn", template="worker", name="w")
+        for _ in range(20):
+            with trio.move_on_after(2.0):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(partial(talk, "ask", path="w", message=work(2.0)))
+                    await trio.sleep(1.0)
+                    await talk("ask", path="w", message=work(1.0), wait=False)
+            [reply] = (await talk("pending_replies", wait=10))["replies"]
+            assert reply["ok"], reply
 
 
 async def test_a_function_is_not_begun_anew_because_a_request_was_cancelled(
