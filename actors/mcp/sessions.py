@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -40,6 +41,9 @@ PATH: Final = "/mcp"
 _VERSION: Final = b"mcp-protocol-version"
 _SESSION: Final = MCP_SESSION_ID_HEADER.encode()
 _FULL: Final = -32000
+_ANSWER: Final = re.compile(rb'data: \{"jsonrpc":"2\.0","id":(?:\d+|"[^"]{0,200}"),"(?:result|error)"')
+"""An event that is the last one of its call: many clients go as soon as they have it, before the end."""
+_HEAD: Final = 512
 _log = logging.getLogger("actors.mcp")
 
 
@@ -252,4 +256,5 @@ class _Out:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         elif message["type"] == "http.response.body":
-            self.is_over = not message.get("more_body", False)
+            is_answer = _ANSWER.search(message.get("body", b"")[:_HEAD]) is not None
+            self.is_over = self.is_over or is_answer or not message.get("more_body", False)
