@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import actors
-from actors.budgets import RESOURCES, Budget, Ledger, Spent, charge, exactly, still_passed
+from actors.budgets import RESOURCES, Budget, Ledger, Spent, charge, exactly, exactly_said, still_passed
 
 COUNTS = st.integers(0, 30)
 AMOUNTS = st.one_of(
@@ -181,3 +181,19 @@ def test_exactly_takes_a_number_as_it_is_written() -> None:
 def test_a_policy_says_what_a_budget_is() -> None:
     with pytest.raises(TypeError, match=r"write actors.Budget\(tokens=1000\)"):
         actors.Policy(budget={"tokens": 5})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [
+        ("0.1", "0.1"),
+        ("12", "12"),
+        ("much", "0"),
+        ("-1", "0"),
+        ("NaN", "0"),
+        ("Infinity", "0"),
+        ("1e999999", "0"),
+    ],
+)
+def test_what_another_node_says_of_money_is_an_amount_or_nothing(said: str, amount: str) -> None:
+    assert exactly_said(said) == Decimal(amount)
