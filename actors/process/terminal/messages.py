@@ -43,8 +43,9 @@ class Paste(Request[str]):
 class Keys(Request[None]):
     """Press keys, whether or not the prompt is there: for menus and dialogs.
 
-    A key is one character, or a name of tmux's: `Enter`, `Escape`, `Up`, `F1`, `C-c`, `M-x`. Answered when
-    the program has shown something since, or a second has passed. ValueError for anything else, which tmux would type letter by letter.
+    A key is one character, or a name of tmux's: `Enter`, `Escape`, `Up`, `F1`, `C-c`, `M-x`. Answered
+    when the program has shown something since, or a second has passed. ValueError for anything
+    else, which tmux would type letter by letter.
     """
 
     keys: tuple[str, ...] = attrs.field(converter=as_keys)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import trio.testing
 import actors
 from actors.events import DeadLetter
 from actors.process import (
+    AnswerTruncated,
     AttachCommand,
     Capture,
     Completed,
@@ -91,6 +94,16 @@ async def test_a_long_answer_is_whole_and_its_lines_are_not_wrapped() -> None:
         ref = await system.start(agent(width=80, height=24), name="ada")
         answer = await ref.ask(Paste("!for n in range(200): print(n, 'x' * 300)"))
         assert answer.split("\n") == wanted
+
+
+async def test_an_answer_that_is_longer_than_the_history_is_no_whole_one() -> None:
+    """The asker hears it, with the end; and the next answer is whole."""
+    async with actors.open_system("test") as system:
+        ref = await system.start(agent(history=100, width=80, height=24), name="ada")
+        with pytest.raises(AnswerTruncated, match="larger history=") as caught:
+            await ref.ask(Paste("!for n in range(500): print(n)"))
+        assert caught.value.text.endswith("\n498\n499")
+        assert await ref.ask(Paste("next")) == "4 characters: 'next'...'next'"
 
 
 async def test_several_lines_are_not_pasted_line_by_line() -> None:
@@ -183,6 +196,51 @@ async def test_a_paste_waits_for_the_prompt() -> None:
         pending = ref.request(Paste("later"))
         await trio.run_process([*attach[:4], "send-keys", "BSpace"])
         assert await pending.wait() == "you said: later"
+
+
+async def test_nothing_is_typed_for_somebody_who_has_left() -> None:
+    """An asker whose time was over before the prompt came."""
+    async with actors.open_system("test") as system:
+        ref = await system.start(says(), name="ada")
+        await ref.ask(Keys("x"))
+        person = await Onlooker.at(system, ref)
+        with pytest.raises(actors.AskTimeout):
+            await ref.ask(Paste("too late"), timeout=0.1)
+        await person.does("send-keys", "BSpace")
+        assert await ref.ask(Paste("in time")) == "you said: in time"
+        assert "too late" not in (await ref.ask(Capture())).text
+
+
+async def test_a_limit_bounds_a_message_and_not_the_life() -> None:
+    """The program may be older than the limit, and ends when an answer takes longer."""
+    policy = actors.Policy(timeout=actors.Timeout(initial=0.3, mode="fixed"), restart="temporary")
+    async with actors.open_system("test") as system:
+        ref = await system.start(agent(), name="ada", policy=policy)
+        with trio.move_on_after(0.5):
+            await ref.wait_stopped()
+        assert await ref.ask(Paste("hello")) == "5 characters: 'hello'...'hello'"
+        with pytest.raises(actors.ActorFailed):
+            await ref.ask(Paste("!time.sleep(60)"))
+        assert (await ref.wait_stopped()).kind is actors.ExitKind.TIMED_OUT
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+async def test_a_shell_edits_its_line_itself_and_ends_with_its_window() -> None:
+    """With colours, bracketed paste, and signals that it ignores."""
+    async with actors.open_system("test") as system:
+        prompt = {**os.environ, "PS1": "\\[\\e[1m\\]sh\\[\\e[0m\\]$ "}
+        bash = Terminal(
+            ["bash", "--norc", "--noprofile"], prompt=r"^sh\$ $", env=prompt, cooldown=0, quiet=0, width=40
+        )
+        ref = await system.start(bash, name="ada")
+        assert await ref.ask(Paste("echo $((6 * 7)) 'a  b'")) == "42 a  b"
+        assert await ref.ask(Paste("for i in 1 2\ndo echo line $i\ndone")) == "line 1\nline 2"
+        assert await ref.ask(Paste("echo " + "x" * 300)) == "x" * 300
+        assert await ref.ask(Paste("true")) == ""
+        assert await ref.ask(Paste("clear")) == ""
+        with trio.fail_after(4):
+            ref.stop()
+            assert (await ref.wait_stopped()).kind is actors.ExitKind.SHUTDOWN
 
 
 async def test_told_pastes_are_pasted_in_order() -> None:
