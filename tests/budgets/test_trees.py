@@ -91,6 +91,7 @@ async def test_a_group_that_restarts_leaves_parked_ones_parked(
         first.tell(Raise())
         await trio.sleep(5)
         assert first.statistics().restarts == 1
+        assert held.statistics().restarts == 0
         assert (first.state, parked.state, held.state) == (
             ActorState.IDLE, ActorState.SUSPENDED, ActorState.SUSPENDED,
         )  # fmt: skip
