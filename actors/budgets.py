@@ -213,7 +213,7 @@ class Ledger:
         """Of which resources 80 % is spent now: each once, until its limit is raised."""
         if not self._unwarned:
             return []
-        nearly = [resource for resource in self._unwarned if self._is_nearly_spent(resource)]
+        nearly: list[Resource] = [resource for resource in self._unwarned if self._is_nearly_spent(resource)]
         for resource in nearly:
             self._unwarned.remove(resource)
         return nearly
