@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -78,6 +79,8 @@ class Talk:
         self._child = Child(lines.argv, lines.linger)
         self._said = Conversation(lines.protocol, lines.max_line, lines.max_garbage)
         self._hands = Hands(self.cell, self._let_go)
+        self._unheeded: deque[Meant] = deque()
+        """What was heard and waits, for room in a stream at most."""
         self._outbox: list[bytes] = []
         """What goes out before the next message."""
         self._awaited = ReadyLine(lines.ready) if lines.ready is not None and not lines.is_handshake else None
@@ -133,13 +136,14 @@ class Talk:
         return None if self._is_broken else code
 
     async def _finish(self, stdout: Output, stderr: Output) -> None:
-        """What the pipes still hold: a reply may be in them."""
+        """What waits, and what the pipes still hold: a reply may be in it."""
+        await self._heed_all()
         if data := stderr.rest():
             self._heard_stderr(data)
         if data := stdout.rest():
             await self._heard_stdout(data)
-        for meant in self._said.end():
-            await self._heed(meant)
+        self._unheeded.extend(self._said.end())
+        await self._heed_all()
 
     @property
     def _is_broken(self) -> bool:
@@ -338,11 +342,17 @@ class Talk:
 
     async def _heard_stdout(self, data: bytes) -> None:
         self.ctx.output(data, "stdout")
-        for meant in self._said.feed(data):
-            await self._heed(meant)
+        self._unheeded.extend(self._said.feed(data))
+        await self._heed_all()
         self._look("stdout", data)
         if self._error is not None:
             self._nursery.cancel_scope.cancel()
+
+    async def _heed_all(self) -> None:
+        """One after the other; what is cut off while it waits for room has done nothing, and waits on."""
+        while self._unheeded:
+            await self._heed(self._unheeded[0])
+            self._unheeded.popleft()
 
     def _look(self, stream: str, data: bytes) -> None:
         if self._awaited is not None and self._awaited.feed(stream, data):

@@ -10,6 +10,7 @@ import actors
 from actors.events import Progressed
 from actors.process import Call, ChildError
 from tests.process.lines.scripted import ask, child, progress, shell
+from tests.process.witnesses import runs
 
 
 @actors.message(tag="tests.lines.Words")
@@ -70,6 +71,27 @@ async def test_who_stops_taking_holds_up_the_child() -> None:
             await trio.testing.wait_all_tasks_blocked(0.05)
             assert len(chunks._flow.chunks) <= 4
             assert sum([1 async for _ in chunks]) == 19_999
+
+
+@pytest.mark.parametrize("ends", ["exit 0", "exit 3"])
+async def test_a_child_that_ends_while_its_taker_is_slow_has_said_all_of_it(ends: str) -> None:
+    """What was read and waits for room comes before what the pipe still holds; nothing between is lost."""
+    say = """printf '{"id": 1, "chunk": %d}\\n' """
+    script = f"""
+        echo '{{"ready": true}}'; read -r line
+        {say} $$ $(seq 1 100); {say} $(seq 101 300)
+        echo '{{"id": 1, "reply": null}}'; {ends}"""
+    async with actors.open_system("test") as system:
+        ref = await system.start(shell(script), policy=actors.Policy(restart="temporary"))
+        async with ref.stream(Call(1), window=4) as chunks:
+            pid = await anext(chunks)
+            with trio.fail_after(20):
+                while runs(pid):
+                    await trio.testing.wait_all_tasks_blocked(0.01)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert [chunk async for chunk in chunks] == list(range(1, 301))
+        exit = await ref.wait_stopped()
+    assert exit.is_failure is (ends == "exit 3")
 
 
 async def test_who_leaves_cancels_the_request() -> None:
