@@ -13,7 +13,7 @@ import attrs
 
 from actors.errors import ActorError
 
-__all__ = ["Completed", "ProcessFailed", "ProcessNotStarted", "both_last_words", "command_line"]
+__all__ = ["Completed", "ProcessFailed", "ProcessNotStarted", "command_line", "last_words"]
 
 _SHOWN_BYTES = 60
 _SHOWN_COMMAND = 200
@@ -55,12 +55,13 @@ class ProcessFailed(ActorError):
         ready: re.Pattern[str] | re.Pattern[bytes] | None = None,
         *,
         why: str | None = None,
+        was_ready: bool = True,
     ) -> None:
         self.completed = completed
         self.argv = tuple(argv)
         self.ready = ready
         program = command_line(self.argv) if self.argv else "the process"
-        failure = _failure(completed, ready) if why is None else f" {why}; {both_last_words(completed)}"
+        failure = _failure(completed, ready) if why is None else f" {why}; {last_words(completed, was_ready)}"
         super().__init__(f"{program} {_ending(completed.returncode)}{failure}")
 
 
@@ -92,25 +93,30 @@ def _ending(code: int) -> str:
 def _failure(completed: Completed, ready: re.Pattern[str] | re.Pattern[bytes] | None) -> str:
     """What was wrong with its end, its last words, and the cure."""
     if ready is None:
-        stderr = _last_words("stderr", completed.stderr)
-        return f"; {stderr}\nIf such a code is an answer and no failure, pass check=False"
+        return f"; {last_words(completed)}\n(if such a code is an answer and no failure, pass check=False)"
+    words = last_words(completed, was_ready=False)
     return (
-        f" before a line of its output said that it is ready; {both_last_words(completed)}\n"
-        f"The line that was waited for matches ready={ready.pattern!r}"
+        f" before a line of its output said that it is ready; {words}\n"
+        f"(the line that was waited for matches ready={ready.pattern!r})"
     )
 
 
-def both_last_words(completed: Completed) -> str:
-    """The end of what a process wrote, as lines of an error. For people."""
-    return f"{_last_words('stdout', completed.stdout)}\n{_last_words('stderr', completed.stderr)}"
+def last_words(completed: Completed, was_ready: bool = True) -> str:
+    """The end of what a process wrote, as lines of an error. For people.
+
+    What is wrong stands on stderr; a start goes wrong on stdout as well. The bars keep the lines apart
+    where the error is shown on one.
+    """
+    stderr = _last_words("stderr", completed.stderr)
+    return stderr if was_ready else f"{_last_words('stdout', completed.stdout)}\nand {stderr}"
 
 
 def _last_words(stream: str, data: bytes) -> str:
     text = data[-_SHOWN_OUTPUT:].decode(errors="replace")
     lines = [line.rstrip() for line in text.splitlines() if line.strip()][-_SHOWN_LINES:]
     if not lines:
-        return f"it wrote nothing to {stream}."
-    return f"its {stream} ends with\n" + "\n".join(f"    {line}" for line in lines)
+        return f"it wrote nothing to {stream}"
+    return f"its {stream} ends with\n" + "\n".join(f"    | {line}" for line in lines)
 
 
 def _cure(argv: Sequence[str | bytes], error: Exception, cwd: str | bytes | None) -> str:

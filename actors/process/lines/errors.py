@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.errors import ActorError
-from actors.process.completed import Completed, both_last_words, command_line
+from actors.process.completed import Completed, last_words, command_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,10 @@ class ChildError(ActorError):
 class ProtocolBroken(ActorError):
     """There was no talking to the child, so it was ended: `.why`, and its output in `.completed`."""
 
-    def __init__(self, why: str, argv: Sequence[str | bytes], completed: Completed) -> None:
+    def __init__(
+        self, why: str, argv: Sequence[str | bytes], completed: Completed, was_ready: bool = True
+    ) -> None:
         self.why = why
         self.argv = tuple(argv)
         self.completed = completed
-        super().__init__(f"{command_line(self.argv)} {why}; {both_last_words(completed)}")
+        super().__init__(f"{command_line(self.argv)} {why}; {last_words(completed, was_ready)}")

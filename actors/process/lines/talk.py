@@ -152,13 +152,14 @@ class Talk:
     def _judge(self, completed: Completed) -> Completed:
         argv, waits = self.lines.argv, len(self._hands)
         if self._why is not None:
-            raise ProtocolBroken(self._why, argv, completed)
+            raise ProtocolBroken(self._why, argv, completed, self._ready.is_set())
         if waits:
             raise ProcessFailed(completed, argv, why=f"with {waits} of its messages in hand")
         if self._parting:
             return completed
         if not self._ready.is_set():
-            raise ProcessFailed(completed, argv, why=f"before it was ready: {self.lines.awaited}")
+            why = f"before it was ready: {self.lines.awaited}"
+            raise ProcessFailed(completed, argv, why=why, was_ready=False)
         if completed.returncode:
             raise ProcessFailed(completed, argv, why="though nobody had told it to end")
         return completed

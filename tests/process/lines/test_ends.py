@@ -136,6 +136,18 @@ async def test_a_restart_keeps_the_mailbox() -> None:
         assert await good.wait() == "next"
 
 
+async def test_its_last_words_fit_on_one_line() -> None:
+    """Those on stderr: what it says on stdout are its replies."""
+    script = """echo '{"ready": true}'; read -r line; echo oh >&2; echo no >&2; kill -9 $$"""
+    async with actors.open_system("test") as system:
+        ref = await system.start(shell(script), name="model", policy=actors.Policy(restart="temporary"))
+        with pytest.raises(actors.ActorFailed) as caught:
+            await ref.ask(Call(1))
+    assert str(caught.value).endswith(
+        "was ended by SIGKILL with 1 of its messages in hand; its stderr ends with | oh | no"
+    )
+
+
 async def test_in_flight_the_oldest_is_the_run_that_is_limited() -> None:
     """What began later has its own beginning: when the oldest has ended, the limit counts from there."""
     policy = actors.Policy(timeout=actors.Timeout("fixed", initial=5, no_activity=2), breaker=None)
