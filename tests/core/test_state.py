@@ -40,6 +40,27 @@ async def test_the_replier_is_idle_when_the_asker_has_the_reply(autojump_clock: 
             assert worker.state is ActorState.IDLE
 
 
+@pytest.mark.row(71)
+async def test_a_function_is_idle_when_its_asker_hears_of_the_end(autojump_clock: MockClock) -> None:
+    """Answered or interrupted, and however long it took."""
+
+    async def slow(ctx: actors.Context) -> None:
+        async for message in ctx.inbox:
+            with ctx.handling():
+                await trio.sleep(message.seconds)
+
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(slow)
+        for _ in range(10):  # in whatever order the two tasks go on
+            await ref.ask(Sleep(2))
+            assert ref.state is ActorState.IDLE
+            pending = ref.request(Sleep(60))
+            await trio.sleep(1)
+            assert await ref.interrupt()
+            assert ref.state is ActorState.IDLE
+            assert pending.done
+
+
 async def test_every_state_of_a_life_is_shown(autojump_clock: MockClock) -> None:
     """STARTING, IDLE, BUSY, BACKING_OFF, STARTING again, CIRCUIT_OPEN, SUSPENDED, STOPPING, STOPPED."""
 
