@@ -14,11 +14,23 @@ _LONGEST: Final = 64
 class PasteMode:
     """Reads a program's output, in whatever portions, for bracketed paste being turned on or off."""
 
-    __slots__ = ("_rest", "bracketed")
+    __slots__ = ("_rest", "at_prompt", "bracketed")
 
     def __init__(self) -> None:
         self.bracketed: bool | None = None
-        """None as long as the program has said nothing about it."""
+        """What the program has said last; None where we have not heard it."""
+        self.at_prompt: bool | None = None
+        """What held when its prompt was there; None: not known."""
+        self._rest = b""
+
+    @property
+    def takes_pastes(self) -> bool:
+        """True where it has asked for brackets: as it said, or, if we could not hear it, as the last time."""
+        return bool(self.at_prompt if self.bracketed is None else self.bracketed)
+
+    def missed(self) -> None:
+        """Some of its output did not reach us."""
+        self.bracketed = None
         self._rest = b""
 
     def feed(self, data: bytes) -> None:

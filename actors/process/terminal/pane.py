@@ -34,6 +34,10 @@ _ENDING: Final = (
     'display-message -p -t %0 "#{pane_dead} #{pane_dead_status}.#{pane_dead_signal}.#{window_name}" ; '
     "capture-pane -p -J -t %0 -S -100"
 )
+_PASTES: Final = "@actors_pastes"
+_WHO: Final = (
+    f'display-message -p -t %0 "#{{pid}} #{{pane_pid}} .#{{bracket_paste_flag}}#{{{_PASTES}}} #{{pane_tty}}"'
+)
 _PLACE: Final = "#{history_size}.#{cursor_x}.#{cursor_y}.#{pane_dead}"
 
 
@@ -58,6 +62,8 @@ class Pane:
         """Set when the program may have ended, and then is another event."""
         self.pid = self.server = 0
         self.tty = ""
+        self.attach: tuple[str, ...] = ()
+        """The command by which a person sees it."""
         self._client: Client | None = None
         self._heard = heard
         self._count = 0
@@ -83,7 +89,10 @@ class Pane:
             client.close()
 
     def _on_output(self, data: bytes) -> None:
-        self.mode.feed(data)
+        if data:
+            self.mode.feed(data)
+        else:
+            self.mode.missed()
         self.wrote_at = trio.current_time()
         self._heard(data)
         changed, self.changed = self.changed, trio.Event()
@@ -95,10 +104,19 @@ class Pane:
             news.set()
 
     async def learn(self) -> None:
-        """Ask tmux who is who."""
-        (reply,) = await self.client.all_well('display-message -p -t %0 "#{pid} #{pane_pid} #{pane_tty}"')
-        server, pid, self.tty = reply.lines[0].split(" ", 2)
+        """Ask tmux who is who, and how the program takes pastes: tmux 3.7 knows, or our note."""
+        (reply,) = await self.client.all_well(_WHO)
+        server, pid, pastes, self.tty = reply.lines[0].split(" ", 3)
         self.server, self.pid = int(server), int(pid)
+        self.mode.at_prompt = {"1": True, "0": False}.get(pastes[1:2])
+
+    async def note_mode(self) -> None:
+        """Keep in mind how the program takes pastes at its prompt, also for who finds the pane again."""
+        pastes = self.mode.bracketed
+        if pastes is not None and pastes is not self.mode.at_prompt:
+            if self.home.is_named:
+                await self.client.all_well(f"set -s {_PASTES} {pastes:d}")
+            self.mode.at_prompt = pastes
 
     async def look(self) -> Look:
         """The screen now."""

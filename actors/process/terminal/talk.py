@@ -44,6 +44,10 @@ class Screenlike(Protocol):
         """Lines from `start` up to `end`, as `look` counts them."""
         ...
 
+    async def note_mode(self) -> None:
+        """Keep in mind how the program takes pastes at its prompt, where it is now."""
+        ...
+
     async def forget(self) -> None:
         """Drop what has scrolled out at the top."""
         ...
@@ -96,6 +100,7 @@ class Talk:
                 continue
             prompt = self.finds(look)
             if prompt is not None and (pasted is None or look != pasted.before):
+                await self._pane.note_mode()
                 return look, prompt
             await changed.wait()
 
@@ -156,7 +161,7 @@ class Talk:
                 await changed.wait()
 
     def _check(self, text: str) -> None:
-        if "\n" in text and not self._terminal.multiline and not self._pane.mode.bracketed:
+        if "\n" in text and not self._terminal.multiline and not self._pane.mode.takes_pastes:
             raise NotPasteable(
                 "nothing was typed: the program has not asked for bracketed paste, so that each line would "
                 "be an input of its own: paste one line, or pass multiline=True to Terminal"

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 import actors
-from actors.process import Paste, TerminalNotStarted
+from actors.process import NotPasteable, Paste, TerminalNotStarted
 from actors.process.terminal.home import Home, longest_folder
 from tests.process.terminal.conftest import left_in, processes_of
 from tests.process.terminal.programs import Onlooker, agent, says, shell
@@ -51,6 +51,21 @@ async def test_what_survived_a_kill_is_adopted(folder: Path) -> None:
         assert await ref.ask(PID) == str(pid)
         assert await ref.ask(Paste("!print(word)")) == "42"
     assert left_in(folder) == []
+
+
+async def test_the_first_paste_into_what_is_found_may_have_several_lines(folder: Path) -> None:
+    """How the program takes a paste was noted; one that reads lines still gets none."""
+    terminals = {"ada": agent(folder=folder, keep=True), "bob": says(folder=folder, keep=True)}
+    async with actors.open_system("test") as system:
+        for name, terminal in terminals.items():
+            await (await system.start(terminal, name=name)).ask(Paste("hello"))
+    async with actors.open_system("test") as system:
+        ada, bob = [await system.start(terminal, name=name) for name, terminal in terminals.items()]
+        assert await ada.ask(Paste("one\ntwo")) == "7 characters: 'one\\ntwo'...'one\\ntwo'"
+        with pytest.raises(NotPasteable):
+            await bob.ask(Paste("one\ntwo"))
+        for ref in (ada, bob):
+            ref.kill()
 
 
 async def test_without_a_folder_nothing_survives_a_kill(folder: Path) -> None:

@@ -25,6 +25,21 @@ def test_the_last_word_counts_in_whatever_portions(cuts: list[int]) -> None:
     assert mode.bracketed is False
 
 
+def test_what_was_missed_is_taken_for_what_holds_at_its_prompt() -> None:
+    """A program that floods its terminal is not read to the end."""
+    mode = PasteMode()
+    assert not mode.takes_pastes
+    mode.at_prompt = True
+    mode.feed(b"\x1b[?2004l...\x1b[?20")
+    assert not mode.takes_pastes
+    mode.missed()
+    assert mode.takes_pastes
+    mode.feed(b"04l")
+    assert mode.takes_pastes
+    mode.feed(b"\x1b[?2004l")
+    assert not mode.takes_pastes
+
+
 @given(st.binary())
 def test_anything_may_be_written(data: bytes) -> None:
     """And little of it is kept."""

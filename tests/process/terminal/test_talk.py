@@ -42,6 +42,9 @@ class FakePane:
         await trio.lowlevel.checkpoint()
         return self.rows[start:end]
 
+    async def note_mode(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     async def forget(self) -> None:
         await trio.lowlevel.checkpoint()
 
