@@ -194,7 +194,11 @@ class Lanes:
 
     def any(self, wanted: Callable[[Item], bool]) -> bool:
         """True when `wanted` is true for a waiting item."""
-        return any(wanted(item) for lane in (self.early, self.normal) for item in lane or ())
+        return self.find(wanted) is not None
+
+    def find(self, wanted: Callable[[Item], bool]) -> Item | None:
+        """The first waiting item for which `wanted` is true, or None. It stays where it is."""
+        return next((item for lane in (self.early, self.normal) for item in lane or () if wanted(item)), None)
 
     def remove(self, unwanted: Callable[[Item], bool]) -> list[Item]:
         """Take every waiting item out for which `unwanted` is true, in order."""

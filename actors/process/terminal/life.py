@@ -21,11 +21,12 @@ from actors.core.verdict import raised
 from actors.errors import ActorStopped, Refused, Unhandled
 from actors.events import DeadLetterReason
 from actors.process.completed import Completed, ProcessFailed
+from actors.process.terminal.beside import Beside
 from actors.process.terminal.crowd import end_all, terminate, wait_ended, watchable
 from actors.process.terminal.errors import AnswerTruncated, TerminalLost
 from actors.process.terminal.home import Home
 from actors.process.terminal.messages import AttachCommand, Capture, Keys, Paste, Resize, Screen
-from actors.process.terminal.opening import find_tmux, open_pane, session_name
+from actors.process.terminal.opening import open_pane
 from actors.process.terminal.pane import Ended, Pane
 from actors.process.terminal.talk import Pasted, Talk
 
@@ -89,6 +90,10 @@ class Life:
             )
         return Home.named(folder, ref.name, f"{self._ctx.system.name}:{ref.path}")
 
+    def in_hand(self) -> tuple[()]:
+        """See `Driver`: one at a time, which is in the cell."""
+        return ()
+
     def obey(self) -> None:
         """An order came: a start is given up, and what is shielded when all must end now."""
         self._starting.cancel()
@@ -104,6 +109,7 @@ class Life:
         """Open the pane, take messages, end the program; what went wrong, which no nursery may wrap."""
         error: Exception | None = None
         async with trio.open_nursery() as nursery:
+            self._beside = Beside(self._cell, (Capture, AttachCommand), self._see, nursery)
             try:
                 with self._life:
                     with self._starting:
@@ -123,7 +129,8 @@ class Life:
         nursery.start_soon(self._follow_program)
         nursery.start_soon(self._follow_tmux)
         if not adopted:  # who was found at work may go on: a paste waits for the prompt anyway
-            await self._talk.admit()
+            with self._beside.working():
+                await self._talk.admit()
 
     @property
     def _over(self) -> bool:
@@ -249,16 +256,8 @@ class Life:
         if cell.vigil is not None:
             cell.vigil.begin(cell.now())
         try:
-            while cell.item is not None:
-                with self._ctx.handling():
-                    try:
-                        value = await self._carry_out(message)
-                    except trio.Cancelled:
-                        if not self._is_interrupt or await self._interrupt():
-                            raise
-                        continue  # the program goes on, and so do we
-                    self._ctx.reply(value)
-                    break
+            with self._beside.working():
+                await self._answer(message)
         except (Refused, Unhandled) as error:
             item = cell.item
             if item is not None and item[ASKED] is None and isinstance(error, Refused):
@@ -269,6 +268,18 @@ class Life:
             self._ctx.reply_later().fail(error)
         if cell.vigil is not None:
             cell.vigil.rest(cell.now())
+
+    async def _answer(self, message: Any) -> None:
+        while self._cell.item is not None:
+            with self._ctx.handling():
+                try:
+                    value = await self._carry_out(message)
+                except trio.Cancelled:
+                    if not self._is_interrupt or await self._interrupt():
+                        raise
+                    continue  # the program goes on, and so do we
+                self._ctx.reply(value)
+                break
 
     @property
     def _is_interrupt(self) -> bool:
@@ -294,22 +305,11 @@ class Life:
             case Keys(keys):
                 await self._talk.type(*keys)
                 return None
-            case Capture(history):
-                return await self._capture(history)
+            case Capture() | AttachCommand():
+                return await self._see(message)
             case Resize(width, height):
                 await self._pane.resize(width, height)
                 return None
-            case AttachCommand():
-                program = await find_tmux(self._terminal)
-                return (
-                    program,
-                    "-u",
-                    "-S",
-                    str(self._pane.home.socket),
-                    "attach-session",
-                    "-t",
-                    f"={session_name(self._ctx)}",
-                )
             case _:
                 raise Unhandled(self._ctx.ref, message)
 
@@ -328,9 +328,11 @@ class Life:
         item = self._cell.item
         return item is not None and item[ASKED] is not None and item[ASKED].done
 
-    async def _capture(self, history: int) -> Screen:
+    async def _see(self, message: Capture | AttachCommand) -> Screen | tuple[str, ...]:
         pane = self._pane
-        look = await pane.look()
+        if isinstance(message, AttachCommand):
+            return pane.attach
+        look, history = await pane.look(), message.history
         lines = await pane.lines(max(0, look.history - history), look.history, look)
         text = "\n".join([*lines, *look.lines])
         return Screen(text, look.width, look.height, look.x, look.y, self._talk.finds(look) is not None)

@@ -53,7 +53,10 @@ class Keys(Request[None]):
 
 @message(tag="actors.process.Capture")
 class Capture(Request["Screen"]):
-    """What is on the screen now, with up to `history` lines that have scrolled out at its top."""
+    """What is on the screen now, with up to `history` lines that have scrolled out at its top.
+
+    Asked, it does not wait behind a message in hand, nor for the first prompt.
+    """
 
     history: int = attrs.field(default=0, validator=_lines)
 
@@ -68,7 +71,10 @@ class Resize(Request[None]):
 
 @message(tag="actors.process.AttachCommand")
 class AttachCommand(Request[tuple[str, ...]]):
-    """The command by which a person on this machine sees the terminal and types into it: an argv."""
+    """The command by which a person on this machine sees the terminal and types into it: an argv.
+
+    Asked, it does not wait behind a message in hand, nor for the first prompt.
+    """
 
 
 @message(tag="actors.process.Screen")

@@ -96,11 +96,11 @@ async def open_pane(pane: Pane, nursery: trio.Nursery, terminal: Terminal, ctx: 
 
     Raises `TerminalNotStarted`, `TerminalLost` and `ProcessNotStarted`.
     """
-    program = await find_tmux(terminal)
+    tmux = [await find_tmux(terminal), "-u", "-S", str(pane.home.socket)]
+    name = session_name(ctx)
+    pane.attach = (*tmux, "attach-session", "-t", f"={name}")
     env = environment(terminal, ctx, pane.home)
-    if pane.home.is_named and await _adopt(
-        pane, nursery, [program, "-u", "-S", str(pane.home.socket)], terminal, env
-    ):
+    if pane.home.is_named and await _adopt(pane, nursery, tmux, terminal, env):
         return True
     check_program(terminal, env)
     conf = pane.home.path / "conf"
@@ -109,17 +109,8 @@ async def open_pane(pane: Pane, nursery: trio.Nursery, terminal: Terminal, ctx: 
         pane,
         nursery,
         [
-            *(program, "-u", "-S", str(pane.home.socket), "-f", str(conf), "-C"),
-            *(
-                "new-session",
-                "-s",
-                session_name(ctx),
-                "-x",
-                str(terminal.width),
-                "-y",
-                str(terminal.height),
-                "--",
-            ),
+            *(*tmux, "-f", str(conf), "-C", "new-session", "-s", name),
+            *("-x", str(terminal.width), "-y", str(terminal.height), "--"),
             *(as_argument(word) for word in ("/bin/sh", "-c", _LAUNCH, "sh", *terminal.argv)),
         ],
         terminal,
