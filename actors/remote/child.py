@@ -499,7 +499,7 @@ class RemoteChild(Cell):
             return
         for number, item in self.handed.items():  # never more than a few
             if item[ASKED] is pending and item is not self.item:
-                link.control(items.Undo(self.number, number))
+                link.data(items.Undo(self.number, number), self.number)  # not before the request itself
                 return
 
     # --- the end ---
