@@ -75,8 +75,7 @@ class Agent(Supervisor):
         self.unanswered: dict[int, Letter] = {}
         self.open: dict[str, Pending[Any]] = {}
         """What it has asked without waiting, by the ids that it knows them by."""
-        self.adopted: dict[str, Ref] = {}
-        """What it has spawned to live without it, by path."""
+        self._adopted: dict[str, Ref] = {}
         self.tickets: dict[str, None] = {}
         """The ids of what it has posted."""
         self._numbers = 0
@@ -96,6 +95,18 @@ class Agent(Supervisor):
             yield
         finally:
             CURRENT.reset(token)
+
+    # --- what it has spawned to live without it ---
+
+    @property
+    def adopted(self) -> tuple[str, ...]:
+        """The paths of those that live: whoever is there after one of them, is not this agent's."""
+        self._adopted = {path: ref for path, ref in self._adopted.items() if not ref.cell.is_gone}
+        return tuple(self._adopted)
+
+    def adopt(self, ref: Ref) -> None:
+        """One more."""
+        self._adopted[ref.path] = ref
 
     # --- what it is told ---
 

@@ -26,7 +26,9 @@ from actors.mcp.agent import AGENT_POLICY, AGENTS_POLICY, Agent, Agents
 from actors.mcp.changes import Changes
 from actors.mcp.faults import ToolFault, no_such_actor
 from actors.mcp.gate import AGENTS, Gate
+from actors.mcp.kin import kin_of
 from actors.mcp.reach import is_within, reaches, resolve
+from actors.mcp.told import Teller
 from actors.mcp.values import Values, text_class_of
 from actors.names import split
 from actors.supervision.family import Family
@@ -40,7 +42,8 @@ __all__ = ["Guests", "House", "Seat", "handle"]
 
 _NO: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST: Final = 64
-_MANY: Final = 1000
+_CROWD: Final = 100
+"""Agents at a time where connections have no end of their own."""
 
 
 def handle(said: str | None) -> str:
@@ -79,9 +82,8 @@ class House:
         self.adopts_as = f"adopted-{hashlib.sha256(repr(gate).encode()).hexdigest()[:16]}"
         """What tells the spawner of those that are adopted from that of another gate."""
         self.seats: dict[str, Seat] = {}
-        self.were: set[str] = set()
-        """The paths of the agents that are and were of this gate, and of what they had adopted."""
-        self._crowded = _MANY
+        self.crowd = _CROWD
+        self.kin = kin_of(system, gate)
         self.texts: WeakKeyDictionary[Ref, type] = WeakKeyDictionary()
 
     # --- finding ---
@@ -115,6 +117,12 @@ class House:
         if any(is_within(path, one) for one in self.me.adopted):
             return True
         return reaches(self.me.ctx.ref.path, path, whole=self.gate.reach == "tree")
+
+    @property
+    def teller(self) -> Teller:
+        """What tells the agent of what has happened."""
+        whole, mine = self.gate.reach == "tree", (self.me.ctx.ref.path, *self.me.adopted)
+        return Teller(self.reaches, lambda path: whole or any(is_within(path, one) for one in mine), whole)
 
     def find(self, said: str) -> Ref:
         """The living actor that the agent means; raises `ToolFault`."""
@@ -156,21 +164,8 @@ class House:
         policy = attrs.evolve(AGENT_POLICY, budget=self.gate.budget)
         agent = Variables().run(parent.spawn, Agent, self.gate, name=name, policy=policy)
         seat = self.seats[name] = Seat(name, agent)
-        self.remember(agent.path)
+        self.kin.add(agent.path)
         return seat
-
-    def remember(self, path: str) -> None:
-        """Keep that it is, or was, of this gate: as long as somebody may answer what it has asked."""
-        self.were.add(path)
-        if len(self.were) < self._crowded:
-            return
-        senders = [one.sender or "" for one in self.system.desk.pending()]
-        self.were = {
-            one
-            for one in self.were
-            if self.system.find(one) is not None or any(is_within(sender, one) for sender in senders)
-        }
-        self._crowded = max(_MANY, 2 * len(self.were))
 
     def sit(self, seat: Seat) -> None:
         """Somebody speaks as this agent."""
@@ -231,6 +226,8 @@ class Guests:
         house = self.house
         seat = self._seats.get(key)
         if seat is None or (seat.ref.cell.is_final and not lasting):
+            if not lasting:
+                self._make_room()
             seat = self._seats[key] = house.enter(said)
             if lasting:
                 self._lasting.add(key)
@@ -248,6 +245,17 @@ class Guests:
         finally:
             if not lasting:
                 house.leave(seat, house.gate.idle)
+
+    def _make_room(self) -> None:
+        """For one more that has no end of its own; raises `ToolFault` where there is none."""
+        if len(self._seats) >= self.house.crowd:
+            self._seats = {
+                key: seat
+                for key, seat in self._seats.items()
+                if key in self._lasting or not seat.ref.cell.is_final
+            }
+        if len(self._seats) >= self.house.crowd:
+            raise ToolFault(f"{self.house.crowd} agents are connected, and no more may be: try again later")
 
     def gone(self, key: object) -> Seat | None:
         """A connection has ended; the seat that it had."""

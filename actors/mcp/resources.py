@@ -14,7 +14,6 @@ from actors.names import canonical
 
 if TYPE_CHECKING:
     from actors.mcp.tool import Call
-    from actors.observe.fact import Fact
 
 __all__ = ["LISTED", "TEMPLATES", "read"]
 
@@ -72,7 +71,7 @@ def read(call: Call, uri: str) -> tuple[str, str]:
 
 def _events(call: Call, after: int) -> dict[str, Any]:
     page = call.house.system.journal.after(after, limit=_PAGE)
-    facts = [one.as_dict() for one in page.facts if _is_shown(call, one)]
+    facts = [one.as_dict() for one in call.house.teller.told(page.facts)]
     return {
         "facts": facts,
         "after": page.after,
@@ -81,14 +80,10 @@ def _events(call: Call, after: int) -> dict[str, Any]:
     }
 
 
-def _is_shown(call: Call, fact: Fact) -> bool:
-    return call.house.reaches(fact.path) if fact.path is not None else call.house.gate.reach == "tree"
-
-
 def _actor(call: Call, path: str) -> dict[str, Any]:
     path = call.house.path(path)
     ref = call.house.system.find(path)
-    facts = [one.as_dict() for one in call.house.system.journal.history(path)]
+    facts = [one.as_dict() for one in call.house.teller.told(call.house.system.journal.history(path))]
     if ref is None and not facts:
         call.house.find(path)  # raises
     return {"path": path, "actor": None if ref is None else seen(ref), "facts": facts}

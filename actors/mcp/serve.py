@@ -90,7 +90,9 @@ class Site:
         """One for each gate, whose life ends with the stack."""
         found: dict[Visitor, Served] = {}
         for visitor, gate in self.gates.items():
-            server: Any = build_server(self.system, gate)._lowlevel_server  # pyright: ignore[reportPrivateUsage]
+            whole = build_server(self.system, gate)
+            whole.house.crowd = self.max_sessions
+            server: Any = whole._lowlevel_server  # pyright: ignore[reportPrivateUsage]
             found[visitor] = Served(server, await stack.enter_async_context(server.lifespan(server)))
         return found
 

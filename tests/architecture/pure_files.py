@@ -49,6 +49,7 @@ PURE_FILES = frozenset(
         "monitor/tally.py",
         "mcp/lease.py",
         "mcp/reach.py",
+        "mcp/told.py",
         "observe/fact.py",
         "observe/ring.py",
         "observe/words.py",

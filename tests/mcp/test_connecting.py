@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 import actors
 from actors.mcp import build_server
+from actors.mcp.faults import ToolFault
 from actors.mcp.house import House, handle
 from tests.mcp.world import Work, a_gate, a_talk, talking
 
@@ -120,6 +121,27 @@ async def test_without_sessions_an_agent_is_known_by_its_name_and_ends_when_it_i
         assert system.find("/agents/coder") is None
 
 
+async def test_without_sessions_names_do_not_fill_the_memory(autojump_clock: MockClock) -> None:
+    """A limit holds; those that have ended make room."""
+    async with actors.open_system("town") as system:
+        house = House(system, a_gate(idle=10.0))
+        house.crowd = 3
+        async with house.connected(None) as guests:
+
+            async def speak(name: str) -> None:
+                async with guests.speaking(("a client", name), name, lasting=False):
+                    pass
+
+            for name in ("a", "b", "c"):
+                await speak(name)
+            with pytest.raises(ToolFault, match="no more may be: try again later"):
+                await speak("d")
+            await speak("a")
+            await trio.sleep(11)
+            await speak("d")
+            assert len(guests._seats) == 1
+
+
 async def test_those_who_are_gone_are_forgotten_but_not_what_they_have_asked(
     autojump_clock: MockClock,
 ) -> None:
@@ -129,9 +151,9 @@ async def test_those_who_are_gone_are_forgotten_but_not_what_they_have_asked(
         await system.start(_asking, name="n77")
         await trio.sleep(1)
         for number in range(2500):
-            house.remember(f"/n{number}")
-        assert "/n77" in house.were
-        assert len(house.were) < 1100
+            house.kin.add(f"/n{number}")
+        assert "/n77" in house.kin
+        assert len(house.kin) < 1100
 
 
 async def _asking(ctx: actors.Context) -> None:

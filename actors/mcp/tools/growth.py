@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import Context as Variables
+from secrets import token_hex
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import trio
@@ -15,6 +16,7 @@ from actors.mcp.faults import ToolFault, refusing
 from actors.mcp.tool import Call, Tool
 from actors.mcp.tools.looking import seen
 from actors.mcp.tools.shapes import Paths, Seconds, Seen
+from actors.names import join
 from actors.spawning.spawner import Spawner
 from actors.supervision.supervisor import Supervisor
 
@@ -62,7 +64,32 @@ async def spawn(
         may = f"the templates are {names}" if names else "this gate has no templates"
         raise ToolFault(f"you may not spawn from {template!r:.100}: {may}")
     chosen = _specialised(template, offer, config or {})
-    spawner = _adopting(call) if adopt else call.agent.spawner
+    if not adopt:
+        return seen(await _begun(call, call.agent.spawner, offer, chosen, name, wait, timeout))
+    spawner = _adopting(call)
+    name = f"{template}-{token_hex(4)}" if name is None else name
+    path = join(call.agent.ctx.parent.path, name)
+    is_new = call.house.system.find(path) is None and call.house.kin.add(path)  # it may ask in its start
+    try:
+        ref = await _begun(call, spawner, offer, chosen, name, wait, timeout)
+    except BaseException:
+        if is_new:
+            call.house.kin.discard(path)
+        raise
+    call.house.kin.add(ref.path)
+    call.agent.adopt(ref)
+    return seen(ref)
+
+
+async def _begun(
+    call: Call,
+    spawner: Spawner,
+    offer: Offer,
+    chosen: Template,
+    name: str | None,
+    wait: bool,
+    timeout: float | None,
+) -> Ref:
     ref: Ref | None = None
     with (
         trio.move_on_after(float("inf") if timeout is None else timeout) as scope,
@@ -81,10 +108,7 @@ async def spawn(
         )
     if offer.text is not None:
         call.house.texts[ref] = offer.text
-    if adopt:
-        call.agent.adopted[ref.path] = ref
-        call.house.remember(ref.path)
-    return seen(ref)
+    return ref
 
 
 async def _spawned(spawner: Spawner, template: Template, name: str | None) -> Ref:

@@ -14,11 +14,14 @@ from actors.mcp.reach import is_within, parent_of
 from actors.mcp.tool import Call, Tool
 from actors.mcp.tools.shapes import Path, Seen
 from actors.names import ROOT
+from actors.observe.why import explain
 from actors.supervision.family import Family
 from actors.tree import TreeNode
 
 if TYPE_CHECKING:
     from actors.core.ref import Ref
+    from actors.observe.fact import Fact
+    from actors.observe.why import Why
 
 __all__ = ["LOOKING", "seen", "tree_for"]
 
@@ -78,7 +81,11 @@ def tree_for(call: Call, path: str | None) -> TreeNode:
         return node
     kept = {me, *call.agent.adopted}
     if wanted == parent_of(me):
-        children = tuple(one if one.path in kept else attrs.evolve(one, children=()) for one in node.children)
+        children = tuple(
+            one if one.path in kept else attrs.evolve(one, children=())
+            for one in node.children
+            if call.house.reaches(one.path)
+        )
         return attrs.evolve(node, children=children)
     return node if any(is_within(wanted, one) for one in kept) else attrs.evolve(node, children=())
 
@@ -125,11 +132,29 @@ async def peers(call: Call) -> Others:
 
 
 async def why(call: Call, path: Path) -> Because:
-    """Tell why an actor ended, or why it is as it is: a chain of causes. Also of one that is gone."""
+    """Tell why an actor ended, or why it is as it is: a chain of causes. Also of one that is gone.
+
+    It goes as far as you reach.
+    """
     await trio.lowlevel.checkpoint()
-    said = call.house.system.journal.why(call.house.path(path))
+    said = _explained(call, call.house.path(path))
     steps = said.as_dict()["steps"]
     return Because(path=said.path, state=said.state, text=str(said), steps=steps)
+
+
+def _explained(call: Call, path: str) -> Why:
+    journal, teller = call.house.system.journal, call.house.teller
+
+    def facts(of: str) -> list[Fact]:
+        if of.startswith("@"):
+            return teller.told(journal.node_history(of[1:]))
+        return teller.told(journal.history(of)) if of.startswith(ROOT) else []
+
+    alive = call.house.system.find(path) is not None
+    said = explain(facts, path, alive=alive)
+    if said is None and not alive:
+        raise ToolFault(f"nothing is known of an actor {path!r:.200}. `tree` shows all that you reach")
+    return said or journal.why(path)
 
 
 LOOKING = (

@@ -103,8 +103,6 @@ async def stop(
     for path, ref in begun.items():
         exit = await ref.wait_stopped()
         results[path] = OneStop(path=ref.path, stopped=True, exit=exit.kind.name)
-    for ref in begun.values():
-        call.agent.adopted.pop(ref.path, None)
     return Stopped(results=[results[path] for path in dict.fromkeys(paths)], ended=_in_order_of_ends(cells))
 
 

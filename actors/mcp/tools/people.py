@@ -10,7 +10,6 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from actors.mcp.faults import ToolFault
-from actors.mcp.reach import is_within
 from actors.mcp.tool import Call, Tool
 from actors.mcp.tools.shapes import Json
 
@@ -50,15 +49,8 @@ class Decided(TypedDict):
     value: Json
 
 
-def _is_own(call: Call, one: PersonRequest) -> bool:
-    """Whether it was asked by an agent of this gate, or by what such a one has spawned, now or before."""
-    if one.node != call.house.system.name:
-        return False
-    return one.sender is not None and any(is_within(one.sender, path) for path in call.house.were)
-
-
 def _pending(call: Call, to: str | None) -> list[PersonRequest]:
-    return [one for one in call.house.system.desk.pending(to) if not _is_own(call, one)]
+    return [one for one in call.house.system.desk.pending(to) if not call.house.kin.has_asked(one)]
 
 
 async def pending_requests(
@@ -92,7 +84,7 @@ async def answer(
     """Answer a question in the place of a person. It stands when this returns, and cannot be taken back."""
     await trio.lowlevel.checkpoint_if_cancelled()
     own: Any = next((one for one in call.house.system.desk.pending() if one.id == id), None)
-    if own is not None and _is_own(call, own):
+    if own is not None and call.house.kin.has_asked(own):
         raise ToolFault("this was asked by your own team: somebody else has to answer it")
     await call.house.system.desk.decide(id, value, call.agent.ctx.ref.path)
     return Decided(id=id, value=value)

@@ -40,7 +40,7 @@ async def post(
     path: Path,
     message: Message,
     key: Annotated[
-        str | None, Field(description="Posting with the same key again is posting it once.")
+        str | None, Field(description="Posting with the same key of yours again is posting it once.")
     ] = None,
     timeout: Seconds = None,
     priority: Annotated[int, Field(description="Higher ones are delivered first.")] = 0,
@@ -58,7 +58,7 @@ async def post(
         ticket = await house.system.post(
             whole,
             house.values.told(message, house.text_class(ref)),
-            key=key,
+            key=None if key is None else f"{call.agent.ctx.ref.path} {key}",  # tickets are not shared
             timeout=timeout,
             priority=priority,
             max_attempts=max_attempts,
