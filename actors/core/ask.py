@@ -207,6 +207,12 @@ class Pending(Generic[R]):
             self._tasks = []
         self._tasks.append(told)
 
+    def tell_left(self) -> None:
+        """Its asker has left, and it goes on: who waits for its end may see to it that it comes sooner."""
+        for waiter in tuple(self._tasks or ()):
+            if not isinstance(waiter, trio.lowlevel.Task):
+                waiter()
+
     def put_off(self) -> None:
         """The handler lets go of the message and will answer later."""
 

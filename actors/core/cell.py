@@ -8,7 +8,7 @@ ordered to do are the bits in `orders`, which are looked at between two messages
 from __future__ import annotations
 
 import math
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -27,6 +27,7 @@ from actors.exits import Exit, ExitKind
 
 if TYPE_CHECKING:
     from actors.core.driver import Cancellable
+    from actors.core.mailbox import Item
 
 __all__ = ["Cell"]
 
@@ -158,6 +159,12 @@ class Cell(Intake):
         """The supervisor in this cell gives up: its incarnation fails now."""
         self.orders |= order.FAIL
         self.obey()
+
+    @property
+    def in_hand(self) -> Sequence[Item]:
+        """The messages at work, oldest first."""
+        several = () if self.driver is None else self.driver.in_hand()
+        return several or (() if self.item is None else (self.item,))
 
     def obey(self) -> None:
         """Make the incarnation notice its orders: cancel it, or wake it."""

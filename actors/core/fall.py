@@ -124,7 +124,7 @@ def let_go(cell: Cell, exit: Exit) -> None:
 
 
 def drop_hand(cell: Cell, exit: Exit) -> bool:
-    """What becomes of the message in hand when its handling did not end well; True: it will be tried again."""
+    """What becomes of the message in hand when its handling did not end well; True: it is tried again."""
     item, cell.item = cell.item, None
     cell.permit = None
     if item is None:

@@ -62,6 +62,10 @@ class Run:
         finally:
             cell.driver = None
 
+    def in_hand(self) -> tuple[()]:
+        """See `Driver`: a command takes no messages."""
+        return ()
+
     def obey(self) -> None:
         """An order came: TERM to the whole group, once; KILL when nothing is waited for any more."""
         self._ordered = True

@@ -28,7 +28,8 @@ from actors.core.hand import (
     still_wanted,
 )
 from actors.core.lifecycle import ActorState
-from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, SENDER, SINCE, Item
+from actors.core.mailbox import ANSWERED, ASKED, MARK, MESSAGE, REDELIVERED, SENDER, SINCE, Item
+from actors.core.several import drop_all, remember_tries, tries_of
 from actors.core.spending import spent_elsewhere
 from actors.core.verdict import EndedAs, raised
 from actors.errors import ActorError, ActorFailed, ActorStopped, Interrupted, NodeLost, NotSerializable
@@ -75,6 +76,8 @@ class RemoteChild(Cell):
     __slots__ = (
         "association",
         "awaited",
+        "fell_with",
+        "goes_alone",
         "handed",
         "hub",
         "nothing_there",
@@ -86,6 +89,7 @@ class RemoteChild(Cell):
         "stirred",
         "there",
         "told",
+        "tries_there",
         "urgent_ones",
         "watched_there",
         "what",
@@ -107,8 +111,14 @@ class RemoteChild(Cell):
         """Those of them that were not begun when it was halted, or began to end by itself."""
         self.owed: dict[int, Pending[Any]] = {}
         """Requests that it will answer later."""
-        self.there: tuple[Exit, int | None] | None = None
-        """How its incarnation has ended, and the message that it had in hand."""
+        self.tries_there: dict[int, int] = {}
+        """How often those of them were tried again that were."""
+        self.fell_with: list[tuple[Item, int]] = []
+        """What the incarnation that falls had in hand, oldest first, with its tries."""
+        self.goes_alone = False
+        """It may have several in hand at once: what is tried again then has it for itself."""
+        self.there: tuple[Exit, list[int]] | None = None
+        """How its incarnation has ended, and the messages that it had in hand."""
         self.told: str | None = None
         self.ready_there = False
         self.nothing_there = True
@@ -208,7 +218,7 @@ class RemoteChild(Cell):
         """A system that closes does not wait for a node that it does not hear: the lease ends it there."""
         return self.kernel.closing and not link.is_up
 
-    def _told_end(self) -> tuple[Exit, int | None] | None:
+    def _told_end(self) -> tuple[Exit, list[int]] | None:
         return self.there
 
     def _tell_orders(self, link: Association) -> None:
@@ -243,6 +253,10 @@ class RemoteChild(Cell):
         """One at a time as a probe, and where the oldest may have to be dropped; what hurries goes on."""
         if self.orders & order.PROBE or self.lanes.overflow == "drop_oldest":
             return not self.handed
+        if self.goes_alone and self.handed:
+            ahead = self.lanes.peek()
+            if any(one[MARK] is REDELIVERED for one in (*self.handed.values(), *((ahead,) if ahead else ()))):
+                return False
         return len(self.handed) < (WINDOW if hurried else _AHEAD)
 
     def _hand(self, link: Association, item: Item, hurried: bool) -> None:
@@ -270,6 +284,8 @@ class RemoteChild(Cell):
                 return
             flow.source = self._returner(link, number, flow)
         self.handed[number] = item
+        if tries := tries_of(self, item):
+            self.tries_there[number] = tries
         if hurried:
             self.urgent_ones.add(number)
         link.push("data", text, self.number)
@@ -360,7 +376,7 @@ class RemoteChild(Cell):
         elif isinstance(item, items.Spent):
             spent_elsewhere(self, item.tokens, item.money, item.tool_calls, item.spawns)
         elif isinstance(item, items.Fell):
-            self.there = self._ended(item.exit), item.hand
+            self.there = self._ended(item.exit), [] if item.hand is None else [item.hand, *item.beside]
             self.watched_there = item.watching
         else:
             self._is_over()
@@ -400,6 +416,7 @@ class RemoteChild(Cell):
     def _taken_from(self, number: int) -> Item | None:
         """It is not handed over any more: there is room for another."""
         self.urgent_ones.discard(number)
+        self.tries_there.pop(number, None)
         item = self.handed.pop(number, None)
         if self.orders & order.SENDERS:
             self.admit_senders()
@@ -504,27 +521,39 @@ class RemoteChild(Cell):
 
     # --- the end ---
 
-    def _fall_as(self, exit: Exit, hand: int | None) -> None:
+    def _fall_as(self, exit: Exit, hands: list[int]) -> None:
         """Its incarnation has ended: so does this one."""
-        item = None if hand is None else self.handed.pop(hand, None)
+        self._fall_with([number for number in hands if number in self.handed])
         self._take_back()
-        self.item = item
         raise EndedAs(exit)
+
+    def _fall_with(self, hands: list[int]) -> None:
+        """It had these in hand."""
+        self.goes_alone = self.goes_alone or len(hands) > 1
+        self.fell_with = [(self.handed.pop(number), self.tries_there.pop(number, 0)) for number in hands]
+        self.item = self.fell_with[0][0] if hands else None
+
+    def fell(self, exit: Exit) -> None:
+        """See `Cell.fell`."""
+        held, self.fell_with = self.fell_with, []
+        if held:
+            drop_all(self, held, exit)
+        super().fell(exit)
 
     def _lose(self, lost: Exit) -> None:
         """The node is lost, and with it everything that was handed over."""
         self._is_over()
+        self._fall_with(list(self.handed)[:1])
         handed = list(self.handed.values())
         self._forget_handed()
         again = bool(self.policy.retries) and self.name is not None
         waited: list[Item] = []
-        for item in handed[1:]:
+        for item in handed:
             if again and not _has_begun(item):
                 waited.append(item)
             else:
                 self._lost_in_hand(item, lost)
         self.lanes.restore(waited)
-        self.item = handed[0] if handed else None
         raise EndedAs(lost)
 
     def _lost_in_hand(self, item: Item, lost: Exit) -> None:
@@ -536,6 +565,7 @@ class RemoteChild(Cell):
     def _forget_handed(self) -> None:
         self.handed.clear()
         self.urgent_ones.clear()
+        self.tries_there.clear()
         self.returned.clear()
         self.lanes.rests = False
 
@@ -549,6 +579,8 @@ class RemoteChild(Cell):
 
     def _take_back(self) -> None:
         """What was handed over and not begun is the head of the queue again."""
+        for number, tries in self.tries_there.items():
+            remember_tries(self, self.handed[number], tries)
         urgent = [item for number, item in self.handed.items() if number in self.urgent_ones]
         normal = [item for number, item in self.handed.items() if number not in self.urgent_ones]
         self._forget_handed()

@@ -74,17 +74,20 @@ class HostedPending(Pending[Any]):
 
     @property
     def in_hand(self) -> bool:
-        """True while its handler runs."""
-        item = self.cell.item
-        return item is not None and item[ASKED] is self
+        """True while it is being handled."""
+        return any(item[ASKED] is self for item in self.cell.in_hand)
 
     def put_off(self) -> None:
         """An answer will come later."""
         self.run.control(items.Later(self.run.number, self.number))
 
     def cancel(self) -> None:
-        """Its asker has left. A handler goes on, as it does at home."""
-        if not self.in_hand and not self.done:
+        """Its asker has left. A handler goes on, as it does at home; a process may be told."""
+        if self.done:
+            return
+        if self.in_hand:
+            self.tell_left()
+        else:
             self._end(Withdrawn())
 
     def _expire(self, timeout: float) -> None:
@@ -114,7 +117,9 @@ class HostedStream(Streaming, HostedPending):
         """Its asker has left: whoever makes the chunks is told."""
         in_hand = self.in_hand
         self.stream.abandon()
-        if not in_hand:
+        if in_hand:
+            self.tell_left()
+        else:
             super().cancel()
 
     def _add_last(self, value: Any) -> None:
@@ -227,10 +232,9 @@ class _Home:
 
     def fell(self, exit: Exit) -> None:
         """Its supervisor hears of it now; what it still does takes time."""
-        item = cast("Cell", self).item
-        asked = None if item is None else item[ASKED]
-        hand = asked.number if isinstance(asked, HostedPending) else None
-        self.run_of.association.inbound.hosting.fallen(self.run_of, exit, hand)
+        asked = [item[ASKED] for item in cast("Cell", self).in_hand]
+        hands = [one.number for one in asked if isinstance(one, HostedPending)]
+        self.run_of.association.inbound.hosting.fallen(self.run_of, exit, hands)
 
     def _make_ref(self) -> Ref:
         return self.run_of.home

@@ -80,7 +80,7 @@ class Hosting:
         hosts = self._node.hosts(self._association)
         if hosts is None:
             exit = Exit(ExitKind.START_FAILED, error=ActorStopped(run.home), reason="the node closes")
-            self._fell(run, exit, None)
+            self._fell(run, exit, [])
             self.over(run)
             return
         former = hosts.children.get(run.key)
@@ -176,26 +176,27 @@ class Hosting:
 
     # --- what becomes of them ---
 
-    def _fell(self, run: Run, exit: Exit, hand: int | None) -> None:
+    def _fell(self, run: Run, exit: Exit, hands: list[int]) -> None:
         run.fallen = True
         if run.lapsed is not None:
             exit = Exit(ExitKind.NODE_DOWN, reason=run.lapsed)
         ended = ended_out(exit, self._node.codec)
         with self._node.exporting(self._association):
             watching = [self._node.ref_out(ref) for ref in _watched(run.cell)]
-            self._association.control(items.Fell(run.number, ended, hand, watching))
+            hand = hands[0] if hands else None
+            self._association.control(items.Fell(run.number, ended, hand, watching, hands[1:]))
 
-    def fallen(self, run: Run, exit: Exit, hand: int | None) -> None:
+    def fallen(self, run: Run, exit: Exit, hands: list[int]) -> None:
         """Its incarnation has ended; what it still does takes time."""
         if not run.fallen:
-            self._fell(run, exit, hand)
+            self._fell(run, exit, hands)
 
     def over(self, run: Run) -> None:
         """Nothing of it is left."""
         cell = run.cell
         if not run.fallen:
             exit = (None if cell is None else cell.exit) or Exit(ExitKind.KILLED)
-            self._fell(run, exit, None)
+            self._fell(run, exit, [])
         self.runs.pop(run.number, None)
         if not self.runs and self._relay is not None:
             self._node.kernel.sink.detach(self._relay)

@@ -464,7 +464,7 @@ class Stirred:
 
 @attrs.frozen
 class Fell:
-    """The child's incarnation has ended; `hand` is the message that it had in hand."""
+    """The child's incarnation has ended; `hand` is the message that it had in hand, the oldest one."""
 
     KIND: ClassVar[str] = "fell"
 
@@ -473,6 +473,8 @@ class Fell:
     hand: int | None = None
     watching: list[RefOut] = attrs.field(factory=list[Any])
     """what it watched, for its next incarnation"""
+    beside: list[int] = attrs.field(factory=list[int])
+    """the other messages that it had in hand, oldest first, where it may have several at once"""
 
 
 @attrs.frozen

@@ -140,7 +140,8 @@ async def test_an_end_before_that_is_a_failed_start(code: int, options: dict[str
     assert error.ready == re.compile("listening on")
     assert str(error) == (
         f"sh -c 'echo one; echo why >&2; exit {code}' ended with code {code} before a line of "
-        f"its output said that it is ready; its stdout ends with\n    | one\nand its stderr ends with\n    | why\n"
+        f"its output said that it is ready; its stdout ends with\n    | one\n"
+        f"and its stderr ends with\n    | why\n"
         f"(the line that was waited for matches ready='listening on')"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.errors import ActorError
-from actors.process.completed import Completed, last_words, command_line
+from actors.process.completed import Completed, command_line, last_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,13 +9,13 @@ going on since it was taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.core.fall import drop_hand
 from actors.core.hand import fail_asker, hand_done, interrupt_hand, settle_hand
-from actors.core.mailbox import ASKED, MARK, MESSAGE, REDELIVERED, SENDER, SINCE, Item
+from actors.core.mailbox import ASKED, MESSAGE, SENDER, Item
+from actors.core.several import drop_all, tries_of
 from actors.core.verdict import raised
 from actors.errors import ActorError, Refused
 from actors.events import DeadLetterReason
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from actors.exits import Exit
 
 __all__ = ["Hand", "Hands"]
-
-_TRIES: Final = "process.lines.tries"
 
 
 @attrs.define(eq=False)
@@ -79,7 +77,7 @@ class Hands:
     def take(self, item: Item, id: int | None) -> Hand:
         """It is being said to the child."""
         cell, now = self._cell, self._cell.now()
-        hand = Hand(item, id, now, self._tries(item))
+        hand = Hand(item, id, now, tries_of(cell, item))
         self._held[hand] = None
         if id is not None:
             self._numbered[id] = hand
@@ -145,31 +143,6 @@ class Hands:
 
     def fall(self, exit: Exit) -> None:
         """Nobody will answer any of them: they are tried again, or end."""
-        cell = self._cell
-        for hand in reversed(self._held):  # who is put back last is the first one
-            cell.item, cell.tries = hand.item, hand.tries
-            if drop_hand(cell, exit):
-                self._remember(hand, cell.tries)
+        drop_all(self._cell, [(hand.item, hand.tries) for hand in self._held], exit)
         self._held.clear()
         self._numbered.clear()
-        cell.item, cell.tries = None, 0
-
-    def _remember(self, hand: Hand, tries: int) -> None:
-        cell = self._cell
-        if cell.kept is None:
-            cell.kept = {}
-        cell.kept.setdefault(_TRIES, {})[_key(hand.item)] = tries
-
-    def _tries(self, item: Item) -> int:
-        """How often it was tried again; those come first, so behind them nothing need be known any more."""
-        kept = self._cell.kept
-        if not kept or _TRIES not in kept:
-            return 0
-        if item[MARK] is REDELIVERED:
-            return kept[_TRIES].pop(_key(item), 0)
-        del kept[_TRIES]
-        return 0
-
-
-def _key(item: Item) -> tuple[int, float]:
-    return id(item[MESSAGE]), item[SINCE]

@@ -30,7 +30,7 @@ from actors.core.hand import give_permit_back, next_wanted, park
 from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, REDELIVERED, SENDER, Item
 from actors.errors import NotSerializable, Refused
 from actors.events import DeadLetterReason, LineIgnored
-from actors.messages import Nudge, Request, StreamRequest, Terminated, TicketReply
+from actors.messages import Nudge, Request, StreamRequest, Terminated, Text, TicketReply
 from actors.process.child import Child, Output, descriptor
 from actors.process.completed import Completed, ProcessFailed
 from actors.process.lines.conversation import Broken, Conversation, Ignored, Meant
@@ -171,6 +171,10 @@ class Talk:
 
     # --- orders ---
 
+    def in_hand(self) -> list[Item]:
+        """See `Driver`."""
+        return [hand.item for hand in self._hands]
+
     def obey(self) -> None:
         """See `Driver`: an order waits for what is in hand, but for those that wait for nothing."""
         if self.cell.orders & order.CANCELS:
@@ -258,11 +262,10 @@ class Talk:
             return
         wants_answer = self.lines.confirm or item[MARK] is POSTED or (asked is not None and not asked.is_told)
         id = self._said.next_id if wants_answer else None
+        is_request = wants_answer and isinstance(cast("object", message), Request)
         left = None if asked is None else asked.left(self.cell.now())
         try:
-            line = message_line(
-                self.lines.protocol, self._plain(message), id, isinstance(message, Request), left
-            )
+            line = message_line(self.lines.protocol, self._plain(message), id, is_request, left)
         except NotSerializable as error:
             self._unsaid(item, error)
             return
@@ -282,6 +285,8 @@ class Talk:
         """The message as JSON."""
         if isinstance(message, Call):
             return message.value
+        if isinstance(message, Text):
+            return message.text
         if self.lines.protocol == "text":  # which has a str, or nothing
             return message
         if isinstance(message, PLAIN):

@@ -40,6 +40,10 @@ def do(id: int | None, verb: str, given: Any, line: dict[str, Any]) -> None:
         case "hold":  # until another one lets go
             say(progress=1)
             held.append(id or 0)
+        case "die":  # while others are in the pipe
+            say(progress=1)
+            time.sleep(given)
+            os._exit(7)
         case "release":
             for one in reversed(held):
                 say(id=one, reply=["released", one])

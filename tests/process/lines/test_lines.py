@@ -67,11 +67,13 @@ async def test_a_told_message_has_no_id_and_is_handled_when_it_is_in_the_pipe() 
         for number in range(3):
             ref.tell({"number": number})
         ref.tell("a text")
+        ref.tell(Call("no question"))
         ref.drain()
         exit = await ref.wait_stopped()
     heard = exit.value.stderr.decode().splitlines()
-    assert heard[:4] == [*(f'{{"message":{{"number":{n}}}}}' for n in range(3)), '{"message":"a text"}']
-    assert ref.statistics().handled == 4
+    assert heard[:3] == [f'{{"message":{{"number":{n}}}}}' for n in range(3)]
+    assert heard[3:5] == ['{"message":"a text"}', '{"message":"no question"}']
+    assert ref.statistics().handled == 5
 
 
 async def test_a_confirmed_message_is_in_hand_until_it_is_answered() -> None:
