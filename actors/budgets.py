@@ -23,6 +23,7 @@ import attrs
 from actors.checks import check_count, check_seconds
 
 __all__ = [
+    "ADMITTED",
     "RESOURCES",
     "Budget",
     "Ledger",
@@ -40,6 +41,8 @@ __all__ = [
 
 Resource = Literal["tokens", "money", "tool_calls", "spawns"]
 RESOURCES: Final[tuple[Resource, ...]] = ("tokens", "money", "tool_calls", "spawns")
+ADMITTED: Final[tuple[Resource, ...]] = ("tool_calls", "spawns")
+"""Those that are asked for before they happen."""
 Money: TypeAlias = float | int | Decimal
 _EXACT: Final = Context(prec=2000)
 """Wide enough for the sum of any two floats, the largest and the smallest included."""
@@ -54,14 +57,20 @@ def check_money(name: str, value: object) -> Money:
     """Return an amount of money as it is; raise ValueError for one below 0, or that is no finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError(f"{name} must be a number, not {value!r}")
-    if not (math.isfinite(value) and value >= 0):
+    try:
+        is_amount = math.isfinite(value) and value >= 0
+    except OverflowError:  # a whole number larger than any float
+        is_amount = False
+    if not is_amount:
         raise ValueError(f"{name} must be 0 or more and finite, not {value!r}")
     return value
 
 
 def exactly(money: Money) -> Decimal:
     """An amount as it is written: 0.1 is a tenth, and not the float next to it."""
-    return money if isinstance(money, Decimal) else Decimal(repr(money))
+    if isinstance(money, float):
+        return Decimal(float.__repr__(money))  # that of a class of its own may say its name too
+    return money if isinstance(money, Decimal) else Decimal(int(money))
 
 
 def exactly_said(money: str) -> Decimal:

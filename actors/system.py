@@ -483,7 +483,7 @@ class System:
         Whoever was parked because of it, and has enough now, goes on. Raises `UnknownActor`, and ValueError
         where it has no such limit, and for what is no amount.
         """
-        top_up(self._found(path), tokens, money, tool_calls, spawns)
+        top_up(self._found(path), self._root, tokens, money, tool_calls, spawns)
 
     def _found(self, path: str | Ref) -> Cell:
         ref = path if isinstance(path, Ref) else self.find(path)

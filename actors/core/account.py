@@ -27,13 +27,15 @@ __all__ = ["Account", "account_of", "ledgers_of", "spent_exit"]
 class Account:
     """The budget's side of one actor."""
 
-    __slots__ = ("_alarm", "chain", "doze", "exit", "ledger", "plain", "ready_at", "teller")
+    __slots__ = ("_alarm", "chain", "doze", "exit", "is_suspended", "ledger", "plain", "ready_at", "teller")
 
     def __init__(self, ledger: Ledger | None = None) -> None:
         self.ledger = ledger
         """What it and those below it have spent; None for one without a budget of its own."""
         self.exit: Exit | None = None
         """Why it is parked; None while it is not."""
+        self.is_suspended = False
+        """While it is parked: somebody has suspended it, too."""
         self.chain: tuple[Ledger, ...] | None = None
         """Its own ledger and all above it, once it has spent."""
         self.teller: Vitals | None = None
@@ -50,7 +52,7 @@ class Account:
     def became_ready(self, cell: Cell) -> None:
         """From here on it may be idle."""
         budget = cell.policy.budget
-        if budget is not None and budget.idle is not None:
+        if budget is not None and budget.idle is not None and self.exit is None:
             self.ready_at = cell.now()
             self._arm(cell, self.ready_at + budget.idle)
 
@@ -59,7 +61,7 @@ class Account:
         self._alarm = cell.kernel.alarms.at(due, lambda: self._look(cell))
 
     def disarm(self) -> None:
-        """It cannot be idle: it is down, or gone."""
+        """It cannot be idle: it is parked, or gone."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -70,7 +72,7 @@ class Account:
         if budget is None or budget.idle is None or cell.ended or cell.is_final:
             return
         now = cell.now()
-        if self.exit is not None or is_at_work(cell):
+        if is_at_work(cell):
             self._arm(cell, now + budget.idle)
             return
         due = max(self.ready_at, cell.active_at or 0.0) + budget.idle

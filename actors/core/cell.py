@@ -19,7 +19,7 @@ from actors.core.fall import let_go
 from actors.core.intake import Intake
 from actors.core.lifecycle import Phase, Signal
 from actors.core.parent import Fate
-from actors.core.parking import unpark
+from actors.core.parking import suspend_parked, unpark
 from actors.core.scope import CURRENT
 from actors.core.watch import end_watches
 from actors.events import EndOrdered, Restarted, Resumed, Started, Stopped, Suspended, Unresponsive
@@ -221,9 +221,12 @@ class Cell(Intake):
 
     def suspend(self, once: bool) -> None:
         """See `Ref.suspend`."""
-        if self.is_final or self.held is not None:
+        if self.is_final:
             return
-        fresh = not self.orders & order.SUSPEND
+        if self.held is not None:
+            fresh, once = suspend_parked(self), False
+        else:
+            fresh = not self.orders & order.SUSPEND
         self.orders = (self.orders & ~order.ONCE) | order.SUSPEND | (order.ONCE if once else 0)
         if fresh:
             self.kernel.emit(Suspended, self.ref)

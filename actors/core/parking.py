@@ -15,14 +15,38 @@ from actors.core.account import account_of, spent_exit
 from actors.core.hand import fail_asker, give_permit_back, is_answered
 from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, SENDER, Item
 from actors.core.spending import ledgers_around
-from actors.errors import ActorError, ActorStopped, BudgetSpent
+from actors.errors import ActorError, ActorStopped, BudgetSpent, flatten
 from actors.events import DeadLetterReason, Parked
 from actors.exits import Exit
 
 if TYPE_CHECKING:
     from actors.core.cell import Cell
 
-__all__ = ["hand_back", "hold", "ran_out", "refusal_of", "refuse_queue", "unpark"]
+__all__ = [
+    "hand_back",
+    "hold",
+    "ran_out",
+    "refusal_of",
+    "refuse_queue",
+    "spent_in",
+    "suspend_parked",
+    "unpark",
+]
+
+
+def spent_in(cell: Cell, error: BaseException) -> BudgetSpent | None:
+    """The spent budget that has ended what an actor did; None where something else has.
+
+    Tasks in a nursery may find it out together: of a group that is nothing else, the outermost counts.
+    """
+    if isinstance(error, BudgetSpent):
+        return error
+    leaves = list(flatten(error))
+    spent = [leaf for leaf in leaves if isinstance(leaf, BudgetSpent)]
+    if len(spent) < len(leaves):
+        return None
+    around = [ledger.whose for ledger in ledgers_around(cell)]
+    return max(spent, key=lambda leaf: around.index(leaf.scope) if leaf.scope in around else -1)
 
 
 def ran_out(cell: Cell, item: Item, error: BudgetSpent) -> Exit | None:
@@ -82,15 +106,26 @@ def hand_back(cell: Cell, item: Item, error: BaseException | None) -> bool:
 
 def _park(cell: Cell, exit: Exit) -> None:
     """A class: from here on it takes nothing."""
-    cell.orders = (cell.orders & ~order.ONCE) | order.SUSPEND
     hold(cell, exit)
     refuse_queue(cell)
 
 
 def hold(cell: Cell, exit: Exit) -> None:
-    """It is parked, and says so."""
-    account_of(cell).exit = exit
+    """It is parked, and says so. What is parked has no alarm for being idle."""
+    account = account_of(cell)
+    account.disarm()
+    account.exit = exit
+    account.is_suspended = bool(cell.orders & order.SUSPEND and not cell.orders & order.ONCE)
+    if cell.ready:
+        cell.orders = (cell.orders & ~order.ONCE) | order.SUSPEND
     cell.kernel.emit(Parked, cell.ref, exit)
+
+
+def suspend_parked(cell: Cell) -> bool:
+    """Somebody suspends it as well: it is not enough then to top it up. False if somebody had before."""
+    assert cell.account is not None
+    before, cell.account.is_suspended = cell.account.is_suspended, True
+    return not before
 
 
 def unpark(cell: Cell) -> bool:
@@ -99,7 +134,10 @@ def unpark(cell: Cell) -> bool:
     if account is None or account.exit is None:
         return False
     account.exit = None
+    account.is_suspended = False
     account.wake_up(cell)
+    if cell.ready:
+        account.became_ready(cell)
     cell.barred = bool(cell.orders & order.PROBE)
     return True
 

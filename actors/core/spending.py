@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextvars import ContextVar
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -166,10 +167,11 @@ def _spend(
 ) -> None:
     if tokens.__class__ is not int or tokens < 0:
         check_count("tokens", tokens, least=0)
-    if tool_calls or spawns:
+    if tool_calls.__class__ is not int or tool_calls < 0:
         check_count("tool_calls", tool_calls, least=0)
+    if spawns.__class__ is not int or spawns < 0:
         check_count("spawns", spawns, least=0)
-    if money:
+    if money.__class__ is not float or not 0.0 <= money < inf:
         check_money("money", money)
     if not ledgers:
         return
@@ -237,16 +239,16 @@ def _collect(found: list[Ledger], scope: BudgetScope | None, cell: Cell | None) 
         scope = scope.outer
     if cell is None:
         return
-    if found:
-        found.extend(ledger for ledger in ledgers_of(cell) if ledger not in found)
-    else:
-        found.extend(ledgers_of(cell))
+    theirs = ledgers_of(cell)
+    if found and theirs:  # what is around both of a job and of who pays for it, is around all that is between
+        found[:] = [ledger for ledger in found if ledger not in theirs]
+    found.extend(theirs)
 
 
 def charge_spawn(family: Cell) -> None:
     """One more child of a supervisor; whoever spawns is charged too. Raises `BudgetSpent`: make none then."""
     ledgers = ledgers_around(CURRENT.get())
-    ledgers.extend(ledger for ledger in ledgers_of(family) if ledger not in ledgers)
+    _collect(ledgers, None, family)
     _spend(family, ledgers, 0, 0, 0, 1)
 
 

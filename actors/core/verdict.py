@@ -8,8 +8,8 @@ from actors.core import orders as order
 from actors.core.account import spent_exit
 from actors.core.hand import fail_asker, give_permit_back, hand_done
 from actors.core.mailbox import MESSAGE, SENDER
-from actors.core.parking import ran_out
-from actors.errors import BudgetSpent, Refused, Unhandled
+from actors.core.parking import ran_out, spent_in
+from actors.errors import Refused, Unhandled
 from actors.events import DeadLetterReason
 from actors.exits import Exit, ExitKind
 
@@ -36,7 +36,8 @@ def fallen_with(cell: Cell, error: BaseException) -> Exit:
     ended = why_left(cell, error)
     if ended is not None:
         return ended
-    return spent_exit(cell, error) if isinstance(error, BudgetSpent) else failure(cell, error)
+    spent = spent_in(cell, error)
+    return failure(cell, error) if spent is None else spent_exit(cell, spent)
 
 
 def failure(cell: Cell, error: BaseException) -> Exit:
@@ -75,8 +76,9 @@ def raised(cell: Cell, error: Exception) -> Exit | None:
     """A handler raised: None when the actor lives on (it refused, has no handler, or its budget is spent)."""
     item = cell.item
     assert item is not None
-    if isinstance(error, BudgetSpent):
-        return ran_out(cell, item, error)
+    spent = spent_in(cell, error)
+    if spent is not None:
+        return ran_out(cell, item, spent)
     refused = isinstance(error, Refused)
     unhandled = isinstance(error, Unhandled) and error.message is item[MESSAGE] and error.ref == cell.ref
     if refused or unhandled:

@@ -333,9 +333,11 @@ class Family(Household):
 
     def resumed(self, child: Cell) -> None:
         """See `Parent.resumed`: one that was held starts again."""
-        if child.fate is not Fate.HELD or child.phase is not Phase.WAITING:
+        if child.fate is not Fate.HELD:
             return
-        if self.round is None or not self.round.takes_over(child):
+        if child.phase is Phase.ENDING:  # settle starts it, and nobody else for it
+            self.alone.add(child)
+        elif child.phase is Phase.WAITING and (self.round is None or not self.round.takes_over(child)):
             self._ring(child, self.kernel.now())
 
     def _start_round(self, failed: Cell, due: float) -> None:
