@@ -15,19 +15,23 @@ def answer_of(lines: Sequence[str], prompt: str, text: str, *, echo: bool) -> st
     differently, as many characters. What is not found is not taken away.
     """
     rest = [line.rstrip() for line in lines]
-    if rest and rest[0].startswith(prompt.rstrip()):
+    begins = bool(rest) and rest[0].startswith(prompt.rstrip())
+    if begins:
         rest[0] = rest[0][len(prompt) :]
     if echo:
-        rest = _without_echo(rest, text)
+        rest = _without_echo(rest, text, begins)
     while rest and not rest[-1]:
         rest.pop()
     return "\n".join(rest)
 
 
-def _without_echo(lines: list[str], text: str) -> list[str]:
+def _without_echo(lines: list[str], text: str, begins: bool) -> list[str]:
+    """`begins`: the first line is without its prompt already."""
     typed = text.split("\n")
-    if len(lines) >= len(typed) and all(
-        _even(line).endswith(_even(word)) for line, word in zip(lines, typed, strict=False)
+    if (
+        len(lines) >= len(typed)
+        and all(_even(line).endswith(_even(word)) for line, word in zip(lines, typed, strict=False))
+        and not (begins and _even(lines[0]) != _even(typed[0]))
     ):
         return lines[len(typed) :]
     return _without_characters(lines, "".join(text.split()))

@@ -50,3 +50,9 @@ def test_tabs_are_spaces_on_a_screen(lines: list[str]) -> None:
 def test_empty_lines_at_the_end_are_not_kept() -> None:
     """Those in the middle are."""
     assert answer_of(["> a", "x", "", "y  ", "", ""], "> ", "a", echo=True) == "x\n\ny"
+
+
+def test_an_answer_in_the_line_of_the_prompt_may_end_with_what_was_asked() -> None:
+    """No echo ends so: the line is what was typed, or begins with it."""
+    assert answer_of(["> got hello", "more"], "> ", "hello", echo=True) == "got hello\nmore"
+    assert answer_of(["> hello: got hello"], "> ", "hello", echo=True) == ": got hello"
