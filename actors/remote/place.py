@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from actors.core.cell import Cell
 from actors.core.parent import Parent
-from actors.core.recipe import Recipe
+from actors.core.recipe import Recipe, Spawnable
 from actors.errors import NotSerializable, NotSpawnable
 from actors.messages import home_of
 from actors.policy import Policy
@@ -83,6 +83,8 @@ def name_of(what: Any) -> str:
     """What a class or function is called on the wire: `module:qualname`. Raises `NotSerializable`."""
     module, name = getattr(what, "__module__", None), getattr(what, "__qualname__", None)
     if module is None or name is None or not callable(what):
-        why = "cannot run on another node: spawn a class or a function there"
+        why = "cannot run on another node: name a class or a function"
+        if isinstance(what, Spawnable) and not isinstance(what, Template):  # a process, or a pool
+            why = f"{why}, as a Supervisor class whose on_start spawns the {type(what).__name__} there"
         raise NotSerializable(cast("type[Any]", type(what)), why)
     return f"{home_of(what)}:{name}"

@@ -33,7 +33,7 @@ async def elsewhere(
 ) -> AsyncGenerator[tuple[actors.System, actors.System, actors.Ref]]:
     """alpha, which supervises it; beta, where it runs; and its ref."""
     async with (
-        actors.open_system("beta", spawnable=[polite, busy]) as beta,
+        actors.open_system("beta", spawnable=[polite, busy, Models]) as beta,
         actors.open_system("alpha") as alpha,
     ):
         listener = await beta.listen("127.0.0.1", 0)
@@ -101,6 +101,30 @@ async def test_an_asker_that_leaves_is_told_to_the_child(what: Any, streamed: bo
                             await progress(events)
                             scope.cancel()
         assert await ask(ref, "echo", 1) == 1
+
+
+@actors.message(tag="tests.lines.GetModel")
+class GetModel(actors.Request[actors.Ref]):
+    pass
+
+
+class Models(actors.Supervisor):
+    async def on_start(self) -> None:
+        self.model = await self.start(child(), name="model")
+
+    @actors.receive
+    def get(self, _: GetModel) -> actors.Ref:
+        return self.model
+
+
+async def test_a_supervisor_starts_it_elsewhere() -> None:
+    """The node names that, and no command lines of others: those are refused with the cure."""
+    async with elsewhere(Models, QUICK) as (alpha, _, ref):
+        assert await ask(await ref.ask(GetModel()), "echo", 1) == 1
+        why = "name a class or a function, as a Supervisor class whose on_start spawns the Lines there"
+        for what in (child(), actors.Template(child())):
+            with pytest.raises(actors.NotSerializable, match=why):
+                alpha.spawn(what, on="beta")
 
 
 async def test_an_interrupt_is_confirmed_from_there() -> None:
