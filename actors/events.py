@@ -188,7 +188,10 @@ class StopFailed(ActorEvent):
 
 @attrs.frozen
 class Unresponsive(ActorEvent):
-    """The actor was cancelled `seconds` ago and has not ended: it blocks or swallows cancellation."""
+    """The actor, or a handling whose asker has left, was cancelled `seconds` ago and has not ended.
+
+    It blocks, swallows cancellation, or shields what takes long.
+    """
 
     seconds: float
 

@@ -18,6 +18,7 @@ from actors.core import orders as order
 from actors.core.fall import let_go
 from actors.core.intake import Intake
 from actors.core.lifecycle import Phase, Signal
+from actors.core.pace import UNRESPONSIVE_EVERY
 from actors.core.parent import Fate
 from actors.core.parking import suspend_parked, unpark
 from actors.core.scope import CURRENT
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell"]
 
-_UNRESPONSIVE_EVERY = 1.0
 _ORDERS = (
     (order.KILL, "kill"),
     (order.DRAIN, "drain"),
@@ -182,10 +182,10 @@ class Cell(Intake):
 
         def report() -> None:
             self.kernel.emit(Unresponsive, self.ref, self.kernel.now() - since)
-            self.alarm = self.kernel.alarms.after(_UNRESPONSIVE_EVERY, report)
+            self.alarm = self.kernel.alarms.after(UNRESPONSIVE_EVERY, report)
 
         self.disarm()
-        self.alarm = self.kernel.alarms.after(_UNRESPONSIVE_EVERY, report)
+        self.alarm = self.kernel.alarms.after(UNRESPONSIVE_EVERY, report)
 
     def disarm(self) -> None:
         """Nothing is timed any more."""

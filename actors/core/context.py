@@ -224,26 +224,20 @@ class Context:
         After an interrupt the code goes on behind the block, with its variables.
         """
         outer, scope = self.hand, trio.CancelScope()
+        item = self.cell.item
+        giver = None if item is None or item[ASKED] is None else giver_of(self.cell, item[ASKED])
         try:
             with scope:
                 self.hand = scope
-                self._end_if_left(scope)
+                if giver is not None:
+                    giver.leaving_ends(scope)
                 yield
         finally:
-            self._end_if_left(outer)
+            if giver is not None:
+                giver.leaving_ends(outer)
             self.hand = outer
             if self.cell.orders & order.INTERRUPT and scope.cancel_called:
                 self._interrupted(scope.cancelled_caught)
-
-    def _end_if_left(self, scope: Cancellable | None) -> None:
-        """Whoever streams the answer in hand may leave: that ends the block."""
-        item = self.cell.item
-        asked: Pending[Any] | None = None if item is None else item[ASKED]
-        giver = None if asked is None else giver_of(self.cell, asked)
-        if giver is not None and asked is not None:
-            giver.on_left = scope
-            if asked.done and scope is not None:
-                scope.cancel()
 
     def _interrupted(self, caught: bool) -> None:
         self.cell.orders &= ~order.INTERRUPT
@@ -419,8 +413,10 @@ class Inbox:
         task = trio.lowlevel.current_task()
         if cell.item is not None and self._taker is not task:
             raise RuntimeError(hand.SECOND_TAKER.format(cell.path))
-        gives = self._context._giving is not None  # pyright: ignore[reportPrivateUsage]
-        hand.settle_hand(cell, self._context.whole(None) if gives else None)
+        if self._context._giving is None:  # pyright: ignore[reportPrivateUsage]
+            hand.settle_hand(cell, None)
+        else:
+            hand.settle_hand(cell, self._context.whole(None))
         if cell.orders & order.INTERRUPT:  # it came too late for the message; nothing else may be hit
             await trio.lowlevel.checkpoint()
         self._left -= 1

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
+from actors.core import orders as order
 from actors.core.chunks import ENDED, Supply, last_chunks
-from actors.core.pace import BATCH
-from actors.events import LateReply
+from actors.core.pace import BATCH, UNRESPONSIVE_EVERY
+from actors.events import LateReply, Unresponsive
 
 if TYPE_CHECKING:
+    from actors.core.alarms import Alarm
     from actors.core.ask import Pending
     from actors.core.cell import Cell
     from actors.core.driver import Cancellable
@@ -162,15 +164,17 @@ class Streaming:
 class Giver:
     """The source of a flow in an actor's own code: it waits for room, and pauses once a batch."""
 
-    __slots__ = ("_left", "cell", "flow", "on_left", "waiting")
+    __slots__ = ("_alarm", "_handling", "_left", "cell", "flow", "is_left", "waiting")
 
     def __init__(self, cell: Cell, asked: Pending[Any]) -> None:
         flow = asked.stream
         assert flow is not None
         self.cell = cell
         self.flow = flow
-        self.on_left: Cancellable | None = None
-        """What is cancelled when nobody takes any more."""
+        self.is_left = asked.done
+        """Nobody takes any more."""
+        self._handling: Cancellable | None = None
+        self._alarm: Alarm | None = None
         self.waiting: dict[trio.lowlevel.Task, None] = {}
         self._left = BATCH
         flow.source = self
@@ -216,9 +220,33 @@ class Giver:
                 del self.waiting[task]
                 trio.lowlevel.reschedule(task)
 
+    def leaving_ends(self, handling: Cancellable | None) -> None:
+        """This is cancelled when nobody takes any more, now if that is so already; None: nothing is."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        self._handling = handling
+        if self.is_left:
+            self._end_handling()
+
     def abandoned(self) -> None:
         """See `Source`."""
+        self.is_left = True
         self._left = 0  # what goes on without a pause is stopped at its next chunk
-        if self.on_left is not None:
-            self.on_left.cancel()
+        self._end_handling()
         self.taken(0)
+
+    def _end_handling(self) -> None:
+        """Cancel it, and report each second that this has not ended it."""
+        if self._handling is None:
+            return
+        self._handling.cancel()
+        kernel = self.cell.kernel
+        since = kernel.now()
+
+        def report() -> None:
+            if not self.cell.orders & order.CANCELS:  # else the cell reports it
+                kernel.emit(Unresponsive, self.cell.ref, kernel.now() - since)
+            self._alarm = kernel.alarms.after(UNRESPONSIVE_EVERY, report)
+
+        self._alarm = kernel.alarms.after(UNRESPONSIVE_EVERY, report)

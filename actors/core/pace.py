@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BATCH", "OFTEN", "QUICK", "SLICE"]
+__all__ = ["BATCH", "OFTEN", "QUICK", "SLICE", "UNRESPONSIVE_EVERY"]
 
 BATCH: Final = 128
 """Messages of one actor between two pauses."""
@@ -20,3 +20,5 @@ OFTEN: Final = 16
 """Messages between two looks at the clock, while they are quick."""
 QUICK: Final = 0.0005
 """Seconds that so many messages may take to count as quick."""
+UNRESPONSIVE_EVERY: Final = 1.0
+"""Seconds between two reports that what was cancelled goes on."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import trio
 
@@ -24,6 +24,7 @@ from actors.core.pace import BATCH
 from actors.events import Progressed
 
 if TYPE_CHECKING:
+    from actors.core.ask import Pending
     from actors.core.cell import Cell
 
 __all__ = ["driven", "note_chunk"]
@@ -39,12 +40,12 @@ class _Sink(Protocol):
 
 
 class _Whole:
-    """Takes all chunks, and keeps them where somebody wants them in one."""
+    """Takes all chunks, and keeps them while somebody wants them in one."""
 
-    __slots__ = ("_left", "chunks", "wanted")
+    __slots__ = ("_asked", "_left", "chunks")
 
-    def __init__(self, wanted: bool) -> None:
-        self.wanted = wanted
+    def __init__(self, asked: Pending[Any] | None) -> None:
+        self._asked = asked
         self.chunks: list[Any] = []
         self._left = BATCH
 
@@ -58,7 +59,12 @@ class _Whole:
 
     def put(self, chunk: Any, /) -> None:
         self._left -= 1
-        if self.wanted:
+        if self._asked is None:
+            return
+        if self._asked.done:  # its asker has left, and the generator goes on, for ever it may be
+            self._asked = None
+            self.chunks.clear()
+        else:
             self.chunks.append(chunk)
 
 
@@ -73,7 +79,12 @@ def driven(handler: Handler) -> Handler:
 def _driver(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     async def drive(actor: Any, message: Any) -> Any:
-        return await _drive(actor.ctx.cell, function(actor, message))
+        value: Any = function(actor, message)
+        if isinstance(value, AsyncGenerator):
+            return await _drive(actor.ctx.cell, cast("AsyncGenerator[Any, None]", value))
+        if isinstance(value, Awaitable):  # of what wraps the generator
+            return await cast("Awaitable[Any]", value)
+        return value
 
     del drive.__wrapped__  # who unwraps it would find a generator again
     return drive
@@ -82,16 +93,17 @@ def _driver(function: Callable[..., Any]) -> Callable[..., Any]:
 async def _drive(cell: Cell, chunks: AsyncGenerator[Any, None]) -> Any:
     asked = None if cell.item is None else cell.item[ASKED]
     if asked is None or asked.stream is None:
-        whole = _Whole(wanted=asked is not None and not asked.is_told)
+        wanted = None if asked is None or asked.is_told else asked
+        whole = _Whole(wanted)
         await _give_all(cell, chunks, whole)
-        return tuple(whole.chunks) if whole.wanted else None
+        return None if wanted is None else tuple(whole.chunks)
+    giver = Giver(cell, asked)
     with trio.CancelScope() as scope:
-        giver = Giver(cell, asked)
-        giver.on_left = scope
+        giver.leaving_ends(scope)
         try:
             await _give_all(cell, chunks, giver)
         finally:
-            giver.on_left = None
+            giver.leaving_ends(None)
     return ENDED
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,8 @@ import trio
 from trio.testing import MockClock
 
 import actors
-from tests.core.cast import settled
+from actors.events import Unresponsive
+from tests.core.cast import drained, settled
 from tests.core.test_stream import taken
 from tests.core.yielders import Count, Named, Yielder
 
@@ -198,3 +199,42 @@ async def test_a_stream_outlives_the_run_that_it_was_of() -> None:
     await trio.to_thread.run_sync(trio.run, run)
     kept.clear()
     gc.collect()
+
+
+async def test_a_handler_that_does_not_end_when_its_asker_leaves_is_reported(
+    autojump_clock: MockClock,
+) -> None:
+    """Each second, until it has ended: nobody else would see it."""
+
+    class Stubborn(actors.Actor):
+        @actors.receive
+        async def count(self, message: Count) -> AsyncIterator[int]:
+            try:
+                yield 0
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(message.pause)
+
+    async def stubborn(ctx: actors.Context) -> None:
+        async for message in ctx.inbox:
+            with ctx.handling():
+                await ctx.send_chunk(0)
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(message.pause)
+
+    async with actors.open_system("alpha") as system, system.subscribe(Unresponsive) as events:
+        for ref in (system.spawn(Stubborn, name="class"), system.spawn(stubborn, name="function")):
+            async with ref.stream(Count(2, pause=3.5)) as stream:
+                assert await anext(stream) == 0
+            await trio.sleep(20)
+            assert [(fact.ref, fact.seconds) for fact in drained(events)] == [
+                (ref, 1.0),
+                (ref, 2.0),
+                (ref, 3.0),
+            ]
+            async with ref.stream(Count(2, pause=3.5)) as stream:
+                await anext(stream)
+            await trio.sleep(0.5)
+            ref.kill()  # from here on the cell reports it
+            await ref.wait_stopped()
+            assert [fact.seconds for fact in drained(events)] == [1.0, 2.0]
