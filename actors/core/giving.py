@@ -59,7 +59,9 @@ class Hand:
             return True
         giver = giver_of(self.cell, asked)
         if giver is None:
-            if not asked.done:
+            if asked.done:
+                self.chunks.clear()
+            else:
                 self.chunks.append(chunk)
             await self._pause(chunk)
             return not asked.done

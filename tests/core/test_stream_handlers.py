@@ -1,0 +1,103 @@
+"""What may stand in place of a plain generator, and what it keeps."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import weakref
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+import actors
+from tests.core.test_stream import taken
+from tests.core.yielders import Count
+
+TAKES_NO_ROAD = True
+
+
+async def test_what_is_wrapped_around_a_generator_may_return_it_or_its_own_reply(
+    autojump_clock: MockClock,
+) -> None:
+    seen: list[int] = []
+
+    def looks_at_it(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(self: Any, message: Count) -> Any:
+            seen.append(message.upto)
+            return function(self, message)
+
+        return wrapper
+
+    def replies(function: Any) -> Any:
+        @functools.wraps(function)
+        async def wrapper(self: Any, message: Count) -> int:
+            await trio.sleep(1)
+            return sum([chunk async for chunk in function(self, message)])
+
+        return wrapper
+
+    def says_its_own(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(self: Any, message: Count) -> int:
+            return message.upto
+
+        return wrapper
+
+    for wrap, said in ((looks_at_it, (0, 1, 2)), (replies, 3), (says_its_own, 3)):
+
+        class Wrapped(actors.Actor):
+            @actors.receive
+            @wrap
+            async def count(self, message: Count) -> AsyncIterator[int]:
+                for n in range(message.upto):
+                    yield n
+
+        async with actors.open_system("alpha") as system:
+            ref = system.spawn(Wrapped)
+            assert await ref.ask(Count(3)) == said
+            assert (await taken(ref.stream(Count(3))))[0] == [*said] if isinstance(said, tuple) else [said]
+    assert seen == [3, 3]
+
+
+async def test_chunks_are_kept_no_longer_than_somebody_waits_for_all_of_them(
+    autojump_clock: MockClock,
+) -> None:
+    """One who has asked has left; the generator goes on, and what it yields is forgotten."""
+
+    class Chunk:
+        pass
+
+    alive: weakref.WeakSet[Chunk] = weakref.WeakSet()
+
+    async def chunks(ctx: actors.Context) -> None:
+        async for message in ctx.inbox:
+            for _ in range(message.upto):
+                await trio.sleep(1)
+                alive.add(chunk := Chunk())
+                await ctx.send_chunk(chunk)
+                del chunk
+
+    class Endless(actors.Actor):
+        @actors.receive
+        async def count(self, message: Count) -> AsyncIterator[Any]:
+            for _ in range(message.upto):
+                await trio.sleep(1)
+                alive.add(chunk := Chunk())
+                yield chunk
+                del chunk
+
+    async with actors.open_system("alpha") as system:
+        for what in (chunks, Endless):
+            ref = system.spawn(what)
+            with pytest.raises(actors.AskTimeout):
+                await ref.ask(Count(100), timeout=10.5)
+            assert len(alive) == 10
+            await trio.sleep(10)
+            gc.collect()
+            assert len(alive) <= 1
+            ref.kill()
+            await ref.wait_stopped()
