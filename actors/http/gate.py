@@ -214,10 +214,11 @@ class _Out:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         self.has_begun = True
-        # With its last piece an answer is handed back to the connection, which waits for the next request,
-        # or closes. An app that is cancelled meanwhile would leave it in between.
+        # With its first piece an answer has begun, and with its last one it is handed back to the connection,
+        # which waits for the next request, or closes. An app that is cancelled meanwhile would leave it in
+        # between.
         is_last = kind.endswith("response.body") and not message.get("more_body", False)
-        with trio.CancelScope(shield=is_last):
+        with trio.CancelScope(shield=is_last or kind.endswith("response.start")):
             await self._send(message)
 
     async def fault(self, fault: Fault) -> None:

@@ -18,6 +18,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import anyio
 import attrs
 import trio
 from mcp.server._streamable_http_modern import handle_modern_request
@@ -91,9 +92,19 @@ class Session:
         self.scope.deadline = self.lease.begin()
         try:
             await self.transport.handle_request(scope, receive, out.send)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            if not self.has_ended:
+                raise
         finally:
             self.scope.deadline = self.lease.end(trio.current_time(), gone=not out.is_over)
+        if self.has_ended:
+            await out.finish()
         return out.status
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ends, or has: what comes now is for nobody."""
+        return self.transport.is_terminated or self.scope.cancel_called
 
 
 class Sessions:
@@ -154,7 +165,7 @@ class Sessions:
             return
         session = self._sessions.get(said.decode("latin-1"))
         if session is None or session.owner != owner:  # whose token it is not, hears no more than others
-            raise Refused(404, INVALID_REQUEST, "there is no such session, or it has ended: initialize anew")
+            raise _no_session()
         await session.serve(scope, receive, send)
         if session.transport.is_terminated:
             self._forget(session)
@@ -200,6 +211,10 @@ class Sessions:
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
+
+
+def _no_session() -> Refused:
+    return Refused(404, INVALID_REQUEST, "there is no such session, or it has ended: initialize anew")
 
 
 def _unsupported(version: str, body: bytes) -> Refused:
@@ -250,6 +265,14 @@ class _Out:
     _send: Send
     status: int = 0
     is_over: bool = False
+    is_whole: bool = False
+
+    async def finish(self) -> None:
+        """Say the rest where a session has ended in the midst of it: a server sends no half answers."""
+        if not self.status:
+            await _no_session().send(self.send)
+        elif not self.is_whole:
+            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def send(self, message: Message) -> None:
         await self._send(message)
@@ -257,4 +280,5 @@ class _Out:
             self.status = message["status"]
         elif message["type"] == "http.response.body":
             is_answer = _ANSWER.search(message.get("body", b"")[:_HEAD]) is not None
-            self.is_over = self.is_over or is_answer or not message.get("more_body", False)
+            self.is_whole = not message.get("more_body", False)
+            self.is_over = self.is_over or is_answer or self.is_whole

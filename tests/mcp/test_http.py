@@ -343,8 +343,8 @@ async def test_an_opening_that_is_refused_leaves_no_session() -> None:
 
 async def test_a_client_that_goes_in_the_middle_of_a_call_is_missed() -> None:
     """Its agent, the call, and what it spawned end after `session_lost` seconds."""
-    async with reached(session_lost=0.2) as here:
-        async with trio.open_nursery() as nursery, here.http() as http:
+    async with reached(session_lost=0.1) as here:
+        async with here.http() as http, trio.open_nursery() as nursery:  # it closes when nobody reads in it
             headers = await initialized(here, http)
             spawn = called(2, "spawn", {"template": "hand", "name": "one"})
             ask = called(3, "ask", {"path": "one", "message": "wait"})
@@ -355,6 +355,35 @@ async def test_a_client_that_goes_in_the_middle_of_a_call_is_missed() -> None:
         await until(lambda: here.server.sessions == 0)
         await until(lambda: not here.paths())
         assert Hand.cut == ["/agents/raw/one"]
+
+
+async def test_calls_in_a_session_that_ends_meanwhile_are_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each with a whole answer, or that the session has ended: no connection is left halfway."""
+    async with reached() as here, here.http() as http:
+        answers: list[int] = []
+
+        async def post(number: int, headers: dict[str, str]) -> None:
+            call = called(number, "tree", {})
+            answers.append((await http.post(here.server.url, json=call, headers=headers)).status_code)
+
+        async def end(steps: int) -> None:
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+            for session in tuple(here.server._site.sessions._sessions.values()):
+                session.scope.cancel()
+
+        for steps in range(0, 24, 2):
+            headers = await initialized(here, http)
+            async with trio.open_nursery() as nursery:
+                for number in range(2, 8):
+                    nursery.start_soon(post, number, headers)
+                nursery.start_soon(end, steps)
+            await until(lambda: here.server.sessions == 0)
+    assert len(answers) == 72
+    assert set(answers) == {200, 404}
+    assert not [one for one in caplog.records if one.name == "actors.http"]
 
 
 async def test_a_session_that_is_not_used_ends() -> None:
