@@ -8,7 +8,8 @@ in the pipe: a child that does not read holds up its own mailbox, and nobody els
 stderr, whatever the first one waits for: so no two pipes can block each other. The last waits for the
 leader's end, which is what ends the others.
 
-What the lines mean is decided in `conversation`; what becomes of the messages in `hands`.
+What the lines mean is decided in `conversation`; what is done about it in `hearing`; what becomes of the
+messages in `hands`.
 
 Orders come as plain calls (`obey`). Who is to end finishes what it has in hand, is told so, and its stdin is
 closed; after `stop_within` seconds its group gets TERM, and KILL when nothing is waited for any more.
@@ -18,41 +19,29 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
 
 from actors.core import orders as order
-from actors.core.giving import Hand as Giving
 from actors.core.hand import give_permit_back, next_wanted, park
 from actors.core.mailbox import ASKED, MARK, MESSAGE, POSTED, REDELIVERED, SENDER, Item
-from actors.errors import NotSerializable, Refused
-from actors.events import DeadLetterReason, LineIgnored
-from actors.messages import Nudge, Request, StreamRequest, Terminated, Text, TicketReply
+from actors.errors import NotSerializable
+from actors.events import DeadLetterReason
+from actors.messages import Nudge, Request, Terminated, Text, TicketReply
 from actors.process.child import Child, Output, descriptor
 from actors.process.completed import Completed, ProcessFailed
-from actors.process.lines.conversation import Broken, Conversation, Ignored, Meant
-from actors.process.lines.errors import ChildError, ProtocolBroken
+from actors.process.lines.conversation import Conversation
+from actors.process.lines.errors import ProtocolBroken
 from actors.process.lines.hands import Hand, Hands
+from actors.process.lines.hearing import Hearing
 from actors.process.lines.values import PLAIN, Call, as_plain
 from actors.process.lines.words import (
-    Alive,
-    Answered,
-    Cancelled,
-    Chunk,
-    Failed,
-    Logged,
-    Ready,
-    TurnedDown,
-    Used,
     cancel_line,
     message_line,
-    shown,
     stop_line,
 )
-from actors.process.ready import ReadyLine
 
 if TYPE_CHECKING:
     from actors.core.context import Context
@@ -79,14 +68,11 @@ class Talk:
         self._child = Child(lines.argv, lines.linger)
         self._said = Conversation(lines.protocol, lines.max_line, lines.max_garbage)
         self._hands = Hands(self.cell, self._let_go)
-        self._unheeded: deque[Meant] = deque()
-        """What was heard and waits, for room in a stream at most."""
+        self._hearing = Hearing(lines, ctx, self._said, self._hands, self._become_ready, self._break)
         self._outbox: list[bytes] = []
         """What goes out before the next message."""
-        self._awaited = ReadyLine(lines.ready) if lines.ready is not None and not lines.is_handshake else None
         self._ready = trio.Event()
         self._parting = False
-        self._error: Exception | None = None
         self._why: str | None = None
         """Why there is no talking to it."""
         self._stirred: set[Hand] = set()
@@ -111,8 +97,8 @@ class Talk:
                 await self._finish(stdout, stderr)
         finally:
             await self._child.end()
-        if self._error is not None:
-            raise self._error
+        if self._hearing.error is not None:
+            raise self._hearing.error
         returned = group.leader.returncode
         dropped = stdout.tail.dropped + stderr.tail.dropped
         return self._judge(
@@ -137,17 +123,16 @@ class Talk:
 
     async def _finish(self, stdout: Output, stderr: Output) -> None:
         """What waits, and what the pipes still hold: a reply may be in it."""
-        await self._heed_all()
+        await self._hearing.heed_all()
         if data := stderr.rest():
-            self._heard_stderr(data)
+            self._hearing.stderr(data)
         if data := stdout.rest():
-            await self._heard_stdout(data)
-        self._unheeded.extend(self._said.end())
-        await self._heed_all()
+            await self._hearing.stdout(data)
+        await self._hearing.end()
 
     @property
     def _is_broken(self) -> bool:
-        return self._error is not None or self._why is not None
+        return self._hearing.error is not None or self._why is not None
 
     def _judge(self, completed: Completed) -> Completed:
         argv, waits = self.lines.argv, len(self._hands)
@@ -333,104 +318,16 @@ class Talk:
 
     async def _hear_stdout(self, stdout: Output) -> None:
         while data := await stdout.receive():
-            await self._heard_stdout(data)
+            await self._hearing.stdout(data)
+            if self._hearing.error is not None:
+                self._nursery.cancel_scope.cancel()
         self._nursery.start_soon(
             self._wait_for_its_end, "closed its stdout and lives on, so that no reply can come"
         )
 
     async def _hear_stderr(self, stderr: Output) -> None:
         while data := await stderr.receive():
-            self._heard_stderr(data)
-
-    def _heard_stderr(self, data: bytes) -> None:
-        self.ctx.output(data, "stderr")
-        self._look("stderr", data)
-
-    async def _heard_stdout(self, data: bytes) -> None:
-        self.ctx.output(data, "stdout")
-        self._unheeded.extend(self._said.feed(data))
-        await self._heed_all()
-        self._look("stdout", data)
-        if self._error is not None:
-            self._nursery.cancel_scope.cancel()
-
-    async def _heed_all(self) -> None:
-        """One after the other; what is cut off while it waits for room has done nothing, and waits on."""
-        while self._unheeded:
-            await self._heed(self._unheeded[0])
-            self._unheeded.popleft()
-
-    def _look(self, stream: str, data: bytes) -> None:
-        if self._awaited is not None and self._awaited.feed(stream, data):
-            self._awaited = None
-            self._become_ready()
-
-    async def _heed(self, meant: Meant) -> None:
-        match meant:
-            case Answered(id, value):
-                self._answered(self._hands.find(id), value)
-            case Failed(id, text):
-                hand = self._hands.find(id)
-                self._hands.fail(hand, ChildError(self.ctx.ref, hand.message, text))
-            case TurnedDown(id, why):
-                self._hands.fail(self._hands.find(id), Refused(why))
-            case Cancelled(id):
-                self._hands.interrupt(self._hands.find(id))
-            case Chunk(id, value):
-                await self._chunk(self._hands.find(id), value)
-            case Alive(n_bytes):
-                self.ctx.progress(n_bytes)
-            case Used(tokens, money, tool_calls):
-                self._spend(tokens, money, tool_calls)
-            case Logged(text):
-                _log.info("%s: %s", self.cell.path, text)
-            case Ready():
-                if self.lines.is_handshake:
-                    self._become_ready()
-            case Ignored(line, why):
-                _log.warning("%s wrote a line that %s: %r", self.cell.path, why, line)
-                self.cell.kernel.emit(LineIgnored, self.ctx.ref, line, why)
-            case Broken(why):
-                self._break(why)
-
-    def _answered(self, hand: Hand, value: Any) -> None:
-        try:
-            reply = self._whole(hand, self._value(value))
-        except Exception as error:  # of a class of users', or a value that describes itself wrongly
-            why = f"its reply cannot be read: {shown(str(error))}"
-            self._hands.fail(hand, ChildError(self.ctx.ref, hand.message, why))
-        else:
-            self._hands.settle(hand, reply)
-
-    def _value(self, value: Any) -> Any:
-        return self.cell.kernel.codec.value_in(value) if isinstance(value, list | dict) else value
-
-    def _whole(self, hand: Hand, reply: Any) -> Any:
-        """The reply, with the parts that came before it, where they were not given one by one."""
-        giving = hand.giving
-        if giving is None and isinstance(hand.message, StreamRequest):
-            giving = Giving(self.cell, hand.item)
-        return reply if giving is None else giving.whole(reply)
-
-    async def _chunk(self, hand: Hand, value: Any) -> None:
-        """A part of a reply. While there is no room for it nothing more is heard."""
-        try:
-            chunk = self._value(value)
-        except Exception as error:
-            why = f"a chunk of its reply cannot be read: {shown(str(error))}"
-            if hand.asked is not None:
-                hand.asked.fail(ChildError(self.ctx.ref, hand.message, why))  # what is left is cancelled
-            return
-        if hand.giving is None:
-            hand.giving = Giving(self.cell, hand.item)
-        await hand.giving.give(chunk)
-
-    def _spend(self, tokens: int, money: float, tool_calls: int) -> None:
-        """Charge the actor. What that raises ends the incarnation, behind what was heard with it."""
-        try:
-            self.ctx.spend(tokens=tokens, money=money, tool_calls=tool_calls)
-        except Exception as error:
-            self._error = self._error or error
+            self._hearing.stderr(data)
 
     # --- readiness ---
 
