@@ -49,6 +49,8 @@ def _label(node: TreeNode, row: Row | None) -> Text:
     text.append(name, "bold")
     text.append(f" [{node.state.lower()}]", _STATES.get(node.state, ""))
     text.append(f" ({node.kind})", "dim")
+    if node.parked:
+        text.append(f" parked: {node.parked}", _STATES["SUSPENDED"])
     if row is None:
         return text
     if row.restarts:

@@ -120,7 +120,7 @@ def account_of(cell: Vitals) -> Account:
 def spent_exit(cell: Vitals, error: BudgetSpent) -> Exit:
     """The end of an incarnation, or the parking of an actor, whose budget is spent."""
     said_of = said(error.resource, error.spent, error.limit)
-    whose = "" if error.path in (None, cell.path) else f" of {error.path}"
+    whose = "" if error.path in (None, cell.ref.path) else f" of {error.path}"
     return Exit(ExitKind.BUDGET, error=error, reason=f"spent {said_of}{whose}")
 
 

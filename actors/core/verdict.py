@@ -76,7 +76,7 @@ def raised(cell: Cell, error: Exception) -> Exit | None:
     """A handler raised: None when the actor lives on (it refused, has no handler, or its budget is spent)."""
     item = cell.item
     assert item is not None
-    spent = spent_in(cell, error)
+    spent = None if cell.orders & order.CANCELS else spent_in(cell, error)  # that comes first
     if spent is not None:
         return ran_out(cell, item, spent)
     refused = isinstance(error, Refused)

@@ -46,7 +46,7 @@ async def take_snapshot(system: System) -> dict[str, Any]:
     """All about a system, ready for JSON. A checkpoint: others run meanwhile. Raises `SystemClosed`.
 
     `tree` is nested as `TreeNode.as_dict` has it, with more of each actor: `handled`, `failed`, `uptime`,
-    and where there is one `breaker`, `deadline` with its `limit`, `waiting_for`, `node`. The rest is as
+    and where there is one `parked` (why), `breaker`, `deadline` with its `limit`, `waiting_for`, `node`. The rest is as
     `summary` says. Times are in seconds since 1970, spans in seconds.
     """
     found = await rows(system)
@@ -93,6 +93,8 @@ def _row(root: Family, cell: Cell) -> dict[str, Any]:
     }
     if cell.node != kernel.name:
         said["node"] = cell.node
+    if cell.held is not None:
+        said["parked"] = cell.held.reason
     circuit = root.breakers.find(cell.path)
     if circuit is not None:
         said["breaker"] = _breaker(circuit.view(now))

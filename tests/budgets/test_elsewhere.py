@@ -42,6 +42,7 @@ async def test_a_child_on_another_node_has_the_budget_of_its_policy(
         parked = await anext(events)
         assert isinstance(parked, Parked)
         assert (parked.ref, parked.exit.kind) == (agent, ExitKind.BUDGET)
+        assert parked.exit.reason == "spent 110 of 100 tokens"
         await settled()
         assert agent.state is ActorState.SUSPENDED
         assert agent.statistics().restarts == 0

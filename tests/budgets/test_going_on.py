@@ -178,6 +178,39 @@ async def test_a_parked_actor_has_no_alarm_for_being_idle(autojump_clock: MockCl
         assert state.parked.reason == "idle for 5 s"
 
 
+@pytest.mark.parametrize("order", ["kill", "limit", "interrupt"])
+async def test_what_was_cancelled_and_spends_too_much_ends_as_it_was_ordered(
+    autojump_clock: MockClock, order: str
+) -> None:
+    """But for an interrupt, which ends no more than the handler: that was parked before it could be."""
+
+    class Slow(Agent):
+        @actors.receive
+        async def note(self, message: Note) -> None:
+            try:
+                await trio.sleep(100)
+            finally:
+                actors.spend(tokens=11)
+
+    async with actors.open_system("alpha") as system:
+        policy = Policy(budget=Budget(tokens=10), timeout=actors.Timeout(mode="fixed", initial=5.0))
+        ref = await system.start(Slow, name="agent", policy=policy)
+        ref.tell(Note("too late"))
+        await trio.sleep(1)
+        if order == "kill":
+            ref.kill()
+            assert (await ref.wait_stopped()).kind is actors.ExitKind.KILLED
+        elif order == "interrupt":
+            await ref.interrupt()
+            assert ref.state is ActorState.SUSPENDED
+            assert ref.statistics().depth["system"] == 1
+        else:
+            await trio.sleep(10)
+            assert (ref.statistics().failed, ref.statistics().restarts) == (1, 1)
+            assert ref.cell.held is None
+            assert system.dead_letters[-1].reason is actors.events.DeadLetterReason.CRASHED
+
+
 # --- tasks of a handler ---
 
 

@@ -261,3 +261,35 @@ async def test_an_error_of_another_budget_is_passed_on(autojump_clock: MockClock
         with pytest.raises(BudgetSpent):
             await back.ask(Burn(1))
         assert not issubclass(BudgetSpent, ActorFailed)
+
+
+# --- amounts ---
+
+
+class Euro(float):
+    """As a library might have it: it shows its own name."""
+
+    def __repr__(self) -> str:
+        return f"Euro({float(self)})"
+
+
+async def test_numbers_of_other_classes_are_numbers() -> None:
+    with actors.budget(money=Euro(0.3)) as scope:
+        for _ in range(3):
+            actors.spend(money=Euro(0.1))
+    assert (scope.spent.money, scope.left.money) == (0.3, 0.0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"money": None}, {"money": 10**400}, {"money": float("nan")}, {"tool_calls": 0.0}, {"spawns": None}],
+)
+async def test_nothing_that_is_no_number_passes_for_zero(wrong: dict[str, Any]) -> None:
+    with actors.budget() as scope, pytest.raises(ValueError, match=next(iter(wrong))):
+        actors.spend(**wrong)
+    assert scope.spent == actors.Spent()
+
+
+def test_a_limit_that_no_float_can_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Budget(money=10**400)

@@ -87,6 +87,8 @@ def _table(at: float, rows: Sequence[tuple[int, Any]], rates: Rates, *, as_tree:
 
 def _notes(at: float, row: Mapping[str, Any]) -> Iterator[str]:
     """What is not usual."""
+    if "parked" in row:
+        yield f"parked: {row['parked']}"
     breaker = row.get("breaker")
     if breaker is not None and (breaker["state"] != "CLOSED" or breaker["failures"]):
         state = breaker["state"].lower().replace("_", "-")

@@ -128,6 +128,7 @@ def _facts(root: Family, cell: Cell, path: str) -> tuple[Any, ...]:
         cell.restarts,
         None if breaker is None or is_closed else str(breaker.state),
         _deadline(cell),
+        None if cell.held is None else cell.held.reason,
     )
 
 
@@ -143,7 +144,7 @@ def _deadline(cell: Cell) -> tuple[float, float] | None:
 
 
 def _said(root: Family, cell: Cell, path: str, facts: tuple[Any, ...]) -> dict[str, Any]:
-    serial, state, depth, restarts, breaker, deadline = facts
+    serial, state, depth, restarts, breaker, deadline, parked = facts
     kernel = root.kernel
     said: dict[str, Any] = {
         "path": path,
@@ -160,4 +161,6 @@ def _said(root: Family, cell: Cell, path: str, facts: tuple[Any, ...]) -> dict[s
         said["breaker"] = breaker
     if deadline is not None:
         said["deadline"], said["limit"] = kernel.wall_at(deadline[0]), deadline[1]
+    if parked is not None:
+        said["parked"] = parked
     return said

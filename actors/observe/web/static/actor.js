@@ -79,6 +79,7 @@ export function actorView(main, path) {
       line("failed", actor?.failed),
       line("restart policy", actor?.restart),
       line("breaker", breaker ? `${String(breaker.state).toLowerCase().replace("_", " ")}${breaker.failures ? `, ${breaker.failures} ${breaker.failures === 1 ? "failure" : "failures"}` : ""}` : null),
+      line("parked", seen?.parked),
       line("deadline", seen?.deadline ? left(seen.deadline) : null),
       line("waits for", actor?.waiting_for?.join(", ")),
       line("last activity", actor?.last_activity ? h("time", { datetime: exact(actor.last_activity) }, clock(actor.last_activity)) : null),

@@ -33,6 +33,7 @@ function spoken(row) {
   const said = [label(row), row.kind, STATES[row.state] ?? row.state];
   if (row.depth) said.push(`${row.depth} waiting`);
   if (row.restarts) said.push(`${row.restarts} ${row.restarts === 1 ? "restart" : "restarts"}`);
+  if (row.parked) said.push(`parked: ${row.parked}`);
   if (row.breaker) said.push(`breaker ${row.breaker.toLowerCase().replace("_", " ")}`);
   if (row.node) said.push(`on ${row.node}`);
   return said.join(", ");
@@ -150,7 +151,8 @@ export function treeView(main) {
     text(parts.name, label(row));
     text(parts.kind, row.kind);
     text(parts.node, row.node ? `on ${row.node}` : "");
-    text(parts.state, STATES[row.state] ?? row.state);
+    text(parts.state, row.parked ? "parked" : STATES[row.state] ?? row.state);
+    attribute(parts.state, "title", row.parked ?? null);
     attribute(parts.state, "data-state", row.state);
     text(parts.breaker, row.breaker ? `breaker ${row.breaker.toLowerCase().replace("_", " ")}` : "");
     attribute(parts.breaker, "data-state", row.breaker ? "CIRCUIT_OPEN" : null);
