@@ -46,8 +46,8 @@ async def take_snapshot(system: System) -> dict[str, Any]:
     """All about a system, ready for JSON. A checkpoint: others run meanwhile. Raises `SystemClosed`.
 
     `tree` is nested as `TreeNode.as_dict` has it, with more of each actor: `handled`, `failed`, `uptime`,
-    and where there is one `parked` (why), `breaker`, `deadline` with its `limit`, `waiting_for`, `node`. The rest is as
-    `summary` says. Times are in seconds since 1970, spans in seconds.
+    and where there is one `parked` (why), `breaker`, `deadline` with its `limit`, `waiting_for`, `node`. The
+    rest is as `summary` says. Times are in seconds since 1970, spans in seconds.
     """
     found = await rows(system)
     return await summary(system, found) | {"tree": await tree_from(found)}
