@@ -133,10 +133,14 @@ class Agent(Supervisor):
         self._lot.unpark_all()
 
     async def take(self, wait: float, limit: int) -> list[Letter]:
-        """The letters that wait, the oldest first; waits for the first. [] when none came."""
+        """The letters that wait, the oldest first; waits for the first. [] when none came.
+
+        Cancelled, it has taken none.
+        """
         with trio.move_on_after(wait):
             while not self.letters and not self._is_over:
                 await self._lot.park()
+        await trio.lowlevel.checkpoint_if_cancelled()  # of its wake too: what is taken now, is delivered
         taken = [self.letters.popleft() for _ in range(min(limit, len(self.letters)))]
         self.unanswered = {one.number: one for one in (*self.unanswered.values(), *taken) if one.is_open}
         if self._is_full and len(self.letters) < self.gate.inbox:
@@ -152,6 +156,7 @@ class Agent(Supervisor):
         with trio.move_on_after(wait):
             while self.open and not any(one.done for one in self.open.values()) and not self._is_over:
                 await cell.changed()
+        await trio.lowlevel.checkpoint_if_cancelled()  # as in `take`
         done = [(id, one) for id, one in self.open.items() if one.done]
         for id, one in done:
             del self.open[id]

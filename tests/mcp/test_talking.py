@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 import actors
@@ -121,6 +122,33 @@ async def test_only_replies_to_me_are_mine(autojump_clock: MockClock) -> None:
             await one("reply", id=letter["id"], value={"done": [1, None]})
             [reply] = (await other("pending_replies", wait=1))["replies"]
             assert reply["reply"] == {"done": [1, None]}
+
+
+@pytest.mark.parametrize("what", ["messages", "pending_replies"])
+async def test_what_comes_in_the_moment_of_a_cancellation_is_not_lost(
+    autojump_clock: MockClock, what: str
+) -> None:
+    """Whoever waited takes nothing along that cannot be delivered; the next call has it."""
+    async with a_talk() as (system, talk):
+        await talk("spawn", template="worker", name="w")
+        me = system.find("/agents/coder")
+        assert me is not None
+        agent: Any = me.cell.actor
+        await talk("ask", path="w", message=work(1000), wait=False)
+        [pending] = agent.open.values()
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                if what == "messages":
+                    nursery.start_soon(agent.take, 100.0, 10)
+                else:
+                    nursery.start_soon(agent.replies, 100.0)
+                await trio.testing.wait_all_tasks_blocked(0.1)
+                if what == "messages":
+                    agent._keep("a letter", None, None)
+                else:
+                    pending.answer("a letter")
+                scope.cancel()
+        assert "a letter" in str(await talk(what))
 
 
 async def test_an_error_is_what_becomes_of_a_request(autojump_clock: MockClock) -> None:
