@@ -38,7 +38,7 @@ _PASTES: Final = "@actors_pastes"
 _WHO: Final = (
     f'display-message -p -t %0 "#{{pid}} #{{pane_pid}} .#{{bracket_paste_flag}}#{{{_PASTES}}} #{{pane_tty}}"'
 )
-_PLACE: Final = "#{history_size}.#{cursor_x}.#{cursor_y}.#{pane_dead}"
+_PLACE: Final = "#{history_size}.#{cursor_x}.#{cursor_y}"
 
 
 @attrs.frozen
@@ -165,9 +165,8 @@ class Pane:
             await self.client.all_well(f"load-buffer -b {name} {quoted(as_format(str(path)))}")
         finally:
             path.unlink(missing_ok=True)
-        place = f"{look.history}.{look.x}.{look.y}.0"
         replies = await self.client.command(
-            f'copy-mode -q -t %0 ; if-shell -t %0 -F "#{{==:{_PLACE},{place}}}" '
+            f'copy-mode -q -t %0 ; if-shell -t %0 -F "#{{==:{_PLACE}.#{{pane_dead}},{look.place}.0}}" '
             f'"paste-buffer -d -p -r -t %0 -b {name}" "display-message -p moved"'
         )
         if any(reply.lines == ("moved",) for reply in replies):
@@ -178,10 +177,13 @@ class Pane:
                 raise TerminalLost(f"tmux did not paste: {' '.join(reply.lines)}")
         return True
 
-    async def press(self, *keys: str) -> None:
-        """Press keys, also where a person has scrolled back."""
+    async def press(self, *keys: str) -> str:
+        """Press keys, also where a person has scrolled back; the place of the cursor before, as in `Look`."""
         words = " ".join(quoted(key) for key in keys)
-        await self.client.all_well(f"copy-mode -q -t %0 ; send-keys -t %0 -- {words}")
+        place, *_ = await self.client.all_well(
+            f'display-message -p -t %0 "{_PLACE}" ; copy-mode -q -t %0 ; send-keys -t %0 -- {words}'
+        )
+        return place.lines[0]
 
     async def resize(self, width: int, height: int) -> None:
         """Another size, whatever the sizes of those who look."""

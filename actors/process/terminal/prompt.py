@@ -40,6 +40,11 @@ class Look:
         return self.history + self.y
 
     @property
+    def place(self) -> str:
+        """Where the cursor is, in one word."""
+        return f"{self.history}.{self.x}.{self.y}"
+
+    @property
     def before_cursor(self) -> str:
         """The cursor's line, at least as long as the cursor stands to the right."""
         row = self.rows[self.y].rstrip() if self.y < len(self.rows) else ""

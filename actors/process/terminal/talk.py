@@ -56,8 +56,8 @@ class Screenlike(Protocol):
         """Paste at the cursor of `look`; False, and nothing is pasted, when it has moved."""
         ...
 
-    async def press(self, *keys: str) -> None:
-        """Press keys."""
+    async def press(self, *keys: str) -> str:
+        """Press keys; the place of the cursor before, as in `Look`."""
         ...
 
     def collects_lines(self) -> bool:
@@ -71,6 +71,8 @@ class Pasted:
 
     text: str
     before: Look
+    moved: bool
+    """It was seen on the screen: when that is as before, the program has taken it away."""
 
 
 class Talk:
@@ -86,7 +88,7 @@ class Talk:
         return at_prompt(self._terminal.prompt, look)
 
     async def wait_prompt(self, pasted: Pasted | None = None) -> tuple[Look, Prompt]:
-        """The screen when it ends with the prompt; with `pasted`, another one than that before."""
+        """The screen when it ends with the prompt; with `pasted`, the next one, not that before."""
         quiet = self._terminal.quiet
         while True:
             changed = self._pane.changed
@@ -99,7 +101,7 @@ class Talk:
             if quiet and changed.is_set():
                 continue
             prompt = self.finds(look)
-            if prompt is not None and (pasted is None or look != pasted.before):
+            if prompt is not None and (pasted is None or pasted.moved or look != pasted.before):
                 await self._pane.note_mode()
                 return look, prompt
             await changed.wait()
@@ -123,10 +125,10 @@ class Talk:
         """Wait for the end of the cooldown."""
         await trio.sleep(self._cooldown.left(trio.current_time()))
 
-    async def press(self, *keys: str) -> None:
-        """Press keys; the cooldown begins."""
+    async def press(self, *keys: str) -> str:
+        """Press keys; the cooldown begins. The place of the cursor before."""
         try:
-            await self._pane.press(*keys)
+            return await self._pane.press(*keys)
         finally:
             self._cooldown.injected(trio.current_time())
 
@@ -145,8 +147,8 @@ class Talk:
         if not await self._pane.paste(text, look):
             return None
         await self._shown(changed)
-        await self.press(self._terminal.submit)
-        return Pasted(text, look)
+        place = await self.press(self._terminal.submit)
+        return Pasted(text, look, place != look.place)
 
     async def type(self, *keys: str) -> None:
         """Press keys after the cooldown, and wait until something of them is seen: they are no prompt."""
