@@ -192,6 +192,15 @@ class Context:
             self._giving = Hand(self.cell, item)
         return self._giving
 
+    @contextmanager
+    def gathering(self) -> Generator[Hand]:
+        """The framework's own: a block in which chunks of the message in hand are kept for its answer."""
+        giving = self._giving_hand(self.cell.item)
+        try:
+            yield giving
+        finally:
+            self._giving = None
+
     def whole(self, value: object) -> object:
         """The framework's own: an answer, with the chunks that were kept for it."""
         giving = self._giving

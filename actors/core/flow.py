@@ -15,7 +15,7 @@ import trio
 from actors.core import orders as order
 from actors.core.chunks import ENDED, Supply, last_chunks
 from actors.core.pace import BATCH, UNRESPONSIVE_EVERY
-from actors.events import LateReply, Unresponsive
+from actors.events import LateReply, Progressed, Unresponsive
 
 if TYPE_CHECKING:
     from actors.core.alarms import Alarm
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from actors.core.cell import Cell
     from actors.core.driver import Cancellable
 
-__all__ = ["Flow", "Giver", "LocalFlow", "Source", "Streaming"]
+__all__ = ["Flow", "Giver", "LocalFlow", "Source", "Streaming", "note_chunk"]
 
 
 class Source(Protocol):
@@ -250,3 +250,13 @@ class Giver:
             self._alarm = kernel.alarms.after(UNRESPONSIVE_EVERY, report)
 
         self._alarm = kernel.alarms.after(UNRESPONSIVE_EVERY, report)
+
+
+def note_chunk(cell: Cell, chunk: Any) -> None:
+    """Giving a chunk is a sign of life; text and bytes count as output."""
+    at = cell.active_at = cell.now()
+    size = len(chunk) if isinstance(chunk, str | bytes) else 0
+    if cell.vigil is not None:
+        cell.vigil.progress(at, size)
+    if cell.kernel.listeners:
+        cell.kernel.emit(Progressed, cell.ref, "progress", size)

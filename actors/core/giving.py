@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.core.chunks import joined
-from actors.core.flow import Giver
+from actors.core.flow import Giver, note_chunk
 from actors.core.mailbox import ASKED, MESSAGE, Item
-from actors.core.yielding import note_chunk
 from actors.messages import StreamRequest
 
 if TYPE_CHECKING:
@@ -59,10 +58,7 @@ class Hand:
             return True
         giver = giver_of(self.cell, asked)
         if giver is None:
-            if asked.done:
-                self.chunks.clear()
-            else:
-                self.chunks.append(chunk)
+            self.keep(chunk)
             await self._pause(chunk)
             return not asked.done
         while not giver.has_room:
@@ -73,6 +69,15 @@ class Hand:
         giver.put(chunk)
         await self._pause(chunk)
         return True
+
+    def keep(self, chunk: Any) -> None:
+        """Keep a chunk until the answer, while somebody waits for that."""
+        if self.asked is None:
+            return
+        if self.asked.done:  # who goes on may do so for ever
+            self.chunks.clear()
+        else:
+            self.chunks.append(chunk)
 
     async def _pause(self, chunk: Any) -> None:
         note_chunk(self.cell, chunk)

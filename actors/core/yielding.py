@@ -18,16 +18,16 @@ import trio
 
 from actors.core.chunks import ENDED
 from actors.core.dispatch import Handler
-from actors.core.flow import Giver
+from actors.core.flow import Giver, note_chunk
 from actors.core.mailbox import ASKED
 from actors.core.pace import BATCH
-from actors.events import Progressed
 
 if TYPE_CHECKING:
     from actors.core.ask import Pending
     from actors.core.cell import Cell
+    from actors.core.giving import Hand
 
-__all__ = ["driven", "note_chunk"]
+__all__ = ["driven"]
 
 _NOTHING = object()
 
@@ -40,13 +40,12 @@ class _Sink(Protocol):
 
 
 class _Whole:
-    """Takes all chunks, and keeps them while somebody wants them in one."""
+    """Takes all chunks, for one who wants them in one."""
 
-    __slots__ = ("_asked", "_left", "chunks")
+    __slots__ = ("_hand", "_left")
 
-    def __init__(self, asked: Pending[Any] | None) -> None:
-        self._asked = asked
-        self.chunks: list[Any] = []
+    def __init__(self, hand: Hand) -> None:
+        self._hand = hand
         self._left = BATCH
 
     @property
@@ -59,13 +58,7 @@ class _Whole:
 
     def put(self, chunk: Any, /) -> None:
         self._left -= 1
-        if self._asked is None:
-            return
-        if self._asked.done:  # its asker has left, and the generator goes on, for ever it may be
-            self._asked = None
-            self.chunks.clear()
-        else:
-            self.chunks.append(chunk)
+        self._hand.keep(chunk)
 
 
 def driven(handler: Handler) -> Handler:
@@ -91,12 +84,13 @@ def _driver(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _drive(cell: Cell, chunks: AsyncGenerator[Any, None]) -> Any:
-    asked = None if cell.item is None else cell.item[ASKED]
+    assert cell.item is not None
+    asked: Pending[Any] | None = cell.item[ASKED]
     if asked is None or asked.stream is None:
-        wanted = None if asked is None or asked.is_told else asked
-        whole = _Whole(wanted)
-        await _give_all(cell, chunks, whole)
-        return None if wanted is None else tuple(whole.chunks)
+        assert cell.context is not None
+        with cell.context.gathering() as hand:
+            await _give_all(cell, chunks, _Whole(hand))
+        return None if hand.asked is None else hand.whole(ENDED)
     giver = Giver(cell, asked)
     with trio.CancelScope() as scope:
         giver.leaving_ends(scope)
@@ -135,13 +129,3 @@ async def _raise_there(chunks: AsyncGenerator[Any, None], error: BaseException) 
     if trio.current_effective_deadline() == -math.inf:  # it yields on where it is to end
         raise error
     return chunk
-
-
-def note_chunk(cell: Cell, chunk: Any) -> None:
-    """Giving a chunk is a sign of life; text and bytes count as output."""
-    at = cell.active_at = cell.now()
-    size = len(chunk) if isinstance(chunk, str | bytes) else 0
-    if cell.vigil is not None:
-        cell.vigil.progress(at, size)
-    if cell.kernel.listeners:
-        cell.kernel.emit(Progressed, cell.ref, "progress", size)

@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 import actors
 from tests.core.test_stream import taken
-from tests.core.yielders import Count
+from tests.core.yielders import Count, Yielder
 
 TAKES_NO_ROAD = True
 
@@ -61,6 +61,45 @@ async def test_what_is_wrapped_around_a_generator_may_return_it_or_its_own_reply
             assert await ref.ask(Count(3)) == said
             assert (await taken(ref.stream(Count(3))))[0] == [*said] if isinstance(said, tuple) else [said]
     assert seen == [3, 3]
+
+
+async def test_a_reply_comes_behind_the_chunks_also_for_one_who_has_asked(autojump_clock: MockClock) -> None:
+    ports: list[actors.ReplyPort] = []
+
+    class Early(actors.Actor):
+        @actors.receive
+        async def count(self, message: Count) -> AsyncIterator[int]:
+            yield 1
+            yield 2
+            if message.upto:
+                self.ctx.reply(9)
+            else:
+                ports.append(self.ctx.reply_later())
+            yield 3
+
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(Early)
+        for _ in range(2):
+            assert await ref.ask(Count(1)) == (1, 2, 9)
+            assert await taken(ref.stream(Count(1))) == ([1, 2, 9], None)
+        asked, streamed = ref.request(Count(0)), ref.stream(Count(0))
+        ref.tell(Count(0))
+        ref.tell(Count(1))
+        assert await ref.ask(Count(1)) == (1, 2, 9)
+        for port in ports:
+            assert await port.send_chunk(4)
+            port.answer(None)
+        assert await asked.wait() == (1, 2, 3, 4)
+        assert await taken(streamed) == ([1, 2, 3, 4], None)
+
+
+async def test_what_is_posted_is_answered_with_all_chunks_or_just_handled(autojump_clock: MockClock) -> None:
+    async with actors.open_system("alpha") as system:
+        system.spawn(Yielder, [], name="a")
+        for reply in (True, False):
+            ticket = await system.post("/a", Count(3), reply=reply)
+            assert await ticket.wait_reply(timeout=5) == ((0, 1, 2) if reply else None)
+            assert ticket.state is actors.TicketState.RESPONDED
 
 
 async def test_chunks_are_kept_no_longer_than_somebody_waits_for_all_of_them(
