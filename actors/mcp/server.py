@@ -169,8 +169,11 @@ class AgentServer(MCPServer[Guests]):
 
 
 def _may_hear(request: ServerRequestContext[Any, Any]) -> bool:
-    """Whether the client may want to hear of progress: in memory it has no token that could be seen."""
-    return request.request is None or "progress_token" in (request.meta or {})
+    """Whether the client wants to hear of progress: it has sent a token, or in memory a function."""
+    if "progress_token" in (request.meta or {}):
+        return True
+    outbound: Any = request.session._request_outbound  # pyright: ignore[reportPrivateUsage]
+    return getattr(getattr(outbound, "_inner", outbound), "_on_progress", None) is not None
 
 
 @asynccontextmanager

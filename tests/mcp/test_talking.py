@@ -329,6 +329,22 @@ async def test_a_function_is_not_begun_anew_because_a_request_was_cancelled(
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_nobody_listens_to_signs_of_life_that_nobody_wants(
+    autojump_clock: MockClock, mode: str
+) -> None:
+    """No event is made of them then, of no actor of the system."""
+    async with a_talk(mode=mode) as (system, talk), trio.open_nursery() as nursery:
+        wants = system.__actor_family__().kernel.sink.wants
+        await talk("spawn", template="worker", name="w")
+        nursery.start_soon(partial(talk, "ask", path="w", message=work(5)))
+        await trio.sleep(1)
+        assert not wants(actors.events.Progressed)
+        nursery.start_soon(partial(talk, "ask", path="w", message=work(5), idle=20.0))
+        await trio.sleep(1)
+        assert wants(actors.events.Progressed)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_signs_of_life_are_told_as_progress(autojump_clock: MockClock, mode: str) -> None:
     """Of the actor that is asked, and of what is below it, for as long as its reply takes."""
     heard: list[tuple[float, str | None]] = []
