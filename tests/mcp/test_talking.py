@@ -216,6 +216,26 @@ async def test_a_broadcast_has_an_outcome_for_each_child(autojump_clock: MockClo
         assert (await talk("broadcast", message="again"))["count"] == 2
 
 
+@pytest.mark.row(75)
+async def test_a_child_that_dies_in_a_broadcast_is_one_outcome(autojump_clock: MockClock) -> None:
+    """The other two have done their work."""
+    async with a_talk() as (system, talk), trio.open_nursery() as nursery:
+        for name in ("a", "b", "c"):
+            await talk("spawn", template="worker", name=name)
+        dying = system.find("/agents/coder/b")
+        assert dying is not None
+
+        async def kill() -> None:
+            await trio.sleep(1)
+            dying.kill()
+
+        nursery.start_soon(kill)
+        said = await talk("broadcast", message=work(3))
+        assert [one["ok"] for one in said["outcomes"]] == [True, False, True]
+        assert [one.get("reply") for one in said["outcomes"]] == ["worked 3 s", None, "worked 3 s"]
+        assert said["outcomes"][1]["error"].startswith("ActorStopped")
+
+
 class Narrow(Worker):
     """With little room."""
 
@@ -226,7 +246,7 @@ async def test_the_sender_sees_that_a_mailbox_is_full(autojump_clock: MockClock,
     """Whatever its rule is, nothing is lost in silence."""
     policy = actors.Policy(mailbox=actors.Mailbox(capacity=2, overflow=overflow))
     gate = a_gate(templates={"narrow": actors.Template(Narrow, policy=policy)})
-    async with a_talk(gate) as (_, talk):
+    async with a_talk(gate) as (system, talk):
         await talk("spawn", template="narrow", name="n")
         await talk("suspend", path="n")
         for text in ("one", "two"):
@@ -235,6 +255,10 @@ async def test_the_sender_sees_that_a_mailbox_is_full(autojump_clock: MockClock,
             assert (await talk("tell", path="n", message="three"))["dropped_oldest"]
         else:
             assert "full" in await talk.error("tell", path="n", message="three")
+        [seen] = (await talk("children"))["actors"]
+        assert seen["waiting"] == 2
+        dropped = {"drop_oldest": ["one"], "drop_newest": ["three"], "reject": []}[overflow]
+        assert [letter.message for letter in system.dead_letters] == dropped
         await talk("resume", path="n")
         kept = ["two", "three"] if overflow == "drop_oldest" else ["one", "two"]
         await trio.sleep(1)
