@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import cattrs
@@ -170,35 +168,3 @@ def test_whoever_may_order_reaches_and_is_not_below(me: str, path: str) -> None:
             assert not is_within(me, path)
             assert whole is False or reaches(me, path, whole=True)
     assert is_within(path, parent_of(path))
-
-
-_ALONE = """
-import sys
-import actors
-assert not {"mcp", "pydantic"} & set(sys.modules)
-"""
-_WITHOUT = """
-import importlib.util
-found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *more: None if name == "mcp" else found(name, *more)
-try:
-    import actors.mcp
-except ImportError as error:
-    print(error)
-"""
-
-
-def run(program: str) -> str:
-    """What a process of its own prints."""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def test_actors_alone_load_no_mcp() -> None:
-    """`import actors` does not know of it."""
-    assert run(_ALONE) == ""
-
-
-def test_a_missing_extra_says_what_to_install() -> None:
-    """At the import, with the command."""
-    assert "pip install trio-actors[mcp]" in run(_WITHOUT)
