@@ -113,7 +113,7 @@ async def test_a_look_ends_whatever_becomes_of_the_message_in_hand(end: str, fif
 async def test_a_told_look_waits_for_its_turn() -> None:
     """There is nobody to show it to."""
     async with actors.open_system("test") as system:
-        ref = await system.start(says(cooldown=0), name="ada")
+        ref = await system.start(says(), name="ada", policy=ONCE)
         for message in (Paste("one"), Capture(), Paste("two")):
             ref.tell(message)
         assert await ref.ask(Paste("three")) == "you said: three"
