@@ -266,12 +266,16 @@ class Ref:
     def suspend(self, *, until_message: bool = False) -> None:
         """Take no more messages until `resume()`; the one in hand is finished. Idempotent.
 
-        With `until_message` the next message that comes in (or waits already) resumes it, once.
+        With `until_message` the next message that comes in (or waits already) resumes it, once. One that is
+        parked, because its budget is spent, is not resumed by a top-up then, but by `resume()` alone.
         """
         self.cell.suspend(until_message)
 
     def resume(self) -> None:
-        """Take messages again. Idempotent."""
+        """Take messages again. Idempotent.
+
+        Also one that is parked; raise its budget first, or it is parked by what it spends next.
+        """
         self.cell.resume()
 
 
