@@ -21,6 +21,7 @@ __all__ = [
     "Request",
     "StreamRequest",
     "Terminated",
+    "Text",
     "TicketReply",
     "home_of",
     "message",
@@ -159,3 +160,14 @@ def tag_of(cls: type) -> str:
     if tag is None:
         raise NotSerializable(cls)
     return tag
+
+
+@message(tag="actors.Text")
+class Text(Request[Any]):
+    """A text that is asked by who does not know what messages an actor takes: a person, an agent of MCP.
+
+    Who wants such has a handler for it. `Lines` says it to its child as it does a `Call`, `Terminal` pastes
+    it. A text that is told is a `str`.
+    """
+
+    text: str

@@ -303,14 +303,14 @@ def node(
 
 @app.command
 def tree(
-    url: str, /, *, token_file: Path | None = None, json: Annotated[bool, Parameter(negative="")] = False
+    where: str, /, *, token_file: Path | None = None, json: Annotated[bool, Parameter(negative="")] = False
 ) -> int:
-    """Draw the tree of the node at URL.
+    """Draw the tree of the node at WHERE.
 
     Parameters
     ----------
-    url
-        As the node has printed it: ws://127.0.0.1:7000.
+    where
+        The FILE that `actors run` runs, or that of its tickets; or a node, ws://HOST:PORT.
     token_file
         A file with the token of the node.
     json
@@ -318,31 +318,41 @@ def tree(
     """
     from actors.cli.nodes import show_tree
 
-    return show_tree(url, token_file, json, sys.stdout, sys.stderr)
+    return show_tree(where, token_file, json, sys.stdout, sys.stderr)
 
 
 @app.command
 def ask(
-    url: str, path: str, message: str, /, *, token_file: Path | None = None, timeout: float = 30.0
+    where: str,
+    path: str,
+    message: str,
+    /,
+    *,
+    token_file: Path | None = None,
+    timeout: float = 30.0,
+    stream: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Ask the actor at PATH of the node at URL, and print its reply as JSON.
+    """Ask the actor at PATH of the node at WHERE, and print its reply as JSON.
 
     Parameters
     ----------
-    url
-        As the node has printed it: ws://127.0.0.1:7000.
+    where
+        The FILE that `actors run` runs, or that of its tickets; or a node, ws://HOST:PORT.
     path
         As the tree shows it: /greeter.
     message
-        JSON with the tag of its class: {"$": "shop.Price", "item": "tea"}.
+        JSON with the tag of its class: {"$": "shop.Price", "item": "tea"}; or a text: '"how are you"'.
     token_file
         A file with the token of the node.
     timeout
-        Seconds for the reply.
+        Seconds for the whole reply.
+    stream
+        Print each part of the reply as it comes, one JSON value a line.
     """
-    from actors.cli.nodes import ask_node
+    from actors.cli.nodes import AskOptions, ask_node
 
-    return ask_node(url, path, message, token_file, timeout, sys.stdout, sys.stderr)
+    options = AskOptions(token_file=token_file, timeout=timeout, stream=stream)
+    return ask_node(where, path, message, options, sys.stdout, sys.stderr)
 
 
 add_commands(app)

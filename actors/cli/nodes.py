@@ -14,21 +14,24 @@ import attrs
 import trio
 
 from actors.checks import check_seconds
-from actors.cli.misuse import Misused, read_message, read_token
-from actors.cli.run import STOPS
+from actors.cli.misuse import Misused, read_request, read_token
+from actors.cli.posted.speak import say
+from actors.cli.posted.way import Failed, Target, address_of
+from actors.cli.run import NOBODY_READS, STOPS
+from actors.cli.seen.way import target_of
 from actors.cli.stores import StoreSpec, make_store
 from actors.cli.watched import Watching, watching
 from actors.cli.what import imported
 from actors.core.recipe import recipe_of
 from actors.delivery import Store
+from actors.delivery.errors import StoreInvalid
 from actors.errors import ActorError, RemoteError, Unhandled, one_line
 from actors.names import split
-from actors.remote.codec import Raw
 from actors.remote.peer import Peer
 from actors.remote.transport import url_faults
 from actors.system import System, open_system
 
-__all__ = ["NodeOptions", "ask_node", "serve_node", "show_tree"]
+__all__ = ["AskOptions", "NodeOptions", "ask_node", "serve_node", "show_tree"]
 
 _BAD: Final = 2
 _FAILED: Final = 1
@@ -112,33 +115,46 @@ async def _serve(
 # --- from outside -----------------------------------------------------------------------
 
 
-def show_tree(url: str, token_file: Path | None, as_json: bool, out: TextIO, err: TextIO) -> int:
-    """Print the tree of a node; the exit code."""
+def show_tree(where: str, token_file: Path | None, as_json: bool, out: TextIO, err: TextIO) -> int:
+    """Print the tree of FILE|URL; the exit code."""
 
     async def show(_: System, peer: Peer) -> None:
         tree = await peer.tree()
         print(json.dumps(tree.as_dict()) if as_json else tree, file=out)
 
-    return _visit("tree", url, token_file, show, err)
+    return _visit("tree", where, token_file, show, err)
 
 
-def ask_node(
-    url: str, path: str, text: str, token_file: Path | None, timeout: float, out: TextIO, err: TextIO
-) -> int:
-    """Ask an actor of a node, print its reply as JSON; the exit code."""
+@attrs.frozen(kw_only=True)
+class AskOptions:
+    """The options of `actors ask`."""
+
+    token_file: Path | None
+    timeout: float
+    stream: bool = False
+
+
+def ask_node(where: str, path: str, text: str, options: AskOptions, out: TextIO, err: TextIO) -> int:
+    """Ask an actor of FILE|URL, print its reply as JSON, or each part of it as it comes; the exit code."""
     try:
         split(path)
-        check_seconds("--timeout", timeout)
-        request = Raw(read_message(text))
+        check_seconds("--timeout", options.timeout)
+        request = read_request(text)
     except (Misused, ValueError, TypeError) as error:
         print(f"actors ask: {error}", file=err)
         return _BAD
 
     async def ask(_: System, peer: Peer) -> None:
-        reply: object = await peer.ref(path).ask(request, timeout=timeout)
-        print(json.dumps(reply), file=out)
+        ref = peer.ref(path)
+        if not options.stream:
+            reply: object = await ref.ask(request, timeout=options.timeout)
+            print(json.dumps(reply), file=out)
+            return
+        async with ref.stream(request, timeout=options.timeout) as chunks:
+            async for chunk in chunks:
+                await say(out, f"{json.dumps(chunk)}\n")
 
-    return _visit("ask", url, token_file, ask, err)
+    return _visit("ask", where, options.token_file, ask, err)
 
 
 def _cause(error: Unhandled) -> str:
@@ -146,25 +162,34 @@ def _cause(error: Unhandled) -> str:
     return cause.message if isinstance(cause, RemoteError) else str(error)
 
 
-def _visit(command: str, url: str, token_file: Path | None, do: Any, err: TextIO) -> int:
+def _visit(command: str, where: str, token_file: Path | None, do: Any, err: TextIO) -> int:
     """Link for a moment, and do something."""
 
-    async def visit(token: str | None) -> None:
+    async def visit(url: str, token: str | None) -> None:
         async with open_system(f"visitor-{secrets.token_hex(4)}") as system:
             await do(system, await system.connect(url, token=token))
 
     try:
-        fault = url_faults(url)
-        if fault is not None:
-            raise Misused(fault)
-        trio.run(visit, read_token(token_file))
-    except Misused as error:
+        trio.run(visit, *address_of(_target(where, read_token(token_file))))
+    except (Misused, StoreInvalid) as error:
         print(f"actors {command}: {error}", file=err)
         return _BAD
     except Unhandled as error:  # the other node knows the message, this process does not
         print(f"actors {command}: {error.ref.path} cannot take it: {_cause(error)}", file=err)
         return _FAILED
-    except (ActorError, ValueError) as error:
+    except (Failed, ActorError, ValueError) as error:
         print(f"actors {command}: {error}", file=err)
         return _FAILED
+    except BrokenPipeError:
+        return NOBODY_READS
     return 0
+
+
+def _target(where: str, token: str | None) -> Target:
+    """What is no file is to be the URL of a node. Raises `Misused`."""
+    if "://" not in where and (where.endswith(".toml") or os.path.isfile(where)):
+        return target_of(where, token)
+    fault = None if where.startswith("sqlite:") else url_faults(where)
+    if fault is not None:
+        raise Misused(fault)
+    return target_of(where, token)

@@ -135,10 +135,15 @@ def _is_optional(kind: Any) -> bool:
 
 
 def _optional(kind: Any, converter: cattrs.Converter) -> Hook:
-    inner: Any = Union[tuple(arg for arg in get_args(kind) if arg is not type(None))]  # noqa: UP007
+    """`false` is None, unless the type tells `Literal[False]` from what is not said."""
+    given = get_args(kind)
+    off = False if Literal[False] in given else None
+    inner: Any = Union[tuple(arg for arg in given if arg not in (type(None), Literal[False]))]  # noqa: UP007
 
     def structure(value: Any, _: Any) -> Any:
-        return None if value is None or value is False else converter.structure(value, inner)
+        if value is None:
+            return None
+        return off if value is False else converter.structure(value, inner)
 
     return structure
 

@@ -65,7 +65,7 @@ class Agent:
     @property
     def what(self) -> str:
         """The program or the class."""
-        return self.spec.class_ or (self.spec.command or ("",))[0]
+        return self.spec.class_ or self.spec.words[0]
 
     def policy(self, default: Policy) -> Policy:
         """The policy that it will have."""
@@ -154,12 +154,17 @@ def _line(child: Child, default: Policy) -> str:
         auto = child.spec.auto_shutdown
         ends = "" if auto == "never" else f", ends with {auto} significant"
         return f"{child.spec.name} (supervisor) {_strategy(child.spec.whole_strategy)}{ends}"
-    said = [child.label, f"({_kind(child)})", *([child.what] if child.spec.name else [])]
+    said = [child.label, f"({_kind(child)}{_way(child)})", *([child.what] if child.spec.name else [])]
     return f"{' '.join(said)}: {_life(child, default)}"
 
 
 def _kind(agent: Agent) -> str:
-    return "process" if agent.spec.command else "actor"
+    return "actor" if agent.spec.class_ else "process"
+
+
+def _way(agent: Agent) -> str:
+    """How it is spoken with: some processes are."""
+    return {"lines": ", in lines", "terminal": ", in a terminal"}.get(agent.spec.kind, "")
 
 
 def _life(agent: Agent, default: Policy) -> str:
@@ -190,7 +195,8 @@ def _plain(child: Child, default: Policy) -> dict[str, Any]:
         "name": child.spec.name,
         "path": child.path,
         "kind": _kind(child),
-        "what": list(child.spec.command) if child.spec.command else child.what,
+        "as": child.spec.kind,
+        "what": list(child.spec.words) or child.what,
         "life": _life(child, default),
         "children": [],
     }

@@ -13,24 +13,23 @@ from typing import Any
 
 import attrs
 
+from actors.cli.kinds import WhatSpec, said
 from actors.cli.strict import Fault
 from actors.cli.team import Agent, Place, Team, walk
 from actors.core.recipe import recipe_of
-from actors.process import Command
+from actors.process import Command, Lines, Terminal
 
 __all__ = [
     "OnLine",
     "OnOutput",
     "Surroundings",
     "agent_faults",
-    "argv_of",
-    "command_faults",
-    "cwd_of",
-    "environ_of",
     "import_fault",
     "imported",
     "look_beside",
     "machine_faults",
+    "program_faults",
+    "program_of",
     "what_of",
 ]
 
@@ -56,9 +55,10 @@ def look_beside(file: Path) -> None:
 
 def what_of(agent: Agent, surroundings: Surroundings, on_output: OnOutput | None = None) -> Any:
     """What to spawn. Imports modules, and raises what that raises."""
-    if agent.spec.command is not None:
-        return _command(agent, surroundings, on_output)
-    what, args, config = imported(agent.spec.class_ or ""), agent.spec.args, agent.spec.config
+    spec = agent.spec
+    if spec.class_ is None:
+        return program_of(spec, agent.place, surroundings, on_output)
+    what, args, config = imported(spec.class_), spec.args, spec.config
     return functools.partial(what, *args, **config) if args or config else what
 
 
@@ -68,45 +68,46 @@ def imported(reference: str) -> Any:
     return functools.reduce(getattr, name.split("."), importlib.import_module(module))
 
 
-def _command(agent: Agent, surroundings: Surroundings, on_output: OnOutput | None) -> Command:
-    spec = agent.spec
-    limits = {} if spec.max_output is None else {"max_output": spec.max_output}
-    return Command(
-        argv_of(agent, surroundings),
-        cwd=cwd_of(agent),
-        env=environ_of(agent, surroundings),
-        input=spec.input,
-        check=spec.check,
-        ready=spec.ready,
-        on_output=on_output,
-        **limits,
-    )
+def program_of(
+    spec: WhatSpec, place: Place, surroundings: Surroundings, on_output: OnOutput | None = None
+) -> Command | Lines | Terminal:
+    """The program that is written at a place. Raises ValueError, and TypeError, for what fits no machine."""
+    argv = [_word(word, place, surroundings) for word in spec.words]
+    given: dict[str, Any] = said(spec) | {
+        "cwd": _cwd(spec, place),
+        "env": _environ(spec, place, surroundings),
+    }
+    if spec.kind == "lines":
+        return Lines(argv, **given)
+    if spec.kind == "terminal":
+        return Terminal(argv, folder=_beside(place, spec.folder), **given)
+    given["ready"] = spec.ready or None  # what runs is ready
+    return Command(argv, **given, on_output=on_output)
 
 
-def argv_of(agent: Agent, surroundings: Surroundings) -> list[str]:
-    """The words of its command, with the Python and the folder filled in."""
-    return [_word(word, agent, surroundings) for word in agent.spec.command or ()]
-
-
-def _word(word: str, agent: Agent, surroundings: Surroundings) -> str:
+def _word(word: str, place: Place, surroundings: Surroundings) -> str:
     """`{python}` is our Python; `{here}` at the beginning is the folder of the file."""
     if word == "{python}":
         return surroundings.python
-    return str(_folder(agent)) + word.removeprefix("{here}") if word.startswith("{here}") else word
+    return str(_here(place)) + word.removeprefix("{here}") if word.startswith("{here}") else word
 
 
-def _folder(agent: Agent) -> Path:
-    return agent.place.file.parent.absolute()
+def _here(place: Place) -> Path:
+    return place.file.parent.absolute()
 
 
-def cwd_of(agent: Agent) -> Path | None:
+def _beside(place: Place, folder: str | None) -> Path | None:
+    return None if folder is None else _here(place) / folder
+
+
+def _cwd(spec: WhatSpec, place: Place) -> Path | None:
     """The folder that it starts in; None: that of this program."""
-    return None if agent.spec.cwd is None else _folder(agent) / agent.spec.cwd
+    return _beside(place, spec.cwd)
 
 
-def environ_of(agent: Agent, surroundings: Surroundings) -> dict[str, str]:
+def _environ(spec: WhatSpec, place: Place, surroundings: Surroundings) -> dict[str, str]:
     """Its variables: those of this program, and its own."""
-    own = {name: _word(value, agent, surroundings) for name, value in agent.spec.env.items()}
+    own = {name: _word(value, place, surroundings) for name, value in spec.env.items()}
     return {**surroundings.environ, **own}
 
 
@@ -130,21 +131,35 @@ def machine_faults(team: Team, surroundings: Surroundings) -> Iterator[Fault]:
 
 def agent_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
     """What this machine lacks for one agent."""
-    yield from (_class_faults if agent.spec.command is None else command_faults)(agent, surroundings)
+    if agent.spec.class_ is None:
+        yield from program_faults(agent.spec, agent.place, surroundings)
+    else:
+        yield from _class_faults(agent, surroundings)
 
 
-def command_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:
+def program_faults(spec: WhatSpec, place: Place, surroundings: Surroundings) -> Iterator[Fault]:
     """What this machine lacks for a program."""
-    cwd = cwd_of(agent)
+    cwd = _cwd(spec, place)
     if cwd is not None and not cwd.is_dir():
-        yield agent.place.at("cwd").fault(f"there is no folder {cwd}: make it, or name another")
+        yield place.at("cwd").fault(f"there is no folder {cwd}: make it, or name another")
         return
-    program = argv_of(agent, surroundings)[0]
+    program = _word(spec.words[0], place, surroundings)
     # a path counts from the folder that the process starts in
     found = os.path.join(cwd or "", program) if os.path.dirname(program) else program
-    if shutil.which(found, path=environ_of(agent, surroundings).get("PATH", os.defpath)) is None:
-        yield agent.place.at("command").fault(
+    if shutil.which(found, path=_environ(spec, place, surroundings).get("PATH", os.defpath)) is None:
+        yield place.at(spec.kind).fault(
             f'there is no program "{program}": install it, name its full path, or put its folder on PATH'
+        )
+        return
+    try:
+        what = program_of(spec, place, surroundings)
+    except (TypeError, ValueError) as error:
+        yield place.at(spec.kind).fault(str(error))
+        return
+    if isinstance(what, Terminal) and shutil.which(what.tmux, path=surroundings.environ.get("PATH")) is None:
+        yield place.at("terminal").fault(
+            f'there is no "{what.tmux}", and a terminal is a pane of it: install tmux, as in '
+            f'`apt-get install tmux`, or name it, as in tmux = "/opt/bin/tmux"'
         )
 
 

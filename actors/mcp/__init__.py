@@ -14,6 +14,5 @@ from actors.mcp.gate import Gate, Offer
 from actors.mcp.serve import McpServer, start_mcp
 from actors.mcp.server import build_server
 from actors.mcp.stdio import serve_stdio
-from actors.mcp.values import Text
 
-__all__ = ["Gate", "McpServer", "Offer", "Text", "build_server", "serve_stdio", "start_mcp"]
+__all__ = ["Gate", "McpServer", "Offer", "build_server", "serve_stdio", "start_mcp"]

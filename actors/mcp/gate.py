@@ -62,8 +62,7 @@ class Offer:
 
     `keys` are the parameters that the client may set itself; the others are as the template has them.
     `about` tells the client what it is for. Text that is asked of, or told to, what was spawned from it goes
-    as it is, unless `text` names a message class: then as the one field of that. Programs (`Lines`,
-    `Terminal`) are asked in their own. Raises ValueError for
+    as it is, unless `text` names a message class: then as the one field of that. Raises ValueError for
     keys that the template does not know.
     """
 

@@ -29,7 +29,7 @@ from actors.mcp.gate import AGENTS, Gate
 from actors.mcp.kin import kin_of
 from actors.mcp.reach import is_within, reaches, resolve
 from actors.mcp.told import Teller
-from actors.mcp.values import Values, text_class_of
+from actors.mcp.values import Values
 from actors.names import split
 from actors.supervision.family import Family
 
@@ -108,9 +108,7 @@ class House:
 
     def text_class(self, ref: Ref | None) -> type | None:
         """The message class in which an actor is asked a text; None: nothing says so."""
-        if ref is None:
-            return None
-        return self.texts.get(ref) or text_class_of(ref.cell)
+        return None if ref is None else self.texts.get(ref)
 
     def reaches(self, path: str) -> bool:
         """Whether the agent may see, tell and ask the actor at this path, if there is one."""

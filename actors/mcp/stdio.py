@@ -9,7 +9,7 @@ from mcp.server.stdio import stdio_server
 
 from actors.errors import flatten
 from actors.mcp.server import build_server
-from actors.mcp.wire import Lines, ReaderGone, Text, taken_over
+from actors.mcp.wire import Lines, ReaderGone, TextOut, taken_over
 
 if TYPE_CHECKING:
     from actors.mcp.gate import Gate
@@ -34,7 +34,7 @@ async def serve_stdio(system: System, gate: Gate) -> None:
     served: Any = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
     try:
         with taken_over() as (source, target), trio.CancelScope() as scope:
-            lines, text = cast("Any", Lines(source)), cast("Any", Text(target))
+            lines, text = cast("Any", Lines(source)), cast("Any", TextOut(target))
             async with stdio_server(lines, text) as (read, write):
                 await served.run(read, write, served.create_initialization_options())
                 scope.deadline = trio.current_time() + _LAST_WORDS

@@ -9,27 +9,19 @@ import attrs
 
 from actors.errors import NotSerializable
 from actors.mcp.faults import ToolFault, refusing
-from actors.messages import MESSAGES, Request, message
+from actors.messages import MESSAGES, Request, Text
 from actors.observe.brief import brief
 from actors.remote.codec import Codec
 from actors.remote.strict import BadValue
 
 if TYPE_CHECKING:
-    from actors.core.cell import Cell
     from actors.core.ref import Ref
 
-__all__ = ["Said", "Text", "Values", "described", "text_class_of"]
+__all__ = ["Said", "Values", "described"]
 
 Said = str | dict[str, Any]
 """A message of a client's: text, or an object with its tag under "$"."""
 _TAG: Final = "$"
-
-
-@message(tag="actors.Text")
-class Text(Request[Any]):
-    """A text that is asked, where nothing says what messages the actor takes. What is told is a `str`."""
-
-    text: str
 
 
 class _Book:
@@ -116,18 +108,6 @@ def _in(cls: type, text: str) -> Any:
     field = attrs.fields(cls)[0]
     with refusing(ValueError, TypeError):
         return cls(**{field.alias or field.name: text})
-
-
-_OF_PROGRAMS: Final = {"Lines": "actors.process.Call", "Terminal": "actors.process.Paste"}
-
-
-def text_class_of(cell: Cell) -> type | None:
-    """What text is asked in, of programs: their actors take a message class of their own."""
-    call: Any = (cell.recipe.base or cell.recipe).call
-    what: object = getattr(call, "__self__", None)
-    kind = type(what)
-    tag = _OF_PROGRAMS.get(kind.__name__) if kind.__module__.startswith("actors.process.") else None
-    return None if tag is None else MESSAGES.find(tag)
 
 
 def described(tag: str) -> str:

@@ -17,7 +17,7 @@ from typing import Final
 import attrs
 import trio
 
-__all__ = ["LONGEST_LINE", "Lines", "ReaderGone", "Text", "taken_over"]
+__all__ = ["LONGEST_LINE", "Lines", "ReaderGone", "TextOut", "taken_over"]
 
 LONGEST_LINE: Final = 4 * 1024 * 1024
 """Bytes of one line."""
@@ -130,7 +130,7 @@ class Lines:
 
 
 @attrs.define(eq=False)
-class Text:
+class TextOut:
     """Texts that are written to a descriptor."""
 
     _fd: int

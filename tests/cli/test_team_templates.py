@@ -162,7 +162,10 @@ def test_other_braces_are_left_alone(text: str, said: str) -> None:
         ('[[roles]]\nname = false\ncommand = ["true"]', "expected a string, not false @ $.roles[0].name"),
         ('[[roles]]\nname = "a/b"\ncommand = ["true"]', "'a/b' is not a valid name"),
         ('[[roles]]\nname = ".."\ncommand = ["true"]', "'..' is not a valid name"),
-        ('[[roles]]\nname = "a"', 'either "command" or "class", this one has neither @ $.roles[0]'),
+        (
+            '[[roles]]\nname = "a"',
+            "a role has one of class, command, lines, terminal, this one has none @ $.ro",
+        ),
         (GOOD_ROLE + "colour = 1", "unknown key 'colour'"),
         (GOOD_ROLE + "size = 0", "a role may have 1 to 100 instances, not 0 @ $.roles[0].size"),
         (GOOD_ROLE + "size = 101", "a role may have 1 to 100 instances, not 101 @ $.roles[0].size"),

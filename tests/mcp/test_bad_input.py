@@ -118,7 +118,7 @@ async def test_a_value_that_cannot_be_read_is_no_reply(autojump_clock: MockClock
     async with a_talk() as (system, talk):
         agent = system.find("/agents/coder")
         assert agent is not None
-        pending = agent.request(actors.mcp.values.Text("?"))  # type: ignore[attr-defined]
+        pending = agent.request(actors.Text("?"))
         [letter] = (await talk("messages", wait=1))["messages"]
         said = await talk.error("reply", id=letter["id"], value={"$": "no.such.Class"})
         assert "no message class with the tag 'no.such.Class'" in said

@@ -22,7 +22,7 @@ from actors.cli.mcp.command import way_of
 from actors.cli.mcp.gate import gate_of
 from actors.cli.misuse import Misused
 from actors.cli.what import Surroundings, look_beside, machine_faults
-from actors.process import Call, Command, Lines, Paste, Terminal
+from actors.process import Command, Lines, Terminal
 from tests.mcp.reached import said
 from tests.mcp.test_http import INITIALIZE
 
@@ -57,7 +57,7 @@ policy = { restart = "temporary" }
 lines = ["{python}", "-c", ""]
 protocol = "text"
 in_flight = 2
-handshake = false
+ready = false
 
 [mcp.templates.shell]
 terminal = ["sh"]
@@ -107,9 +107,9 @@ def test_a_table_becomes_a_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert once.template.policy is not None
     assert dict(once.template.what.env or {})["HERE"] == str(tmp_path)
     assert isinstance(talk.template.what, Lines)
-    assert (talk.template.what.in_flight, talk.text) == (2, Call)
+    assert (talk.template.what.in_flight, talk.template.what.ready) == (2, None)
     assert isinstance(shell.template.what, Terminal)
-    assert (shell.template.what.cooldown, shell.text) == (0.5, Paste)
+    assert (shell.template.what.cooldown, shell.text) == (0.5, None)
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_a_table_becomes_a_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ('[mcp.templates.a]\nclass = "x:Y"\ncwd = "."', '"cwd" does not go with "class"'),
         ('[mcp.templates.a]\nlines = ["ls"]\nprompt = "x"', '"prompt" does not go with "lines"'),
         ('[mcp.templates.a]\nterminal = ["sh"]', 'a terminal needs a "prompt"'),
-        ('[mcp.templates.a]\nterminal = ["sh"]\nprompt = "["', "$.mcp.templates.a"),
-        ('[mcp.templates.a]\ncommand = ["ls"]\nhandshake = false', 'goes with "lines" alone'),
+        ('[mcp.templates.a]\nterminal = ["sh"]\nprompt = "["', "$.mcp.templates['a'].prompt"),
+        ('[mcp.templates.a]\nterminal = ["sh"]\nprompt = "x"\nready = false', '"ready" does not go with'),
         ('[mcp.templates.a]\ncommand = ["no-such-program"]', "there is no program"),
         ("[mcp.templates.a]\ncommand = []", "the command is empty"),
         ('[mcp.templates.a]\nclass = "Clerk"', 'write "package.module:Class"'),

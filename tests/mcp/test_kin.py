@@ -32,7 +32,7 @@ async def handing_on(ctx: actors.Context) -> None:
     async for message in ctx.inbox:
         asker = ctx.system.find("/asker")
         assert asker is not None
-        ctx.reply(await asker.ask(actors.mcp.Text(str(message))))
+        ctx.reply(await asker.ask(actors.Text(str(message))))
 
 
 async def _cannot_answer(system: actors.System, talk: Any) -> None:

@@ -17,7 +17,7 @@ from mcp.server.streamable_http import EventMessage
 from mcp_types import JSONRPCNotification
 
 from actors.mcp.replay import Replay
-from actors.mcp.wire import Lines, ReaderGone, Text
+from actors.mcp.wire import Lines, ReaderGone, TextOut
 
 
 @contextmanager
@@ -79,7 +79,7 @@ async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     with file.open("rb") as opened:
         assert [line async for line in Lines(opened.fileno())] == ["one\n", "two"]
     with file.open("wb") as opened:
-        await Text(opened.fileno()).write("three")
+        await TextOut(opened.fileno()).write("three")
     assert file.read_text() == "three"
 
 
@@ -87,13 +87,13 @@ async def test_whoever_reads_nothing_more_is_noticed() -> None:
     with pipe() as (reading, writing):
         os.close(reading)
         with pytest.raises(ReaderGone):
-            await Text(writing).write("x")
+            await TextOut(writing).write("x")
 
 
 async def test_a_write_into_a_full_pipe_can_be_cancelled() -> None:
     with pipe() as (_, writing):
         with trio.move_on_after(0.1) as scope:
-            await Text(writing).write("x" * 1_000_000)
+            await TextOut(writing).write("x" * 1_000_000)
         assert scope.cancelled_caught
 
 

@@ -9,7 +9,8 @@ import attrs
 import cattrs
 
 from actors.checks import count, finite, seconds
-from actors.cli.spec import OF_COMMANDS, AgentSpec, reference_check
+from actors.cli.kinds import reference_check
+from actors.cli.spec import OF_COMMANDS, AgentSpec
 from actors.cli.strict import WrongValue
 from actors.cli.structure import new_file_converter
 from actors.jobs.job import check_label

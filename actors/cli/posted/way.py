@@ -26,7 +26,7 @@ from actors.posting import Posting
 from actors.remote.transport import url_faults
 from actors.system import System, open_system
 
-__all__ = ["COURIER_PATH", "Failed", "Target", "Way", "must_exist", "opened", "read", "running"]
+__all__ = ["COURIER_PATH", "Failed", "Target", "Way", "address_of", "must_exist", "opened", "read", "running"]
 
 COURIER_PATH: Final = "/system/courier"
 _LONGEST: Final = 2**26
@@ -132,16 +132,28 @@ async def running(
             yield way
         return
     note = SQLiteStore(target.path).read_note()
-    if note is None and in_use is None:
-        raise Failed(f"nobody has {target.path} open, so nothing happens there: start its system first")
-    url, token = (note or {}).get("url"), (note or {}).get("token")
-    if not isinstance(url, str) or not isinstance(token, str):
-        _deaf(target.path, note)
+    url, token = _address(target, note, in_use)
     try:
         async with linked(url, token, path) as way:
             yield way
     except (NodeUnreachable, LinkRefused) as error:
         raise Failed(f"{_who(note)} has {target.path} open, and is not to be reached: {error}") from None
+
+
+def address_of(target: Target) -> tuple[str, str | None]:
+    """The URL and the token of a node, or of the system that has a file open. Raises `Failed`."""
+    if target.is_node:
+        return target.text, target.token
+    return _address(target, SQLiteStore(target.path).read_note(), None)
+
+
+def _address(target: Target, note: dict[str, Any] | None, in_use: StoreInUse | None) -> tuple[str, str]:
+    if note is None and in_use is None:
+        raise Failed(f"nobody has {target.path} open, so nothing happens there: start its system first")
+    url, token = (note or {}).get("url"), (note or {}).get("token")
+    if not isinstance(url, str) or not isinstance(token, str):
+        _deaf(target.path, note)
+    return url, token
 
 
 def _deaf(path: str, note: dict[str, Any] | None) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import attrs
 
+from actors.cli.kinds import PROGRAMS
 from actors.cli.spec import AgentSpec, Supervising
 from actors.cli.stores import StoreSpec
 from actors.cli.structure import new_file_converter
@@ -21,7 +22,8 @@ __all__ = ["LARGEST", "RoleSpec", "TeamSpec", "TemplateSpec", "check_size", "fil
 LARGEST = 100
 """Instances of one role."""
 
-_FILLED = ("command", "env", "args", "config")
+_FILLED = (*PROGRAMS, "env", "args", "config")
+_EXPRESSIONS = ("ready", "prompt")
 _PLACEHOLDER = re.compile(r"\{\{(name|number|team)\}\}|\{(name|number|team)\}")
 
 
@@ -54,6 +56,8 @@ class TeamSpec(Supervising):
 class RoleSpec(AgentSpec):
     """One role: an agent, `size` times."""
 
+    called = "a role"
+
     name: str = attrs.field(validator=_name)
     size: int = attrs.field(default=1, validator=_size)
 
@@ -68,7 +72,7 @@ class RoleSpec(AgentSpec):
         values = {"name": name, "number": str(number), "team": team}
         said.update({key: filled(said[key], values) for key in _FILLED}, name=name)
         literally = {key: re.escape(value) for key, value in values.items()}  # a name may have dots
-        return AgentSpec(**said | {"ready": filled(self.ready, literally)})
+        return AgentSpec(**said | {key: filled(said[key], literally) for key in _EXPRESSIONS})
 
 
 @attrs.frozen(kw_only=True)

@@ -124,11 +124,12 @@ def _twice(roles: Sequence[RoleSpec], place: Place) -> Iterator[Fault]:
 def _path_faults(agent: AgentSpec, here: Place) -> Iterator[Fault]:
     """Files that a template names lie in its folder: it may come from somebody else."""
     folder = here.file.parent
-    if agent.cwd is not None and escapes(folder / agent.cwd, folder):
-        yield _outside(here.at("cwd"), agent.cwd)
-    for index, word in enumerate(agent.command or ()):
+    for key, value in (("cwd", agent.cwd), ("folder", agent.folder)):
+        if value is not None and escapes(folder / value, folder):
+            yield _outside(here.at(key), value)
+    for index, word in enumerate(agent.words):
         if _leads_out(word, folder):
-            yield _outside(here.at(f"command[{index}]"), word)
+            yield _outside(here.at(f"{agent.kind}[{index}]"), word)
     for key, value in agent.env.items():
         if _leads_out(value, folder):
             yield _outside(here.at(f"env.{key}"), value)

@@ -20,15 +20,17 @@ from actors.core.mailbox import ASKED, MESSAGE, SENDER
 from actors.core.verdict import raised
 from actors.errors import ActorStopped, Refused, Unhandled
 from actors.events import DeadLetterReason
+from actors.messages import Text
 from actors.process.completed import Completed, ProcessFailed
 from actors.process.terminal.beside import Beside
 from actors.process.terminal.crowd import end_all, terminate, wait_ended, watchable
-from actors.process.terminal.errors import AnswerTruncated, TerminalLost
+from actors.process.terminal.errors import AnswerTruncated, NotPasteable, TerminalLost
 from actors.process.terminal.home import Home
 from actors.process.terminal.messages import AttachCommand, Capture, Keys, Paste, Resize, Screen
 from actors.process.terminal.opening import open_pane
 from actors.process.terminal.pane import Ended, Pane
 from actors.process.terminal.talk import Pasted, Talk
+from actors.process.terminal.text import as_text
 
 if TYPE_CHECKING:
     from actors.core.context import Context
@@ -302,6 +304,8 @@ class Life:
         match message:
             case Paste(text):
                 return await self._paste(text)
+            case Text(text) | str(text):
+                return await self._paste(_pasteable(text))
             case Keys(keys):
                 await self._talk.type(*keys)
                 return None
@@ -336,3 +340,11 @@ class Life:
         lines = await pane.lines(max(0, look.history - history), look.history, look)
         text = "\n".join([*lines, *look.lines])
         return Screen(text, look.width, look.height, look.x, look.y, self._talk.finds(look) is not None)
+
+
+def _pasteable(text: str) -> str:
+    """As `Paste` has it, for what was no `Paste` at its sender. Raises `NotPasteable`."""
+    try:
+        return as_text(text)
+    except ValueError as error:
+        raise NotPasteable(f"nothing was typed: {error}") from None

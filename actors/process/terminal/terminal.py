@@ -82,7 +82,7 @@ class Terminal:
 
     Each incarnation starts `argv` in a pane of a tmux server of its own, which nobody else can reach. It is
     ready when the screen ends with the prompt. It takes `Paste`, `Keys`, `Capture`, `Resize` and
-    `AttachCommand`; anything else is `Unhandled`. One at a time is in hand, but who asks `Capture` or
+    `AttachCommand`, a `str` and an `actors.Text` as a `Paste`; anything else is `Unhandled`. One at a time is in hand, but who asks `Capture` or
     `AttachCommand` does not wait for it. Limits of its policy bound the handling of a message, as for
     an actor class, and output counts as activity.
 
