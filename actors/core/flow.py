@@ -252,11 +252,12 @@ class Giver:
         self._alarm = kernel.alarms.after(UNRESPONSIVE_EVERY, report)
 
 
-def note_chunk(cell: Cell, chunk: Any) -> None:
-    """Giving a chunk is a sign of life; text and bytes count as output."""
+def note_chunk(cell: Cell, chunk: Any) -> float:
+    """Giving a chunk is a sign of life; text and bytes count as output. The time is the answer."""
     at = cell.active_at = cell.now()
     size = len(chunk) if isinstance(chunk, str | bytes) else 0
     if cell.vigil is not None:
         cell.vigil.progress(at, size)
     if cell.kernel.listeners:
         cell.kernel.emit(Progressed, cell.ref, "progress", size)
+    return at

@@ -20,7 +20,7 @@ from actors.core.chunks import ENDED
 from actors.core.dispatch import Handler
 from actors.core.flow import Giver, note_chunk
 from actors.core.mailbox import ASKED
-from actors.core.pace import BATCH
+from actors.core.pace import BATCH, SLICE
 
 if TYPE_CHECKING:
     from actors.core.ask import Pending
@@ -104,9 +104,11 @@ async def _drive(cell: Cell, chunks: AsyncGenerator[Any, None]) -> Any:
 async def _give_all(cell: Cell, chunks: AsyncGenerator[Any, None], sink: _Sink) -> None:
     """Drive the generator to its end. No scope is opened here: its own may be open at a `yield`."""
     chunk: Any = _NOTHING
+    looked, slice_end = 0.0, math.inf
     try:
         while True:
-            if not sink.has_room:
+            if looked >= slice_end or not sink.has_room:
+                slice_end = math.inf  # counted from the next chunk on
                 try:
                     await sink.until_room()
                 except BaseException as error:
@@ -115,8 +117,9 @@ async def _give_all(cell: Cell, chunks: AsyncGenerator[Any, None], sink: _Sink) 
             if chunk is _NOTHING:
                 chunk = await chunks.__anext__()
             sink.put(chunk)
-            note_chunk(cell, chunk)
-            chunk = _NOTHING
+            chunk, looked = _NOTHING, note_chunk(cell, chunk)
+            if slice_end == math.inf:
+                slice_end = looked + SLICE
     except StopAsyncIteration:
         return
     finally:

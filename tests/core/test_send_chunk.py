@@ -89,6 +89,30 @@ async def test_a_block_ends_also_before_the_first_chunk(autojump_clock: MockCloc
         assert await ref.ask(Give(1)) is None
 
 
+async def test_a_block_ends_at_once_for_one_who_has_left_before_it(autojump_clock: MockClock) -> None:
+    """Whether or not a chunk was given, or a block within the block is at its end."""
+    ended: list[float] = []
+
+    async def slow(ctx: actors.Context) -> None:
+        async for message in ctx.inbox:
+            if message.upto:
+                await ctx.send_chunk(0)
+            await trio.sleep(5)
+            with ctx.handling():
+                with ctx.handling():
+                    await trio.sleep(100)
+                await trio.sleep(100)
+            ended.append(trio.current_time())
+
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(slow)
+        for upto in (0, 1):
+            async with ref.stream(Give(upto)):
+                await trio.sleep(1)
+            await trio.sleep(19)
+        assert ended == [5.0, 25.0]
+
+
 async def test_an_interrupt_comes_behind_its_chunks(autojump_clock: MockClock) -> None:
     async with actors.open_system("alpha") as system:
         ref = system.spawn(give, [], True)

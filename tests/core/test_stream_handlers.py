@@ -13,6 +13,7 @@ import trio
 from trio.testing import MockClock
 
 import actors
+from actors.core.pace import BATCH
 from tests.core.test_stream import taken
 from tests.core.yielders import Count, Yielder
 
@@ -140,3 +141,48 @@ async def test_chunks_are_kept_no_longer_than_somebody_waits_for_all_of_them(
             assert len(alive) <= 1
             ref.kill()
             await ref.wait_stopped()
+
+
+@pytest.mark.parametrize("way", ["streamed", "asked", "told"])
+async def test_a_generator_that_never_waits_lets_others_run(way: str, autojump_clock: MockClock) -> None:
+    """However large the window is: no more than a batch of chunks in one step."""
+    log: list[Any] = []
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(Yielder, log)
+        held: Any = None
+        if way == "told":
+            ref.tell(Count(2000))
+        else:
+            held = ref.stream(Count(2000), window=5000) if way == "streamed" else ref.request(Count(2000))
+        made = 0
+        while "finally" not in log:
+            await trio.lowlevel.checkpoint()
+            assert len(log) - made <= 2 * BATCH + 2  # its step comes before or behind this one
+            made = len(log)
+        assert len(log) == 2002
+        del held
+
+
+@pytest.mark.parametrize("way", ["streamed", "asked"])
+async def test_a_generator_that_computes_lets_others_run_after_a_slice_of_time(
+    way: str, mock_clock: MockClock
+) -> None:
+    made: list[int] = []
+
+    class Computes(actors.Actor):
+        @actors.receive
+        async def count(self, message: Count) -> AsyncIterator[int]:
+            for n in range(message.upto):
+                mock_clock.jump(0.001)
+                made.append(n)
+                yield n
+
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(Computes)
+        held: Any = ref.stream(Count(100), window=500) if way == "streamed" else ref.request(Count(100))
+        seen = 0
+        while len(made) < 100:
+            await trio.lowlevel.checkpoint()
+            assert len(made) - seen <= 2 * 7
+            seen = len(made)
+        del held
