@@ -82,9 +82,9 @@ class Terminal:
 
     Each incarnation starts `argv` in a pane of a tmux server of its own, which nobody else can reach. It is
     ready when the screen ends with the prompt. It takes `Paste`, `Keys`, `Capture`, `Resize` and
-    `AttachCommand`, a `str` and an `actors.Text` as a `Paste`; anything else is `Unhandled`. One at a time is in hand, but who asks `Capture` or
-    `AttachCommand` does not wait for it. Limits of its policy bound the handling of a message, as for
-    an actor class, and output counts as activity.
+    `AttachCommand`, and a `str` or an `actors.Text` as a `Paste`; anything else is `Unhandled`. One at a time
+    is in hand, but who asks `Capture` or `AttachCommand` does not wait for it. Limits of its policy bound
+    the handling of a message, as for an actor class, and output counts as activity.
 
     Not ready means not sent: a paste waits for the cooldown and for the prompt, and is refused
     with `NotAtPrompt` when that does not come. It is never typed into something else.
