@@ -154,7 +154,7 @@ async def ask(
         raise Deadlock(ref, request)
     if not wait and len(call.agent.open) >= _MOST:
         raise ToolFault(f"{_MOST} requests of yours are open: take replies by `pending_replies` first")
-    if wait and call.wants_progress and is_streamed(request):
+    if wait and is_streamed(request):
         chunks = await take_chunks(call, ref, request, timeout, idle)
         return Replied(to=ref.path, reply=call.house.values.out(chunks))
     pending = ref.request(request, timeout=timeout)
