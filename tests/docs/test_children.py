@@ -52,8 +52,9 @@ async def test_the_child_in_javascript_speaks_word_by_word() -> None:
         async with ref.stream(Call({"text": "one two three"})) as words:
             assert [word async for word in words] == ["one", "two", "three"]
         assert await ref.ask(Call({"text": "one two"})) == ("one", "two")
-        with pytest.raises(ChildError, match="undefined"):
-            await ref.ask(Call({}))
+        for wrong in ({}, None):
+            with pytest.raises(ChildError, match="undefined"):
+                await ref.ask(Call(wrong))
         ref.stop()
         assert (await ref.wait_stopped()).value.returncode == 0
 

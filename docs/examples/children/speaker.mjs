@@ -5,10 +5,11 @@ import { setTimeout } from "node:timers/promises";
 const say = (words) => process.stdout.write(JSON.stringify(words) + "\n");
 const atWork = new Map();
 
-async function answer(id, { text, pause = 0 }) {
+async function answer(id, request) {
   const control = new AbortController();
   atWork.set(id, control);
   try {
+    const { text, pause = 0 } = request;
     const words = text.split(" ");
     for (const word of words) {
       await setTimeout(pause, null, { signal: control.signal });

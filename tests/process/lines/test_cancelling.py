@@ -54,6 +54,20 @@ async def test_an_interrupt_concerns_all_in_flight() -> None:
         assert await ask(ref, "echo", 1) == 1
 
 
+async def test_an_interrupt_is_not_over_before_the_last_of_them_has_ended() -> None:
+    """One was cancelled, one was answered all the same, later."""
+    script = """
+        echo '{"ready": true}'; read -r a; echo '{"progress": 1}'; read -r b; echo '{"progress": 1}'
+        read -r a; read -r b; echo '{"id": 1, "cancelled": true}'; sleep 0.05; echo '{"id": 2, "reply": 7}'
+        read -r l"""
+    async with actors.open_system("test") as system:
+        ref = await system.start(shell(script, in_flight=2))
+        _, second = await begin(system, ref, ["any", None], ["any", None])
+        assert await ref.interrupt() is True
+        assert second.done
+        assert await second.wait() == 7
+
+
 async def test_an_interrupted_message_is_a_dead_letter() -> None:
     """One that was told, and is in hand since it is to be confirmed."""
     async with actors.open_system("test") as system:

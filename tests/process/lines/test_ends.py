@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 import actors
-from actors.events import BreakerClosed, DeadLetterReason, Restarted
+from actors.events import BreakerClosed, DeadLetterReason, Progressed, Restarted, Started
 from actors.process import Call, ProcessFailed
-from tests.process.lines.scripted import QUICK, ask, begin, child, shell
+from tests.process.lines.scripted import QUICK, ask, begin, child, progress, shell, taken
 from tests.process.witnesses import runs
 
 
@@ -50,6 +51,38 @@ async def test_a_child_that_does_not_listen_gets_term() -> None:
     assert exit.kind is actors.ExitKind.SHUTDOWN
     assert exit.value.returncode == -signal.SIGTERM
     assert exit.value.stderr == b"stdin is closed\n"
+
+
+async def test_term_comes_at_half_of_shutdown_at_the_latest() -> None:
+    """Else KILL would be the first that it hears."""
+    async with actors.open_system("test") as system:
+        ref = await system.start(child("stubborn", stop_within=60), policy=actors.Policy(shutdown=1))
+        ref.stop()
+        exit = await ref.wait_stopped()
+    assert exit.kind is actors.ExitKind.SHUTDOWN
+    assert exit.value.returncode == -signal.SIGTERM
+
+
+async def test_who_is_told_to_end_may_close_its_stdout_and_tidy_up() -> None:
+    """Nobody waits for a reply any more."""
+    script = "echo '{\"ready\": true}'; read -r stop; exec >&-; sleep 0.1; exit 0"
+    async with actors.open_system("test") as system:
+        ref = await system.start(shell(script, linger=0.01))
+        ref.stop()
+        exit = await ref.wait_stopped()
+    assert exit.kind is actors.ExitKind.SHUTDOWN
+    assert exit.value.returncode == 0
+
+
+async def test_who_is_ready_when_it_is_to_end_was_not_started() -> None:
+    """Its word comes too late."""
+    script = "read -r stop; echo '{\"ready\": true}'; sleep 0.02"
+    async with actors.open_system("test") as system, system.subscribe(Started) as events:
+        ref = system.spawn(shell(script), name="model")
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        ref.stop()
+        assert b"ready" in (await ref.wait_stopped()).value.stdout
+        assert not any(event.ref == ref for event in taken(events))
 
 
 async def test_a_child_that_ignores_term_is_killed() -> None:
@@ -166,6 +199,16 @@ async def test_in_flight_the_oldest_is_the_run_that_is_limited() -> None:
         assert vigil.since is None
 
 
+async def test_between_its_start_and_the_first_message_nothing_is_limited() -> None:
+    """The start is no run, and has ended."""
+    policy = actors.Policy(timeout=actors.Timeout("fixed", initial=20, no_activity=10))
+    async with actors.open_system("test") as system:
+        ref = await system.start(child(), policy=policy)
+        vigil = ref.cell.vigil
+        assert vigil is not None
+        assert vigil.since is None
+
+
 async def test_it_is_a_worker_of_a_pool() -> None:
     """It takes messages, as a worker must."""
     async with actors.open_system("test") as system:
@@ -261,3 +304,19 @@ async def test_a_breaker_takes_the_first_request_as_its_probe() -> None:
             ref.tell(["note", "parked"])
             await anext(events)
         assert await ask(ref, "echo", 1) == 1
+
+
+async def test_a_probe_is_alone_with_the_child() -> None:
+    """What else was parked waits until it is known how that ends."""
+    breaker = actors.Breaker(failures=1, within=60, reset_after=0.05)
+    policy = actors.Policy(breaker=breaker, backoff=actors.Backoff.immediate())
+    async with actors.open_system("test") as system, system.subscribe(Progressed) as events:
+        ref = await system.start(child("polite", in_flight=3, confirm=True), name="model", policy=policy)
+        with pytest.raises(actors.ActorFailed):
+            await ask(ref, "exit", 1)
+        ref.tell(["hold", None])
+        ref.tell(["hold", None])
+        await progress(events)
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        assert sum(ref.statistics().depth.values()) == 1
+        assert await ref.interrupt() is True
