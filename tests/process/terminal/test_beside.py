@@ -107,6 +107,8 @@ async def test_a_look_ends_whatever_becomes_of_the_message_in_hand(end: str, fif
                     assert (await look.wait()).width == 120
                 except actors.ActorStopped:
                     assert end in ("stop", "kill")
+        if end == "leave":  # who has left is not counted
+            assert ref.statistics().handled == 3
         ref.kill()
 
 
