@@ -283,12 +283,25 @@ async def test_what_is_no_message_for_it_is_unhandled() -> None:
         ref = await system.start(says(), name="ada")
         with pytest.raises(actors.Unhandled):
             await ref.ask(Anything())
-        ref.tell("hello")
+        ref.tell(5)
         with trio.fail_after(10):
             async for letter in letters:
-                assert letter.message == "hello"
+                assert letter.message == 5
                 break
         assert await ref.ask(Paste("on")) == "you said: on"
+
+
+async def test_a_plain_text_is_pasted_or_refused_and_never_ends_the_program() -> None:
+    """Asked by who knows no `Paste`, or told."""
+    async with actors.open_system("test") as system:
+        ref = await system.start(says(), name="ada")
+        assert await ref.ask(actors.Text("hello")) == "you said: hello"
+        with pytest.raises(NotPasteable, match="nothing was typed: text has the control character"):
+            await ref.ask(actors.Text("\x1b"))
+        ref.tell("")
+        ref.tell("told")
+        assert await ref.ask(Paste("on")) == "you said: on"
+        assert "you said: told" in (await ref.ask(Capture())).text
 
 
 async def test_a_person_may_attach() -> None:
