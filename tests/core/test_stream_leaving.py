@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 import actors
 from actors.events import Unresponsive
-from tests.core.cast import drained, settled
+from tests.core.cast import AT_ONCE, drained, settled
 from tests.core.test_stream import taken
 from tests.core.yielders import Count, Named, Yielder
 
@@ -161,6 +161,48 @@ async def test_the_streams_of_an_incarnation_end_with_it(autojump_clock: MockClo
         chunks, error = await taken(kept[0])
         assert chunks == [1, 2]
         assert "cancelled by its asker" in str(error)
+
+
+async def test_an_actor_keeps_nothing_of_streams_that_are_over(autojump_clock: MockClock) -> None:
+    kept: list[int] = []
+
+    class Taker(actors.Actor):
+        def __init__(self, ref: actors.Ref) -> None:
+            self.other = ref
+
+        @actors.receive
+        async def named(self, message: Named) -> None:
+            await taken(self.other.stream(Count(3)))
+            await taken(self.other.stream(Count(3, pause=1.0), timeout=1.5))
+            await taken(self.other.stream(Count(3, error="x")))
+            await self.other.stream(Count(3)).aclose()
+            unseen = self.other.stream(Count(3))
+            await trio.sleep(1)
+            kept.append(len(self.ctx.cell.pendings or ()))
+            del unseen
+
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(Yielder, [], name="a", policy=AT_ONCE)
+        await system.spawn(Taker, ref).ask(Named())
+        assert kept == [0]
+
+
+async def test_who_takes_what_waits_lets_others_run(autojump_clock: MockClock) -> None:
+    steps: list[int] = []
+
+    async def others() -> None:
+        while True:
+            await trio.lowlevel.checkpoint()
+            steps.append(1)
+
+    async with actors.open_system("alpha") as system:
+        stream = system.spawn(Yielder, []).stream(Count(1000), window=2000)
+        await settled()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(others)
+            assert (await taken(stream))[0] == [*range(1000)]
+            nursery.cancel_scope.cancel()
+        assert len(steps) >= 5
 
 
 async def test_an_end_that_comes_at_the_same_time_loses_nothing(autojump_clock: MockClock) -> None:

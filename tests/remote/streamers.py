@@ -52,7 +52,7 @@ class Far(Yielder):
         try:
             yield {"fine": (1, b"2")}
             yield object()
-            yield "never"
+            await trio.sleep_forever()
         finally:
             LOG.append("finally")
 

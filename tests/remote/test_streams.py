@@ -181,6 +181,24 @@ async def test_a_link_that_is_cut_and_mended_loses_and_doubles_nothing(
         await trio.sleep(5)
 
 
+@EVERY_ROAD
+async def test_a_full_buffer_holds_streams_up_whatever_their_window(
+    road: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.remote.session.BUFFER_ITEMS", 100)
+    async with reached(road) as scene:
+        cable = scene.world.cables["bg"] if road == "third" else scene.world.cable
+        stream = scene.ref.stream(Count(1000), window=5000)
+        while len(scene.log) < 20:
+            await trio.lowlevel.checkpoint()
+        cable.cut()
+        await settled()
+        assert len(scene.log) < 500
+        cable.mend()
+        with trio.fail_after(60):
+            assert await taken(stream) == ([*range(1000)], None)
+
+
 @pytest.mark.parametrize("road", ["home", "child"])
 async def test_a_lost_node_ends_the_stream_behind_what_came(road: str, autojump_clock: MockClock) -> None:
     async with reached(road, restart="temporary") as scene:
