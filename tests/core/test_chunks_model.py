@@ -101,3 +101,12 @@ def test_what_an_answer_adds(begun: bool, value: Any) -> None:
 @given(st.lists(st.integers()), ANSWERS)
 def test_who_has_asked_gets_what_one_who_streams_gets(chunks: list[int], value: Any) -> None:
     assert joined(Count(1), chunks, value) == (*chunks, *last_chunks(Count(1), bool(chunks), value))
+
+
+@pytest.mark.parametrize(
+    ("window", "told"), [(1, [1]), (4, [1]), (5, [0, 2]), (16, [0, 0, 0, 4]), (40, [0] * 9 + [10])]
+)
+def test_credit_goes_back_by_quarters_of_a_window(window: int, told: list[int]) -> None:
+    returns = Returns(window)
+    for _ in range(2):
+        assert [returns.take(1) for _ in told] == told

@@ -396,6 +396,28 @@ async def test_one_that_yields_on_when_cancelled_is_closed(autojump_clock: MockC
         assert ref.statistics().restarts == 0
 
 
+async def test_one_that_would_yield_on_for_ever_is_closed_at_its_next_yield(
+    autojump_clock: MockClock,
+) -> None:
+    class Stubborn(Yielder):
+        @actors.receive
+        async def count(self, message: Count) -> Any:
+            while len(self.log) < 100:
+                try:
+                    yield 1
+                except trio.Cancelled:
+                    self.log.append("ignored")
+
+    log: list[Any] = []
+    async with actors.open_system("alpha") as system:
+        ref = system.spawn(Stubborn, log)
+        stream = ref.stream(Count(1))
+        await settled()
+        await stream.aclose()
+        assert await ref.ask(Named("alive")) == "alive"
+        assert log == ["ignored"]
+
+
 async def test_a_subclass_may_yield_what_its_base_yields(autojump_clock: MockClock) -> None:
     class Twice(Yielder):
         async def count(self, message: Count) -> Any:
