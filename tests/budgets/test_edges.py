@@ -8,7 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import actors
 from actors import ActorState, Breaker, Budget, BudgetSpent, CircuitOpen, ExitKind, Mailbox, Policy
-from actors.events import DeadLetterReason
+from actors.events import BudgetWarning, DeadLetterReason, Parked
 from tests.budgets.cast import Agent, Burn, Count, Note, Raise
 
 TEN = Budget(tokens=10)
@@ -140,3 +140,14 @@ async def test_jobs_of_a_job_are_charged_to_who_runs_that(autojump_clock: MockCl
         with actors.budget() as scope:
             await system.run_jobs([actors.Job(outer)])
         assert scope.spent.tokens == 14
+
+
+async def test_one_that_passes_its_limit_at_once_is_not_warned_of(autojump_clock: MockClock) -> None:
+    """There is more to be heard of it."""
+    async with (
+        actors.open_system("alpha") as system,
+        system.subscribe(BudgetWarning, Parked) as events,
+    ):
+        agent = await system.start(Agent, name="agent", policy=Policy(budget=TEN))
+        agent.tell(Burn(11))
+        assert isinstance(await anext(events), Parked)

@@ -7,7 +7,7 @@ import trio
 
 from actors import ActorState, Budget, BudgetSpent, ExitKind, Policy
 from actors.events import Parked
-from tests.budgets.cast import Agent, Boss, Burn, Count, spent_by
+from tests.budgets.cast import Agent, Boss, Burn, Count, Use, spent_by
 from tests.remote.cast import settled, staged
 
 TOKENS = Policy(budget=Budget(tokens=100))
@@ -77,3 +77,26 @@ async def test_what_a_child_spends_elsewhere_counts_for_those_above_it_here(
         world.alpha.top_up("/team", tokens=100)
         await settled()
         assert two.state is ActorState.IDLE
+
+
+async def test_a_call_that_is_refused_elsewhere_is_not_entered_here(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with staged(spawnable=(Agent,)) as world:
+        policy = Policy(budget=Budget(tool_calls=2))
+        agent = await world.alpha.start(Agent, name="agent", policy=policy, on="beta")
+        agent.tell(Use(tool_calls=3))
+        await settled()
+        assert agent.state is ActorState.SUSPENDED
+        state = world.alpha.budget(agent)
+        assert state is not None
+        assert state.spent.tool_calls == 0
+        agent.suspend()
+        world.alpha.top_up(agent, tool_calls=1)
+        await settled()
+        assert agent.state is ActorState.SUSPENDED
+        agent.resume()
+        assert await agent.ask(Count()) == []
+        state = world.alpha.budget(agent)
+        assert state is not None
+        assert state.spent.tool_calls == 3
