@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 import actors
@@ -50,7 +51,8 @@ async def test_it_is_refused_with_what_is_wrong(
             link = link_of(speaker, hearer.name)
             for item in said(number):
                 link.push("data" if isinstance(item, items.Ask) else "control", link.written(item, item))
-            refused = await anext(events)
+            with trio.fail_after(30):
+                refused = await anext(events)
             assert isinstance(refused, ConnectionRefused)
             assert refused.reason == "bad-frame"
             assert words in refused.text
