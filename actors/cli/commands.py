@@ -156,7 +156,7 @@ def mcp(
     from actors.cli.mcp.command import TOKEN, serve_team, way_of
 
     surroundings = surroundings_now()
-    chosen = _load(file, None, surroundings, json=False)
+    chosen = _load(file, None, surroundings, json=False, secrets=http is not None)
     if chosen is None:
         return BAD_INPUT
     kept = "memory" if store is None and chosen.team.store is None else store
@@ -192,7 +192,7 @@ def check(
     json
         One JSON object: the tree, or the mistakes.
     """
-    chosen = _load(file, team, surroundings_now(), json=json)
+    chosen = _load(file, team, surroundings_now(), json=json, secrets=True)
     if chosen is None:
         return BAD_INPUT
     write_all(sys.stdout, f"{to_json(chosen.as_dict()) if json else chosen}\n")
@@ -366,14 +366,22 @@ def surroundings_now() -> Surroundings:
 
 
 def _load(
-    file: Path | None, options: TeamOptions | None, surroundings: Surroundings, *, json: bool
+    file: Path | None,
+    options: TeamOptions | None,
+    surroundings: Surroundings,
+    *,
+    json: bool,
+    secrets: bool = False,
 ) -> Chosen | None:
-    """What to run, checked on this machine too; None when that failed, and was printed."""
+    """What to run, checked on this machine too; None when that failed, and was printed.
+
+    `secrets`: the tokens of agents that connect are looked for, too.
+    """
     chosen, faults = choose(file, options or TeamOptions())
     if chosen is not None:
         look_beside(chosen.file)
         # all instances of a role have its mistakes
-        faults += tuple(dict.fromkeys(machine_faults(chosen.team, surroundings)))
+        faults += tuple(dict.fromkeys(machine_faults(chosen.team, surroundings, secrets=secrets)))
     if faults:
         tell_faults(faults, str(file), sys.stdout, sys.stderr, json=json)
         return None

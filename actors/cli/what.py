@@ -114,8 +114,11 @@ def _environ(spec: WhatSpec, place: Place, surroundings: Surroundings) -> dict[s
 # --- checks that need this machine ----------------------------------------------
 
 
-def machine_faults(team: Team, surroundings: Surroundings) -> Iterator[Fault]:
-    """Programs and folders that are not there, classes that are none, and contradictions of policies."""
+def machine_faults(team: Team, surroundings: Surroundings, *, secrets: bool = False) -> Iterator[Fault]:
+    """Programs and folders that are not there, classes that are none, and contradictions of policies.
+
+    With `secrets` also tokens that are not where the file says: only who serves over HTTP needs them.
+    """
     for child in walk(team.children):
         if child.spec.significant and (child.spec.policy or team.policy).restart == "permanent":
             yield child.place.at("significant").fault(
@@ -127,6 +130,10 @@ def machine_faults(team: Team, surroundings: Surroundings) -> Iterator[Fault]:
         from actors.cli.mcp.gate import mcp_faults  # an extra, and slow to load
 
         yield from mcp_faults(team.mcp, team.place.at("mcp"), surroundings)
+        if secrets:
+            from actors.cli.mcp.tokens import secret_faults
+
+            yield from secret_faults(team.mcp, team.place.at("mcp"), surroundings)
 
 
 def agent_faults(agent: Agent, surroundings: Surroundings) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,8 @@ import trio
 
 from actors.cli.feed import Picture, Screen
 from actors.cli.lines import Fact, Notice, causes
-from actors.cli.mcp.gate import CURE, gate_of, is_there
+from actors.cli.mcp.gate import CURE, gates_of, is_there
+from actors.cli.mcp.tokens import secrets_of, without_secrets
 from actors.cli.misuse import Misused, read_token
 from actors.cli.plant import plant
 from actors.cli.run import Run, Verdict
@@ -58,7 +59,19 @@ class Way:
     token: str | None = None
     made_up: bool = False
 
-    async def serve(self, system: System, gate: Gate, tell: Callable[[Notice], object]) -> None:
+    def beside(self, tokens: Mapping[str, Gate]) -> Way:
+        """With tokens of the file: none is made up besides, and nobody comes without. Raises `Misused`."""
+        if self.host is None or not tokens:
+            return self
+        if self.token is None:
+            raise Misused("--open lets everybody in, and the file has [mcp.tokens]: take one of them out")
+        if self.token in tokens:
+            raise Misused("the token of the command line is one of [mcp.tokens] too: leave it out there")
+        return attrs.evolve(self, token=None, made_up=False) if self.made_up else self
+
+    async def serve(
+        self, system: System, gate: Gate, tokens: Mapping[str, Gate], tell: Callable[[Notice], object]
+    ) -> None:
         """Serve until the only client has gone, or for ever. A checkpoint. Raises `Misused`."""
         from actors.mcp import serve_stdio, start_mcp
 
@@ -69,7 +82,8 @@ class Way:
                 raise Misused(f"clients speak through stdin and stdout: {error.strerror or error}") from None
             return
         try:
-            server = await start_mcp(system, gate, self.host, self.port, token=self.token)
+            given = None if tokens and self.token is None else gate
+            server = await start_mcp(system, given, self.host, self.port, token=self.token, tokens=tokens)
         except OSError as error:
             raise Misused(f"--http {self.host}:{self.port}: {error.strerror or error}") from None
         except (InsecureListen, ValueError) as error:
@@ -102,14 +116,23 @@ def way_of(http: str | None, token_file: Path | None, from_environment: str | No
 class Serving(Run):
     """A run that lasts as long as there are clients to come."""
 
-    def __init__(self, team: Team, way: Way, gate: Gate, store: Store, watched: Watching | None) -> None:
+    def __init__(
+        self,
+        team: Team,
+        way: Way,
+        gate: Gate,
+        tokens: Mapping[str, Gate],
+        store: Store,
+        watched: Watching | None,
+    ) -> None:
         super().__init__(team, lambda system, team: False, None, store=store, watched=watched)
         self._way = way
         self._gate = gate
+        self._tokens = tokens
 
     async def _until_over(self, system: System, surroundings: Surroundings) -> None:
         plant(system, self._team.children, surroundings)
-        await self._way.serve(system, self._gate, self._feed.put)
+        await self._way.serve(system, self._gate, self._tokens, self._feed.put)
 
     async def _show(self, screen: Screen) -> None:
         """When nobody reads its stderr any more, clients still want to be served."""
@@ -139,10 +162,15 @@ def serve_team(
     """Serve until the end. Raises `Misused` where the file has no table [mcp]."""
     if team.mcp is None:
         raise Misused(f"{team.place.file} has no table [mcp]: say there what clients may do")
-    gate = gate_of(team.mcp, team.place.at("mcp"), surroundings)
+    here = team.place.at("mcp")
+    secrets = {} if way.host is None else secrets_of(team.mcp, here, surroundings)
+    surroundings = without_secrets(team.mcp, TOKEN, surroundings)
+    gate, gates = gates_of(team.mcp, here, surroundings)
+    tokens = {secret: gates[name] for name, secret in secrets.items()}
+    way = way.beside(tokens)
 
     async def run() -> Verdict:
-        serving = Serving(team, way, gate, store, watched)
+        serving = Serving(team, way, gate, tokens, store, watched)
         return await serving.run(surroundings, Notices(serving.since, verbose=verbose))
 
     verdict = trio.run(run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from actors.cli.kinds import reference_check
-from actors.cli.mcp.spec import McpSpec, OfferSpec
+from actors.cli.mcp.spec import McpSpec, OfferSpec, TokenSpec
 from actors.cli.strict import Fault
 from actors.cli.team import Place
 from actors.cli.what import Surroundings, import_fault, imported, program_faults, program_of
@@ -19,11 +19,12 @@ from actors.spawning.template import Template
 if TYPE_CHECKING:
     from actors.mcp import Gate, Offer
 
-__all__ = ["CURE", "gate_of", "is_there", "mcp_faults"]
+__all__ = ["CURE", "gate_of", "gates_of", "is_there", "mcp_faults"]
 
 CURE: Final = 'MCP needs its extra: pip install "trio-actors[mcp]"'
 _NEEDED: Final = ("hypercorn", "mcp", "starlette")
-_MADE_HERE: Final = frozenset({"templates", "messages"})
+_MADE_HERE: Final = frozenset({"templates", "messages", "tokens"})
+_OF_TOKENS: Final = frozenset({"templates", "token_env", "token_file"})
 
 
 def is_there() -> bool:
@@ -56,7 +57,49 @@ def mcp_faults(spec: McpSpec, place: Place, surroundings: Surroundings) -> Itera
     if faults:
         return
     try:
-        gate_of(spec, place, surroundings)
+        whole = gate_of(spec, place, surroundings)
+    except (ActorError, TypeError, ValueError) as error:
+        yield place.fault(str(error))
+        return
+    for name, one in spec.tokens.items():
+        yield from _token_faults(whole, name, one, place.at(f"tokens.{name}"))
+
+
+def gates_of(spec: McpSpec, place: Place, surroundings: Surroundings) -> tuple[Gate, dict[str, Gate]]:
+    """The gate of the table itself, and those of its tokens, by name. Raises as `gate_of`."""
+    whole = gate_of(spec, place, surroundings)
+    return whole, {name: _token_gate(whole, name, one) for name, one in spec.tokens.items()}
+
+
+def _token_gate(whole: Gate, name: str, spec: TokenSpec) -> Gate:
+    """That of the table, with what the token has in its place. Its agent has the name of the token."""
+    said = {field.name: getattr(spec, field.name) for field in attrs.fields(TokenSpec)}
+    own: dict[str, Any] = {"name": name}
+    own |= {key: value for key, value in said.items() if value is not None and key not in _OF_TOKENS}
+    for key in ("name", "budget"):
+        if own.get(key) is False:
+            own[key] = None
+    if spec.templates is not None:
+        own["templates"] = {one: whole.templates[one] for one in spec.templates or ()}
+    if spec.messages:
+        own["messages"] = [imported(reference) for reference in spec.messages]
+    return attrs.evolve(whole, **own)
+
+
+def _token_faults(whole: Gate, name: str, spec: TokenSpec, place: Place) -> Iterator[Fault]:
+    known = ", ".join(whole.templates) or "none"
+    faults = [
+        place.at(f"templates[{index}]").fault(f"no template is called {one!r}: [mcp.templates] has {known}")
+        for index, one in enumerate(spec.templates or ())
+        if one not in whole.templates
+    ]
+    for index, reference in enumerate(spec.messages or ()):
+        faults += _reference_faults(place.at(f"messages[{index}]"), reference)
+    yield from faults
+    if faults:
+        return
+    try:
+        _token_gate(whole, name, spec)
     except (ActorError, TypeError, ValueError) as error:
         yield place.fault(str(error))
 

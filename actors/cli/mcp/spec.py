@@ -4,7 +4,7 @@ people.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -13,7 +13,15 @@ from actors.cli.kinds import WhatSpec, of
 from actors.policy import Policy
 from actors.spawning.limits import SpawnLimits
 
-__all__ = ["McpSpec", "OfferSpec"]
+__all__ = ["McpSpec", "OfferSpec", "TokenSpec"]
+
+Off: TypeAlias = Literal[False]
+"""`false`, told from what is left out: that is as in `[mcp]`."""
+
+
+def _not_false(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is False:
+        raise ValueError(f"{field.name} cannot be false: leave it out, and it is that of [mcp]")
 
 
 @attrs.frozen(kw_only=True)
@@ -29,10 +37,42 @@ class OfferSpec(WhatSpec):
 
 
 @attrs.frozen(kw_only=True)
+class TokenSpec:
+    """One of `[mcp.tokens]`: where a token is, and what whoever brings it may do.
+
+    What is not given is as in `[mcp]`.
+    """
+
+    token_env: str | None = None
+    token_file: str | None = None
+    templates: tuple[str, ...] | Off | None = attrs.field(default=None, validator=_not_false)
+    limits: SpawnLimits | Off | None = attrs.field(default=None, validator=_not_false)
+    budget: Budget | Off | None = None
+    adopt: bool | Off | None = None
+    people: bool | Off | None = None
+    reach: Literal["family", "tree"] | Off | None = attrs.field(default=None, validator=_not_false)
+    messages: tuple[str, ...] | Off | None = attrs.field(default=None, validator=_not_false)
+    tools: tuple[str, ...] | Off | None = attrs.field(default=None, validator=_not_false)
+    parent: str | Off | None = attrs.field(default=None, validator=_not_false)
+    name: str | Off | None = None
+    linger: float | Off | None = attrs.field(default=None, validator=_not_false)
+    idle: float | Off | None = attrs.field(default=None, validator=_not_false)
+    inbox: int | Off | None = attrs.field(default=None, validator=_not_false)
+
+    def __attrs_post_init__(self) -> None:
+        if bool(self.token_env) == bool(self.token_file):
+            raise ValueError(
+                'a token is in a variable or in a file: give one of token_env = "CHIEF_TOKEN" and '
+                'token_file = "chief.token"; the token itself is never written here'
+            )
+
+
+@attrs.frozen(kw_only=True)
 class McpSpec:
     """The table `[mcp]`. What is not given is as in `actors.mcp.Gate`."""
 
     templates: dict[str, OfferSpec] = attrs.field(factory=dict[str, OfferSpec])
+    tokens: dict[str, TokenSpec] = attrs.field(factory=dict[str, TokenSpec])
     limits: SpawnLimits | None = None
     budget: Budget | None = None
     adopt: bool = False
