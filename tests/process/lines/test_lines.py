@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 import actors
 from actors.events import DeadLetter, DeadLetterReason, Progressed
@@ -321,7 +322,11 @@ async def test_it_is_ready_when_it_runs_if_nobody_waits_for_a_word() -> None:
 async def test_it_is_ready_at_a_line_that_matches(tmp_path: Path) -> None:
     """A regular expression, on stdout or stderr, for programs that know nothing of the protocol's word."""
     async with actors.open_system("test") as system:
-        ref = await system.start(shell("echo listening on 7 >&2; read -r line", ready=r"listening on \d+\n"))
+        script = """echo '{"ready": true}'; sleep 0.05; echo listening on 7 >&2; read -r line"""
+        ref = system.spawn(shell(script, ready=r"listening on \d+\n"))
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        assert ref.state is actors.ActorState.STARTING  # the protocol's word is not what is waited for
+        await ref.wait_started()
         assert ref.state is actors.ActorState.IDLE
 
 
