@@ -19,9 +19,12 @@ from actors.mcp.faults import ToolFault
 from actors.mcp.reach import is_within
 from actors.mcp.tool import sound
 from actors.messages import StreamRequest
+from actors.spawning.delegated import Delegated
+from actors.spawning.poolcell import PoolFamily
 
 if TYPE_CHECKING:
     from actors.core.ask import Pending
+    from actors.core.cell import Cell
     from actors.core.ref import Ref
     from actors.mcp.tool import Call
     from actors.messages import Request
@@ -76,12 +79,22 @@ async def _let_go(ref: Ref, pending: Pending[Any]) -> None:
 
     A function outside `ctx.handling()` is left alone: it would lose all that it knows.
     """
-    cell = ref.cell
-    if cell.item is None or cell.item[ASKED] is not pending:
+    cell = _at_work(ref.cell, pending)
+    if cell is None:
         return
     handling = cell.context is not None and cell.context.hand is not None
     if cell.recipe.actor_class is not None or handling:
-        await ref.interrupt()  # begins in this step: what is in hand now is what was looked at
+        await cell.ref.interrupt()  # begins in this step: what is in hand now is what was looked at
+
+
+def _at_work(cell: Cell, pending: Pending[Any]) -> Cell | None:
+    """Who has the request in hand: the actor itself, or the worker that its pool has handed it to."""
+    workers = cell.children.values() if isinstance(cell, PoolFamily) else ()
+    for one in (cell, *workers):
+        asked = None if one.item is None else one.item[ASKED]
+        if asked is pending or (isinstance(asked, Delegated) and asked.asked is pending):
+            return one
+    return None
 
 
 @asynccontextmanager

@@ -278,6 +278,21 @@ async def test_whoever_cancels_a_request_interrupts_its_handler(autojump_clock: 
         assert (await talk("ask", path="w", message="you"))["reply"] == "hello, you"
 
 
+async def test_in_a_pool_the_worker_that_has_it_in_hand_is_interrupted(autojump_clock: MockClock) -> None:
+    """It alone: who works for somebody else goes on."""
+    pool = actors.Pool(actors.Template(Worker), 2, 2)
+    async with a_talk(a_gate(templates={"pool": pool})) as (system, talk):
+        await talk("spawn", template="pool", name="p")
+        other = await talk("ask", path="p", message=work(20), wait=False)
+        with trio.move_on_after(3):
+            await talk("ask", path="p", message=work(1000))
+        await trio.sleep(0.5)
+        nodes = [node for node in system.tree().walk() if node.path.startswith("/agents/coder/p/")]
+        assert sorted(node.state for node in nodes) == ["BUSY", "IDLE"]
+        [reply] = (await talk("pending_replies", wait=60))["replies"]
+        assert (reply["request"], reply["reply"]) == (other["request"], "worked 20 s")
+
+
 async def test_the_time_of_a_client_of_its_own_ends_the_request(autojump_clock: MockClock) -> None:
     """Over a wire too, where the SDK tells that it has been cancelled."""
     async with a_talk(mode="legacy") as (system, talk):
