@@ -429,7 +429,7 @@ class Inbox:
         if cell.orders & order.INTERRUPT:  # it came too late for the message; nothing else may be hit
             await trio.lowlevel.checkpoint()
         self._left -= 1
-        if cell.lanes and (not self._left or (cell.active_at or 0.0) >= self._until):
+        if (not self._left or (cell.active_at or 0.0) >= self._until) and cell.lanes:
             await trio.lowlevel.checkpoint()  # with nothing there it parks, and is IDLE at once
             self._begin_slice()
         while True:
