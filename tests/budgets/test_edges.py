@@ -9,7 +9,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 import actors
 from actors import ActorState, Breaker, Budget, BudgetSpent, CircuitOpen, ExitKind, Mailbox, Policy
 from actors.events import BudgetWarning, DeadLetterReason, Parked
-from tests.budgets.cast import Agent, Burn, Count, Note, Raise
+from actors.spawning import Pool, Template
+from tests.budgets.cast import Agent, Burn, Count, Note, Raise, burner
 
 TEN = Budget(tokens=10)
 
@@ -151,3 +152,36 @@ async def test_one_that_passes_its_limit_at_once_is_not_warned_of(autojump_clock
         agent = await system.start(Agent, name="agent", policy=Policy(budget=TEN))
         agent.tell(Burn(11))
         assert isinstance(await anext(events), Parked)
+
+
+async def test_a_temporary_function_is_gone_with_its_budget(autojump_clock: MockClock) -> None:
+    """To resume it would be to run it again."""
+    async with actors.open_system("alpha") as system:
+        policy = Policy(restart="temporary", budget=TEN)
+        ref = await system.start(burner, 11, name="once", policy=policy)
+        ref.tell(1)
+        with trio.fail_after(1):
+            assert (await ref.wait_stopped()).kind is ExitKind.BUDGET
+
+
+async def test_a_parked_probe_refuses_also_when_its_breaker_is_reset(autojump_clock: MockClock) -> None:
+    policy = Policy(budget=TEN, breaker=Breaker(failures=1, reset_after=5.0))
+    async with actors.open_system("alpha") as system:
+        agent = await system.start(Agent, name="agent", policy=policy)
+        agent.tell(Raise())
+        await trio.sleep(6)
+        agent.tell(Burn(11))
+        await wait_all_tasks_blocked()
+        system.reset_breaker("/agent")
+        with trio.fail_after(1), pytest.raises(BudgetSpent):
+            await agent.ask(Count())
+
+
+async def test_an_idle_worker_of_a_pool_is_started_by_its_next_work(autojump_clock: MockClock) -> None:
+    pool = Pool(Template(Agent, policy=Policy(budget=Budget(idle=5.0))), 1, 1)
+    async with actors.open_system("alpha") as system:
+        ref = await system.start(pool, name="pool")
+        await trio.sleep(10)
+        assert [child.state for child in system.children(ref)] == [ActorState.SUSPENDED]
+        with trio.fail_after(1):
+            assert await ref.ask(Burn(1)) == 1
