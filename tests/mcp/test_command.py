@@ -223,7 +223,7 @@ async def serving(*options: str) -> AsyncGenerator[tuple[trio.Process, str, str]
     async with process.stderr:
         try:
             heard = b""
-            with trio.fail_after(20):
+            with trio.fail_after(40):
                 while heard.count(b"\n") < 2:
                     piece = await process.stderr.receive_some()
                     assert piece, heard
@@ -260,7 +260,7 @@ async def test_a_signal_ends_it_over_stdio_though_stdin_is_open() -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     async with process.stdin, process.stdout:
-        with trio.fail_after(20):
+        with trio.fail_after(40):
             await process.stdin.send_all(json.dumps(INITIALIZE).encode() + b"\n")
             heard = b""
             while b"\n" not in heard:

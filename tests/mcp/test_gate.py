@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 import actors
 from actors.mcp import Gate, Offer
+from actors.mcp.faults import ToolFault
 from actors.mcp.reach import is_within, may_order, parent_of, reaches, resolve
+from actors.mcp.values import Values
 from tests.mcp.world import Add, Worker
 
 
@@ -168,3 +170,24 @@ def test_whoever_may_order_reaches_and_is_not_below(me: str, path: str) -> None:
             assert not is_within(me, path)
             assert whole is False or reaches(me, path, whole=True)
     assert is_within(path, parent_of(path))
+
+
+def test_what_is_below_what_was_adopted_is_ordered_too() -> None:
+    """What only has a name that begins alike is not."""
+    me, adopted = "/agents/me", ("/agents/kept",)
+    assert may_order(me, "/agents/kept/below/it", adopted)
+    assert not may_order(me, "/agents/kept2", adopted)
+
+
+async def test_a_ref_to_one_that_has_gone_is_not_to_who_took_its_place() -> None:
+    """A path alone is not enough."""
+    async with actors.open_system("town") as system:
+        old = await system.start(Worker, name="w")
+        coded = Values(lambda path: old, ()).out(old)
+        old.stop()
+        await old.wait_stopped()
+        new = await system.start(Worker, name="w")
+        values = Values(lambda path: new, ())
+        assert values.given(values.out(new)) == new
+        with pytest.raises(ToolFault, match="is another one by now"):
+            values.given(coded)

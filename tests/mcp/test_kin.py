@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
 
 import actors
 from actors.mcp import build_server
+from actors.mcp.kin import kin_of
 from tests.mcp.reached import reached, said, until
 from tests.mcp.test_http import _fail
 from tests.mcp.test_people import asking
@@ -148,3 +150,39 @@ async def test_a_key_is_that_of_the_agent_who_posts(autojump_clock: MockClock) -
             assert theirs["ticket"] != mine["ticket"]
             await other("ticket", id=theirs["ticket"], cancel=True)
             assert (await one("ticket", id=mine["ticket"]))["state"] == "pending"
+
+
+@pytest.mark.parametrize("way", ["tell", "post"])
+async def test_what_one_who_has_gone_wanted_is_still_the_teams(autojump_clock: MockClock, way: str) -> None:
+    """Also where paths of those that are gone are forgotten, and where who it was posted to came later."""
+    gate = a_gate(people=True, reach="tree")
+    async with actors.open_system("town") as system:
+        server = build_server(system, gate)
+        if way == "tell":
+            await system.start(asking, name="asker")
+        async with talking(server, "first") as first:
+            await first(way, path="/asker", message="May I?")
+            await trio.sleep(1)
+        await trio.sleep(1)
+        if way == "post":
+            await system.start(asking, name="asker")
+            await trio.sleep(1)
+        async with talking(server, "second") as second:
+            await second("tree")
+            kin = server.house.kin
+            kin._crowded = len(kin) + 1
+            kin.add("/agents/nobody")
+            assert "/agents/nobody" not in kin
+            await _cannot_answer(system, second)
+
+
+async def test_who_has_the_same_path_on_another_node_is_a_stranger(autojump_clock: MockClock) -> None:
+    """A path says nothing of the node."""
+    async with a_talk(a_gate(people=True, templates={"asking": asking})) as (system, talk):
+        await talk("spawn", template="asking", name="a")
+        await talk("tell", path="a", message="May I?")
+        await trio.sleep(1)
+        [question] = system.desk.pending()
+        kin = kin_of(system, a_gate(people=True, templates={"asking": asking}))
+        assert kin.has_asked(question)
+        assert not kin.has_asked(attrs.evolve(question, node="village"))

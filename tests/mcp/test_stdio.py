@@ -71,7 +71,7 @@ class Raw:
 
     async def receive(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while b"\n" not in self._read:
                 piece = await self.process.stdout.receive_some()
                 assert piece, "it has closed"
@@ -82,7 +82,7 @@ class Raw:
     async def rest(self) -> bytes:
         """What else comes, to the end."""
         assert self.process.stdout is not None
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while piece := await self.process.stdout.receive_some():
                 self._read += piece
             await self.process.wait()
@@ -157,7 +157,7 @@ async def test_a_client_that_reads_nothing_more_ends_it_too(tmp_path: Path) -> N
         assert here.process.stdout is not None
         await here.process.stdout.aclose()
         await here.send(PING)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             await here.process.wait()
         text = (tmp_path / "stderr").read_text()
         assert "ReaderGone" not in text  # it has returned, and then that program prints
@@ -203,7 +203,7 @@ async def test_a_client_that_is_killed_in_the_middle_of_a_call(tmp_path: Path) -
     assert client.stdout is not None
     async with client.stdout:
         try:
-            with trio.fail_after(15):
+            with trio.fail_after(30):
                 assert await client.stdout.receive_some()
         finally:
             client.kill()

@@ -167,7 +167,7 @@ async def test_several_agents_with_rights_of_their_own_over_http(tmp_path: Path)
     assert process.stderr is not None
     try:
         heard = b""
-        with trio.fail_after(20):
+        with trio.fail_after(40):
             while b"\n" not in heard:
                 piece = await process.stderr.receive_some()
                 assert piece, heard
