@@ -490,3 +490,15 @@ async def test_without_sessions_an_agent_is_known_by_its_name() -> None:
                 said(await client.call_tool("ask", {"path": "one", "message": "still"}))["reply"] == "still"
             )
         assert here.server.sessions == 0
+
+
+async def test_without_sessions_another_name_is_another_agent_until_there_are_too_many() -> None:
+    """`max_sessions` bounds them, too."""
+    async with reached(sessionless=True, max_sessions=2) as here:
+        for name in ("one", "two"):
+            async with here.client(name=name) as client:
+                assert said(await client.call_tool("tree"))["you"] == f"/agents/{name}"
+        async with here.client(name="three") as client:
+            refused = await client.call_tool("tree")
+            assert refused.is_error
+            assert "2 agents are connected, and no more may be" in refused.content[0].text
