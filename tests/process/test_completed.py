@@ -46,7 +46,7 @@ def test_a_failure_shows_the_last_lines_of_stderr() -> None:
     """Five lines, the last ones, empty ones left out."""
     text = failed(1, b"".join(b"line %d\n\n" % number for number in range(9)) + b"\xff")
     assert "line 4" not in text
-    assert "    line 5\n    line 6\n    line 7\n    line 8\n    \ufffd\n" in text
+    assert "    | line 5\n    | line 6\n    | line 7\n    | line 8\n    | \ufffd\n" in text
 
 
 def test_a_failure_without_a_command_is_readable_too() -> None:

@@ -90,6 +90,7 @@ def test_everything_else_is_as_in_a_plain_policy(name: str) -> None:
     rest = {field.name for field in attrs.fields(Policy)} - told
     assert {field: getattr(policy, field) for field in rest} == {
         "restart": "transient",
+        "budget": None,
         "oversight": None,
         "mailbox": Mailbox(),
         "delivery": Delivery(),
