@@ -86,6 +86,17 @@ def test_a_text_that_was_cut_short_shows_nothing_of_a_message() -> None:
     assert (told.text, told.details) == ("Failed", {"message": "..."})
 
 
+def test_the_causes_of_a_failure_are_told_without_the_files_they_were_raised_in() -> None:
+    """However deep in the details of a fact they stand."""
+    causes = {
+        "error": "ValueError: no",
+        "causes": [{"error": "KeyError: 'tea'", "where": "brew (/home/ada/shop.py:7)"}],
+    }
+    fact = Fact(1, 0.0, "Failed", "/a", "it failed: no", {"exit": causes})
+    [told] = Teller(lambda _: True, lambda _: True, True).told([fact])
+    assert told.details["exit"]["causes"] == [{"error": "KeyError: 'tea'", "where": "brew"}]
+
+
 async def test_an_agent_at_the_root_does_not_see_the_framework_in_the_tree(autojump_clock: MockClock) -> None:
     async with a_talk(a_gate(parent="/")) as (_, talk):
         assert "system [" not in (await talk.text("tree")).partition("\n")[2]
