@@ -491,3 +491,17 @@ def test_a_failure_whose_facts_are_forgotten_ends_the_chain() -> None:
     why = explain(lambda path: [stopped] if path == "/a" else [], "/a", alive=False)
     assert why is not None
     assert [step.kind for step in why.steps] == ["Stopped"]
+
+
+def test_one_that_was_parked_and_is_gone_with_its_budget() -> None:
+    """Where the end is that of a spent budget, the parking before it says why."""
+    spent = {"kind": "BUDGET", "error": None, "reason": "spent 1200 of 1000 tokens"}
+    happened = [
+        Fact(1, 1.0, "Started", "/a", "", {}),
+        Fact(2, 2.0, "Parked", "/a", "", {"exit": spent}),
+        Fact(3, 3.0, "Stopped", "/a", "", {"exit": spent}),
+    ]
+    why = explain(lambda path: happened if path == "/a" else [], "/a", alive=False)
+    assert why is not None
+    assert [step.kind for step in why.steps] == ["Stopped", "Parked"]
+    assert why.steps[-1].text == "it was parked: spent 1200 of 1000 tokens"
