@@ -16,6 +16,7 @@ from actors.core.actor import function
 from actors.core.ref import Ref
 from actors.errors import InsecureListen, StartFailed, flatten
 from actors.http.access import Doorkeeper, Visitor, check_origin, check_token, is_loopback
+from actors.http.address import Address
 from actors.http.gate import Gate as Door
 from actors.http.serving import Server
 from actors.mcp.gate import Gate
@@ -36,7 +37,6 @@ _NAME: Final = "mcp"
 LONGEST_BODY: Final = 4 * 1024 * 1024
 """Bytes that a request may have."""
 _POLICY: Final = Policy(restart="permanent", breaker=None, shutdown=3.0)
-_BACKLOG: Final = 256
 _EACH: Final = 8
 """Connections of one session: its stream, and calls at the same time."""
 _MORE: Final = 64
@@ -72,8 +72,7 @@ class Site:
     """What outlives a restart of the actor: the address, who may come, and what they may do."""
 
     system: System
-    host: str
-    port: int
+    address: Address
     keeper: Doorkeeper
     gates: Mapping[Visitor, Gate]
     max_sessions: int
@@ -83,8 +82,7 @@ class Site:
     @property
     def url(self) -> str:
         """As a client takes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}{PATH}"
+        return self.address.url + PATH
 
     async def servers(self, stack: AsyncExitStack) -> dict[Visitor, Served]:
         """One for each gate, whose life ends with the stack."""
@@ -95,16 +93,6 @@ class Site:
             server: Any = whole._lowlevel_server  # pyright: ignore[reportPrivateUsage]
             found[visitor] = Served(server, await stack.enter_async_context(server.lifespan(server)))
         return found
-
-    async def listeners(self) -> list[trio.SocketListener]:
-        """The open door. The first port that is found is kept."""
-        opened = await trio.open_tcp_listeners(self.port, host=self.host, backlog=_BACKLOG)
-        if self.port == 0:
-            for other in opened[1:]:  # another address of the host, on another port
-                await other.aclose()
-            opened = opened[:1]
-        self.port = opened[0].socket.getsockname()[1]
-        return opened
 
 
 async def start_mcp(
@@ -145,10 +133,7 @@ async def start_mcp(
     one already, ValueError, TypeError, `SystemClosed`, and OSError where the address cannot be had.
     Not promised: secrecy. It speaks plain HTTP; beyond your own machine put a proxy with TLS before it.
     """
-    if not isinstance(host, str) or not host:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"a host is a str, not {host!r}: write 127.0.0.1, or 0.0.0.0 for all addresses")
-    if type(port) is not int or not 0 <= port <= 65535:
-        raise ValueError(f"a port is from 0 to 65535, not {port!r}")
+    address = Address(host, port)
     if isinstance(origins, str):
         raise TypeError(f"origins is a collection of texts, not {origins!r}: write [{origins!r}]")
     allowed = tuple(check_origin(origin) for origin in origins)
@@ -168,7 +153,7 @@ async def start_mcp(
         longest=max_body,
         sessionless=sessionless,
     )
-    site = Site(system, host, port, keeper, gates, max_sessions, new_sessions)
+    site = Site(system, address, keeper, gates, max_sessions, new_sessions)
     try:
         ref = await system.__actor_services__().start(mcp, (site,), _NAME, _POLICY, None, False, {})
     except StartFailed as error:
@@ -202,7 +187,7 @@ async def mcp(ctx: Context, site: Site) -> None:
     # a stream is more than a look: also where that comes from is checked
     app = Door(sessions.serve, site.keeper, safe_methods=frozenset())
     server = Server(cast("ASGIFramework", app), site.max_sessions * _EACH + _MORE, silent=None)
-    listeners = await site.listeners()
+    listeners = await site.address.listeners()
     async with AsyncExitStack() as stack:
         servers = await site.servers(stack)
         async with trio.open_nursery() as nursery:

@@ -17,6 +17,7 @@ from actors.core.actor import function
 from actors.core.ref import Ref
 from actors.errors import InsecureListen, StartFailed, flatten
 from actors.http.access import Doorkeeper, check_origin, check_token, is_loopback
+from actors.http.address import Address
 from actors.http.gate import Gate
 from actors.http.serving import Server
 from actors.observe.web.api import Api
@@ -40,7 +41,6 @@ OBSERVATORY: Final = "observatory"
 _POLICY: Final = Policy(restart="permanent", breaker=None, shutdown=3.0)
 _MORE: Final = 256
 """Connections besides those of sockets: pages are loaded, and questions asked."""
-_BACKLOG: Final = 256
 
 
 class Observatory:
@@ -74,8 +74,7 @@ class Site:
 
     system: System
     root: Family
-    host: str
-    port: int
+    address: Address
     keeper: Doorkeeper
     max_clients: int
     live: Live | None = None
@@ -84,8 +83,7 @@ class Site:
     @property
     def url(self) -> str:
         """As a browser takes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return self.address.url
 
     @property
     def clients(self) -> int:
@@ -94,17 +92,7 @@ class Site:
 
     def cookie(self) -> str:
         """Its name: cookies are the same for all ports of a host."""
-        return f"observatory-{self.port}"
-
-    async def listeners(self) -> list[trio.SocketListener]:
-        """The open door. The first port that is found is kept."""
-        opened = await trio.open_tcp_listeners(self.port, host=self.host, backlog=_BACKLOG)
-        if self.port == 0:
-            for other in opened[1:]:  # another address of the host, on another port
-                await other.aclose()
-            opened = opened[:1]
-        self.port = opened[0].socket.getsockname()[1]
-        return opened
+        return f"observatory-{self.address.port}"
 
 
 async def start_observatory(
@@ -132,10 +120,7 @@ async def start_observatory(
     one already, ValueError, TypeError, `SystemClosed`, and OSError where the address cannot be had.
     Not promised: secrecy. It speaks plain HTTP; beyond your own machine put a proxy with TLS before it.
     """
-    if not isinstance(host, str) or not host:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"a host is a str, not {host!r}: write 127.0.0.1, or 0.0.0.0 for all addresses")
-    if type(port) is not int or not 0 <= port <= 65535:
-        raise ValueError(f"a port is from 0 to 65535, not {port!r}")
+    address = Address(host, port)
     if token is not None:
         check_token(token, "token")
     if isinstance(origins, str):
@@ -148,7 +133,7 @@ async def start_observatory(
     services = system.__actor_services__()
     keeper = Doorkeeper(host, token, known, allowed, secrets.token_bytes(32))
     root = cast("Family", services.parent)
-    site = Site(system, root, host, port, keeper, max_clients)
+    site = Site(system, root, address, keeper, max_clients)
     system.journal  # noqa: B018 - from now on the past is kept
     try:
         ref = await services.start(observatory, (site,), OBSERVATORY, _POLICY, None, False, {})
@@ -174,7 +159,7 @@ async def observatory(ctx: Context, site: Site) -> None:
     seen = Seen(site.system, site.root)
     live = site.live = Live(seen, site.max_clients)
     server = site.server = Server(cast("ASGIFramework", _app(site, seen, live)), site.max_clients + _MORE)
-    listeners = await site.listeners()
+    listeners = await site.address.listeners()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(live.run)
         ctx.ready()
